@@ -1,0 +1,46 @@
+#include "columnar/batch.h"
+
+#include <algorithm>
+
+namespace tiderace {
+namespace {
+
+template <class T>
+void keep_elements(std::vector<T>& values, std::span<const std::uint32_t> kept) {
+  if (values.empty()) return;
+  // `kept` ascends, so every element moves to the front or stays.
+  for (std::size_t i = 0; i < kept.size(); ++i) values[i] = values[kept[i]];
+  values.resize(kept.size());
+}
+
+}  // namespace
+
+void Batch::keep(std::span<const std::uint32_t> kept, std::span<const Slot> live) {
+  keep_elements(rows, kept);
+  keep_elements(event_time_ns, kept);
+  keep_elements(keys, kept);
+  std::vector<Column> remaining(columns.size());
+  for (const Slot slot : live) remaining[slot] = columns[slot].take(kept);
+  columns = std::move(remaining);
+}
+
+bool RowErrors::contains(std::size_t row) const noexcept {
+  return std::any_of(entries_.begin(), entries_.end(), [row](const Entry& entry) { return entry.row == row; });
+}
+
+std::vector<RowErrors::Entry> RowErrors::take() {
+  std::stable_sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) { return a.row < b.row; });
+  const auto last =
+      std::unique(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) { return a.row == b.row; });
+  entries_.erase(last, entries_.end());
+  return std::exchange(entries_, {});
+}
+
+void RowErrors::merge(RowErrors&& other, std::span<const bool> rows) {
+  for (Entry& entry : other.entries_) {
+    if (rows[entry.row]) entries_.push_back(std::move(entry));
+  }
+  other.entries_.clear();
+}
+
+}  // namespace tiderace

@@ -1,0 +1,113 @@
+#include "columnar/column.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/error.h"
+
+namespace tiderace {
+
+const char* to_string(Kind kind) noexcept {
+  switch (kind) {
+    case Kind::null: return "null";
+    case Kind::boolean: return "bool";
+    case Kind::int64: return "int64";
+    case Kind::float64: return "float64";
+    case Kind::string: return "string";
+    case Kind::bytes: return "bytes";
+    case Kind::nested: return "nested";
+    case Kind::invalid: return "invalid";
+  }
+  return "?";
+}
+
+void ColumnBuilder::set_text(std::size_t i, Kind kind, std::string_view value) {
+  TIDERACE_CHECK(text_.size() + value.size() <= UINT32_MAX);
+  set(i, kind, static_cast<std::uint64_t>(text_.size()) << 32 | value.size());
+  text_.append(value);
+}
+
+std::shared_ptr<const Column::Data> Column::finished(Data&& data) {
+  const std::size_t size = data.kinds.size();
+  const Kind* kinds = data.kinds.data();
+  unsigned mask = 0;
+  unsigned nulls = 0;
+  for (std::size_t i = 0; i < size; ++i) {
+    mask |= mask_of(kinds[i]);
+    nulls |= static_cast<unsigned>(kinds[i] == Kind::null);
+  }
+  data.mask = static_cast<KindMask>(mask);
+  data.has_null = nulls != 0;
+  return std::make_shared<const Data>(std::move(data));
+}
+
+Column::Column() {
+  static const std::shared_ptr<const Data> empty = finished(Data{});
+  data_ = empty;
+}
+
+Column::Column(ColumnBuilder&& builder) {
+  Data data{std::move(builder.kinds_), std::move(builder.values_), nullptr, 0, false};
+  if (!builder.text_.empty()) data.text = std::make_shared<const std::string>(std::move(builder.text_));
+  // NaN is null wherever it comes from; kernels write payloads without looking, so it is settled here, once.
+  const std::size_t size = data.kinds.size();
+  for (std::size_t i = 0; i < size; ++i) {
+    const double value = std::bit_cast<double>(data.values[i]);
+    const bool nan = data.kinds[i] == Kind::float64 && value != value;
+    data.kinds[i] = nan ? Kind::null : data.kinds[i];
+    data.values[i] = data.kinds[i] == Kind::null ? 0 : data.values[i];
+  }
+  data_ = finished(std::move(data));
+}
+
+Column Column::nulls(std::size_t size) {
+  ColumnBuilder builder(size);
+  std::fill_n(builder.kinds(), size, Kind::null);
+  std::fill_n(builder.values(), size, 0);
+  return Column(std::move(builder));
+}
+
+Column Column::of_int64(std::span<const std::int64_t> values) {
+  ColumnBuilder builder(values.size());
+  std::fill_n(builder.kinds(), values.size(), Kind::int64);
+  if (!values.empty()) std::memcpy(builder.values(), values.data(), values.size_bytes());
+  return Column(std::move(builder));
+}
+
+Column Column::of_float64(std::span<const double> values) {
+  ColumnBuilder builder(values.size());
+  std::fill_n(builder.kinds(), values.size(), Kind::float64);
+  if (!values.empty()) std::memcpy(builder.values(), values.data(), values.size_bytes());
+  return Column(std::move(builder));
+}
+
+Column Column::of_strings(std::span<const std::string_view> values) {
+  ColumnBuilder builder(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) builder.set_text(i, Kind::string, values[i]);
+  return Column(std::move(builder));
+}
+
+Column Column::repeat(const Column& other, std::size_t i, std::size_t size) {
+  const std::vector<std::uint32_t> rows(size, static_cast<std::uint32_t>(i));
+  return other.take(rows);
+}
+
+Column Column::take(std::span<const std::uint32_t> rows) const {
+  Data data{Buffer<Kind>(rows.size()), Buffer<std::uint64_t>(rows.size()), data_->text, 0, false};
+  const Kind* kinds = data_->kinds.data();
+  const std::uint64_t* values = data_->values.data();
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    data.kinds[i] = kinds[rows[i]];
+    data.values[i] = values[rows[i]];
+  }
+  return Column(finished(std::move(data)));
+}
+
+Column Column::slice(std::size_t begin, std::size_t size) const {
+  Data data{Buffer<Kind>(size), Buffer<std::uint64_t>(size), data_->text, 0, false};
+  std::copy_n(data_->kinds.data() + begin, size, data.kinds.data());
+  std::copy_n(data_->values.data() + begin, size, data.values.data());
+  return Column(finished(std::move(data)));
+}
+
+}  // namespace tiderace

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tiderace {
+
+/// One change of a store: a put, or a delete where `value` is null. Also one record of the changelog.
+struct Change {
+  std::string key;
+  std::optional<std::string> value;
+};
+
+/// Where the contents of a store stand.
+struct StorePosition {
+  std::int64_t changelog_offset = 0;  ///< the next changelog record to apply
+  std::int64_t input_offset = -1;     ///< the next input record to process; -1: not known
+};
+
+/// The committed state of one task: ordered bytes to bytes. Holds only what is committed. One thread.
+/// Every call may throw Error{state}.
+class StateStore {
+ public:
+  virtual ~StateStore() = default;
+  [[nodiscard]] virtual std::optional<std::string> get(std::string_view key) = 0;
+  /// Calls `visit` for every key that begins with `prefix`, in the order of the keys' bytes, until it returns false.
+  virtual void scan(std::string_view prefix, const std::function<bool(std::string_view key, std::string_view value)>& visit) = 0;
+  /// Applies all of `changes` in order and sets the position, atomically with regard to crashes.
+  virtual void apply(std::span<const Change> changes, const StorePosition& position) = 0;
+  [[nodiscard]] virtual StorePosition position() = 0;
+};
+
+/// Opens the stores of tasks. Any thread.
+class StateStores {
+ public:
+  virtual ~StateStores() = default;
+  /// `name` is a path of plain components, for example `crash-detector/phone-data/0`.
+  virtual std::unique_ptr<StateStore> open(const std::string& name) = 0;
+};
+
+/// Stores that live as long as the object: tests and backtests.
+std::unique_ptr<StateStores> memory_state_stores();
+/// RocksDB below `directory` (made if absent), one database a store.
+std::unique_ptr<StateStores> rocksdb_state_stores(const std::string& directory);
+
+}  // namespace tiderace
