@@ -23,13 +23,15 @@ constexpr KeyId no_key = UINT32_MAX;
 using Slot = std::uint32_t;
 constexpr Slot no_slot = UINT32_MAX;
 
-/// Where one field stands in a raw row, as byte positions. `absent` for a row that lacks it.
+/// Where one field stands in a raw row, as byte positions. `absent` for a row that lacks it; a field that stands there more than once
+/// has its first place and no `value_end`.
 struct FieldSpan {
   static constexpr std::uint32_t absent = UINT32_MAX;
   std::uint32_t key_begin = absent;  ///< at the opening quote of the name
   std::uint32_t value_begin = absent;
   std::uint32_t value_end = absent;
   [[nodiscard]] bool present() const noexcept { return value_begin != absent; }
+  [[nodiscard]] bool duplicated() const noexcept { return present() && value_end == absent; }
 };
 
 /// The raw rows of a batch and where they can be spliced; indexed by `Batch::rows`, so that filters need not touch it.

@@ -52,7 +52,7 @@ class ColumnBuilder {
     if (value != value) set_null(i);
     else set(i, Kind::float64, std::bit_cast<std::uint64_t>(value));
   }
-  /// `kind` is string, bytes or nested. Copies `value`.
+  /// `kind` is string, bytes, nested or invalid (see columnar/invalid.h). Copies `value`.
   void set_text(std::size_t i, Kind kind, std::string_view value);
 
  private:

@@ -4,6 +4,8 @@
 
 #include <limits>
 
+#include "columnar/invalid.h"
+
 namespace tiderace {
 namespace {
 
@@ -27,6 +29,16 @@ TEST(Column, KindsBelongToValuesNotToTheColumn) {
   EXPECT_EQ(column.mask(), mask_of(Kind::int64) | mask_of(Kind::float64) | mask_of(Kind::string));
   EXPECT_EQ(taken.kind(0), Kind::int64);
   EXPECT_EQ(taken.text(1), "a");
+}
+
+TEST(Column, InvalidValuesSayWhy) {
+  ColumnBuilder builder(2);
+  set_invalid(builder, 0, BadRowKind::range, "too big");
+  builder.set_null(1);
+  const Column column(std::move(builder));
+  EXPECT_EQ(column.kind(0), Kind::invalid);
+  EXPECT_EQ(invalid_view(column, 0).kind, BadRowKind::range);
+  EXPECT_EQ(invalid_view(column, 0).message, "too big");
 }
 
 }  // namespace
