@@ -11,6 +11,7 @@
 
 #include <tiderace/options.h>
 
+#include "columnar/aggregate.h"
 #include "expr/expression.h"
 
 namespace tiderace {
@@ -56,9 +57,6 @@ struct Drop {
 struct Rename {
   std::vector<std::pair<std::string, std::string>> columns;  ///< old, new
 };
-
-enum class Aggregate : std::uint8_t { mean, sum, min, max, count, std, var };
-[[nodiscard]] const char* to_string(Aggregate aggregate) noexcept;
 
 /// What to do with a late row beyond counting it: keep it with null (the default), drop it, write it to a topic, call a function.
 struct KeepLate {};

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <cstdint>
+
+namespace tiderace {
+
+/// What a moving window computes. The names are those of the methods, of plan text and of metrics.
+enum class Aggregate : std::uint8_t { mean, sum, min, max, count, std, var };
+
+/// The name of `aggregate`, for example `"mean"`.
+[[nodiscard]] const char* to_string(Aggregate aggregate) noexcept;
+
+}  // namespace tiderace
