@@ -29,8 +29,10 @@ class StateStore {
  public:
   virtual ~StateStore() = default;
   [[nodiscard]] virtual std::optional<std::string> get(std::string_view key) = 0;
-  /// Calls `visit` for every key that begins with `prefix`, in the order of the keys' bytes, until it returns false.
-  virtual void scan(std::string_view prefix, const std::function<bool(std::string_view key, std::string_view value)>& visit) = 0;
+  /// Calls `visit` for every key that begins with `prefix`, in the order of the keys' bytes, until it returns
+  /// false.
+  virtual void scan(std::string_view prefix,
+                    const std::function<bool(std::string_view key, std::string_view value)>& visit) = 0;
   /// Applies all of `changes` in order and sets the position, atomically with regard to crashes.
   virtual void apply(std::span<const Change> changes, const StorePosition& position) = 0;
   [[nodiscard]] virtual StorePosition position() = 0;

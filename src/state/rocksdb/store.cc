@@ -1,0 +1,230 @@
+#include "state/store.h"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/options.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+
+#include <filesystem>
+#include <system_error>
+
+#include "base/error.h"
+#include "base/logging.h"
+#include "columnar/records.h"
+#include "state/store_path.h"
+
+namespace tiderace {
+namespace {
+
+// Keys in the database: 'd' + a key of the store; 'm' + a name of our own.
+constexpr char data_key = 'd';
+constexpr std::string_view version_key = "mversion";
+constexpr std::string_view position_key = "mposition";
+// The position: version 1 byte (1), changelog offset zigzag varint, input offset zigzag varint.
+constexpr std::string_view format_version = "1";
+
+constexpr std::size_t write_buffer_bytes = 4u << 20;
+constexpr std::size_t block_cache_bytes = 8u << 20;
+
+rocksdb::Slice slice(std::string_view bytes) {
+  return {bytes.data(), bytes.size()};
+}
+std::string_view view(const rocksdb::Slice& bytes) {
+  return {bytes.data(), bytes.size()};
+}
+
+// The one place where what RocksDB says becomes ours.
+void check(const rocksdb::Status& status, const std::string& directory, std::string_view doing) {
+  if (status.ok()) return;
+  const std::string text = status.ToString();
+  if (text.find("lock") != std::string::npos || text.find("LOCK") != std::string::npos) {
+    throw_error(
+        ErrorKind::state,
+        "cannot {} the state in {}: it is in use by another process or another application of this one "
+        "({}); stop that one, or give this one a state_dir of its own",
+        doing, directory, text);
+  }
+  if (status.IsNoSpace()) {
+    throw_error(ErrorKind::state,
+                "cannot {} the state in {}: the disk is full ({}); make room and start again", doing,
+                directory, text);
+  }
+  throw_error(ErrorKind::state,
+              "cannot {} the state in {}: {}; if the directory is damaged, remove it: the state is then "
+              "restored from "
+              "its changelog",
+              doing, directory, text);
+}
+
+rocksdb::Options database_options(const std::shared_ptr<rocksdb::Cache>& cache) {
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = cache;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10, false));
+  table.format_version = 5;
+  table.block_size = 8 << 10;
+
+  rocksdb::Options options;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  options.create_if_missing = true;
+  options.write_buffer_size = write_buffer_bytes;
+  options.arena_block_size = 256 << 10;
+  options.max_write_buffer_number = 3;
+  options.target_file_size_base = 16u << 20;
+  options.level_compaction_dynamic_level_bytes = true;
+  options.compression = rocksdb::kLZ4Compression;
+  options.max_open_files = 256;
+  options.max_background_jobs = 2;
+  options.keep_log_file_num = 1;
+  options.info_log_level = rocksdb::WARN_LEVEL;
+  options.max_log_file_size = 1u << 20;
+  options.stats_dump_period_sec = 0;
+  options.stats_persist_period_sec = 0;
+  options.skip_stats_update_on_db_open = true;
+  options.max_file_opening_threads = 1;
+  options.allow_mmap_reads = false;
+  return options;
+}
+
+/// Writes without a write-ahead log: every batch carries the position that it brings the store to, and
+/// memtables are flushed whole and in order, so what survives a kill is an older state with its own position;
+/// the changelog brings it up from there.
+class RocksdbStore final : public StateStore {
+ public:
+  RocksdbStore(std::string directory, const std::shared_ptr<rocksdb::Cache>& cache)
+      : directory_(std::move(directory)) {
+    rocksdb::DB* database = nullptr;
+    check(rocksdb::DB::Open(database_options(cache), directory_, &database), directory_, "open");
+    database_.reset(database);
+    write_.disableWAL = true;
+    check_version();
+    read_position();
+  }
+
+  ~RocksdbStore() override {
+    const rocksdb::Status flushed = database_->Flush(rocksdb::FlushOptions());
+    if (!flushed.ok()) {
+      log(LogLevel::warning,
+          "state in {} could not be flushed on close ({}); the changelog brings it up at the next start",
+          directory_, flushed.ToString());
+    }
+  }
+
+  std::optional<std::string> get(std::string_view key) override {
+    rocksdb::PinnableSlice value;
+    const rocksdb::Status status = database_->Get(rocksdb::ReadOptions(), database_->DefaultColumnFamily(),
+                                                  slice(stored_key(key)), &value);
+    if (status.IsNotFound()) return std::nullopt;
+    check(status, directory_, "read");
+    return std::string(view(value));
+  }
+
+  void scan(std::string_view prefix,
+            const std::function<bool(std::string_view, std::string_view)>& visit) override {
+    const std::string from(stored_key(prefix));
+    const std::unique_ptr<rocksdb::Iterator> at(database_->NewIterator(rocksdb::ReadOptions()));
+    for (at->Seek(from); at->Valid() && view(at->key()).starts_with(from); at->Next()) {
+      if (!visit(view(at->key()).substr(1), view(at->value()))) return;
+    }
+    check(at->status(), directory_, "read");
+  }
+
+  void apply(std::span<const Change> changes, const StorePosition& position) override {
+    rocksdb::WriteBatch batch;
+    for (const Change& change : changes) {
+      if (change.value) {
+        check(batch.Put(slice(stored_key(change.key)), *change.value), directory_, "write");
+      } else {
+        check(batch.Delete(slice(stored_key(change.key))), directory_, "write");
+      }
+    }
+    std::string encoded(1, '\1');
+    append_varint(encoded, zigzag(position.changelog_offset));
+    append_varint(encoded, zigzag(position.input_offset));
+    check(batch.Put(slice(position_key), encoded), directory_, "write");
+    check(database_->Write(write_, &batch), directory_, "write");
+    position_ = position;
+  }
+
+  StorePosition position() override { return position_; }
+
+ private:
+  /// Valid until the next call.
+  std::string_view stored_key(std::string_view key) {
+    scratch_.assign(1, data_key);
+    scratch_.append(key);
+    return scratch_;
+  }
+
+  void check_version() {
+    std::string found;
+    const rocksdb::Status status = database_->Get(rocksdb::ReadOptions(), slice(version_key), &found);
+    if (status.IsNotFound()) {
+      check(database_->Put(write_, slice(version_key), slice(format_version)), directory_, "write");
+      return;
+    }
+    check(status, directory_, "read");
+    if (found == format_version) return;
+    throw_error(ErrorKind::state,
+                "the state in {} has format version {}, wanted {}: it was written by another version of "
+                "tiderace; use "
+                "that one, or remove the directory, and the state is restored from its changelog",
+                directory_, found, format_version);
+  }
+
+  void read_position() {
+    std::string encoded;
+    const rocksdb::Status status = database_->Get(rocksdb::ReadOptions(), slice(position_key), &encoded);
+    if (status.IsNotFound()) return;
+    check(status, directory_, "read");
+    std::string_view in = encoded;
+    if (in.starts_with('\1')) {
+      in.remove_prefix(1);
+      const auto changelog_offset = take_varint(in);
+      const auto input_offset = take_varint(in);
+      if (changelog_offset && input_offset && in.empty()) {
+        position_ = {unzigzag(*changelog_offset), unzigzag(*input_offset)};
+        return;
+      }
+    }
+    check(rocksdb::Status::Corruption("its position is not readable"), directory_, "open");
+  }
+
+  std::string directory_;
+  std::unique_ptr<rocksdb::DB> database_;
+  rocksdb::WriteOptions write_;
+  StorePosition position_;
+  std::string scratch_;
+};
+
+class RocksdbStores final : public StateStores {
+ public:
+  explicit RocksdbStores(std::string directory)
+      : directory_(std::move(directory)), cache_(rocksdb::NewLRUCache(block_cache_bytes)) {}
+
+  std::unique_ptr<StateStore> open(const std::string& name) override {
+    const std::string path = directory_ + "/" + store_path(name);
+    std::error_code error;
+    std::filesystem::create_directories(path, error);
+    if (error) {
+      throw_error(
+          ErrorKind::state,
+          "cannot make the directory {} for state: {}; give another state_dir, or the right to write there",
+          path, error.message());
+    }
+    return std::make_unique<RocksdbStore>(path, cache_);
+  }
+
+ private:
+  std::string directory_;
+  std::shared_ptr<rocksdb::Cache> cache_;
+};
+
+}  // namespace
+
+std::unique_ptr<StateStores> rocksdb_state_stores(const std::string& directory) {
+  return std::make_unique<RocksdbStores>(directory);
+}
+
+}  // namespace tiderace

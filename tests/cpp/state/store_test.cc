@@ -1,0 +1,129 @@
+#include "state/store.h"
+
+#include <gtest/gtest.h>
+#include <rocksdb/db.h>
+#include <tiderace/error.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "state/store_path.h"
+#include "temporary_directory.h"
+
+namespace tiderace {
+namespace {
+
+using Pairs = std::vector<std::pair<std::string, std::string>>;
+
+Pairs scanned(StateStore& store, std::string_view prefix, std::size_t limit = SIZE_MAX) {
+  Pairs found;
+  store.scan(prefix, [&](std::string_view key, std::string_view value) {
+    found.emplace_back(key, value);
+    return found.size() < limit;
+  });
+  return found;
+}
+
+class Stores : public testing::TestWithParam<const char*> {
+ protected:
+  std::unique_ptr<StateStores> make() {
+    return GetParam() == std::string("memory") ? memory_state_stores()
+                                               : rocksdb_state_stores(directory_.path());
+  }
+  TemporaryDirectory directory_;
+};
+INSTANTIATE_TEST_SUITE_P(, Stores, testing::Values("memory", "rocksdb"),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST_P(Stores, KeepWhatIsApplied) {
+  const auto stores = make();
+  {
+    const auto store = stores->open("g/t/0");
+    EXPECT_EQ(store->position().changelog_offset, 0);
+    EXPECT_EQ(store->position().input_offset, -1);
+    EXPECT_EQ(store->get("a"), std::nullopt);
+    store->apply(
+        std::vector<Change>{{"a", "1"}, {std::string("b\0c", 3), std::string("\0", 1)}, {"", "empty"}},
+        {7, 42});
+    store->apply(std::vector<Change>{{"a", "2"}, {"a", std::nullopt}, {"a", "3"}, {"gone", std::nullopt}},
+                 {8, 43});
+  }
+  const auto store = stores->open("g/t/0");
+  EXPECT_EQ(store->get("a"), "3");
+  EXPECT_EQ(store->get(std::string("b\0c", 3)), std::string("\0", 1));
+  EXPECT_EQ(store->get(""), "empty");
+  EXPECT_EQ(store->position().changelog_offset, 8);
+  EXPECT_EQ(store->position().input_offset, 43);
+  EXPECT_EQ(stores->open("g/t/1")->get("a"), std::nullopt);
+}
+
+TEST_P(Stores, ScanAPrefixInTheOrderOfBytes) {
+  const auto store = make()->open("s");
+  store->apply(std::vector<Change>{{"a\xff", "3"}, {"a", "1"}, {"b", "4"}, {"aa", "2"}, {"A", "0"}}, {});
+  EXPECT_EQ(scanned(*store, "a"), (Pairs{{"a", "1"}, {"aa", "2"}, {"a\xff", "3"}}));
+  EXPECT_EQ(scanned(*store, "a", 2), (Pairs{{"a", "1"}, {"aa", "2"}}));
+  EXPECT_EQ(scanned(*store, "").size(), 5u);
+  EXPECT_EQ(scanned(*store, "c").size(), 0u);
+}
+
+std::string message_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::state);
+    return error.what();
+  }
+  return "nothing was thrown";
+}
+
+TEST(RocksdbStore, SaysWhoseLockItIs) {
+  const TemporaryDirectory directory;
+  const auto first = rocksdb_state_stores(directory.path())->open("g/0");
+  const std::string message = message_of([&] { rocksdb_state_stores(directory.path())->open("g/0"); });
+  EXPECT_NE(message.find(directory.path() + "/g/0"), std::string::npos) << message;
+  EXPECT_NE(message.find("in use by another process"), std::string::npos) << message;
+}
+
+TEST(RocksdbStore, SaysWhatToDoWithADamagedDirectory) {
+  const TemporaryDirectory directory;
+  rocksdb_state_stores(directory.path())->open("g/0")->apply(std::vector<Change>{{"a", "1"}}, {1, 1});
+  std::ofstream(directory.path() + "/g/0/CURRENT") << "rubbish\n";
+  const std::string message = message_of([&] { rocksdb_state_stores(directory.path())->open("g/0"); });
+  EXPECT_NE(message.find("remove it: the state is then restored from its changelog"), std::string::npos)
+      << message;
+}
+
+TEST(RocksdbStore, RefusesAnotherVersionOfTheFormat) {
+  const TemporaryDirectory directory;
+  rocksdb_state_stores(directory.path())->open("g");
+  {
+    rocksdb::DB* database = nullptr;
+    ASSERT_TRUE(rocksdb::DB::Open({}, directory.path() + "/g", &database).ok());
+    ASSERT_TRUE(database->Put({}, "mversion", "2").ok());
+    delete database;
+  }
+  const std::string message = message_of([&] { rocksdb_state_stores(directory.path())->open("g"); });
+  EXPECT_NE(message.find("has format version 2, wanted 1"), std::string::npos) << message;
+}
+
+TEST(RocksdbStore, SaysWhereNoDirectoryCanBeMade) {
+  const TemporaryDirectory directory;
+  std::ofstream(directory.path() + "/file") << "x";
+  const std::string message =
+      message_of([&] { rocksdb_state_stores(directory.path() + "/file")->open("g/0"); });
+  EXPECT_NE(message.find("state_dir"), std::string::npos) << message;
+}
+
+TEST(StorePath, NeverLeadsOutOfItsDirectory) {
+  EXPECT_EQ(store_path("crash-detector/phone-data/0"), "crash-detector/phone-data/0");
+  EXPECT_EQ(store_path("../.hidden/a.b"), "%2E./%2Ehidden/a.b");
+  EXPECT_EQ(store_path("a b%\xc3\xa9"), "a%20b%25%C3%A9");
+  EXPECT_EQ(store_path("a//"), "a/%/%");
+  const std::string a(300, 'a');
+  EXPECT_LE(store_path(a).size(), 255u);
+  EXPECT_NE(store_path(a), store_path(a + "a"));
+}
+
+}  // namespace
+}  // namespace tiderace
