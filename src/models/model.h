@@ -24,14 +24,16 @@ class Model {
  public:
   virtual ~Model() = default;
   /// Sets every row of `predictions` (made with `features.rows` rows), or returns why the call failed.
-  [[nodiscard]] virtual std::optional<std::string> predict(const FeatureMatrix& features, ColumnBuilder& predictions) = 0;
+  [[nodiscard]] virtual std::optional<std::string> predict(const FeatureMatrix& features,
+                                                           ColumnBuilder& predictions) = 0;
   /// What `app.explain()` prints, for example `shaking.ubj`.
   [[nodiscard]] virtual std::string name() const = 0;
 };
 
-/// Loads an XGBoost model (`.ubj` or `.json`) to run without Python. `method` is `predict` or `predict_proba`.
-/// Throws Error{config} if the file is missing, its SHA-256 is not `sha256` (empty: not checked), or the model holds what this
-/// library's XGBoost would silently compute otherwise.
-std::shared_ptr<Model> load_xgboost_model(const std::string& path, const std::string& sha256, const std::string& method);
+/// Loads an XGBoost model (`.ubj` or `.json`) to run without Python. `method` is `predict` or
+/// `predict_proba`. Throws Error{config} if the file is missing, its SHA-256 is not `sha256` (empty: not
+/// checked), or the model holds what this library's XGBoost would silently compute otherwise.
+std::shared_ptr<Model> load_xgboost_model(const std::string& path, const std::string& sha256,
+                                          const std::string& method);
 
 }  // namespace tiderace
