@@ -232,8 +232,8 @@ TEST(XgboostModel, RefusesVersionsAndParametersThatItDoesNotKnow) {
                        "num_tides = '1', which this XGBoost"));
   EXPECT_TRUE(contains(message_of(changed("\"base_score\":\"[", "\"base_score\":\"[1E0,")),
                        "wanted one base_score, found 2"));
-  EXPECT_TRUE(contains(message_of(changed("\"num_feature\":\"", "\"num_feature\":\"x")),
-                       "wanted a number as num_feature"));
+  EXPECT_TRUE(
+      contains(message_of(changed("\"num_class\":\"", "\"num_class\":\"x")), "wanted a number as num_class"));
 }
 
 TEST(XgboostModel, RefusesWhatIsNoModel) {
