@@ -1,5 +1,8 @@
 #pragma once
 
+#include <tiderace/error.h>
+#include <tiderace/export.h>
+
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -8,9 +11,7 @@
 #include <string>
 #include <variant>
 
-#include <tiderace/error.h>
-
-namespace tiderace {
+namespace TIDERACE_API tiderace {
 
 /// What happens to a row that cannot be processed.
 enum class ErrorPolicy : std::uint8_t {
@@ -24,15 +25,16 @@ using OnError = std::variant<ErrorPolicy, std::function<ErrorPolicy(const BadRow
 
 enum class ProcessingGuarantee : std::uint8_t { at_least_once, exactly_once };
 enum class AutoOffsetReset : std::uint8_t { earliest, latest };
-/// How much of the embedded log a power cut may take: the last moments, or nothing (every commit is synced to disk).
+/// How much of the embedded log a power cut may take: the last moments, or nothing (every commit is synced to
+/// disk).
 enum class Durability : std::uint8_t { normal, full };
 /// The unit of a timestamp column.
 enum class TimestampUnit : std::uint8_t { s, ms, us, ns, iso8601 };
 
 /// The options of an application. Only `consumer_group` is required.
 struct ApplicationOptions {
-  /// `host:port[,host:port]` of Kafka, or `embedded:DIR`. Empty: the environment variable TIDERACE_BROKER_ADDRESS, else the embedded
-  /// log in `.tiderace/`.
+  /// `host:port[,host:port]` of Kafka, or `embedded:DIR`. Empty: the environment variable
+  /// TIDERACE_BROKER_ADDRESS, else the embedded log in `.tiderace/`.
   std::string broker_address = {};
   std::string consumer_group = {};
   AutoOffsetReset auto_offset_reset = AutoOffsetReset::earliest;
@@ -42,14 +44,16 @@ struct ApplicationOptions {
   /// Where local state is kept; empty: `state` below the embedded log's directory, or `.tiderace/state`.
   std::string state_dir = {};
   OnError on_error = ErrorPolicy::stop;
-  int workers = 1;  ///< threads; 1 is the thread that calls `run`
+  int workers = 1;                                          ///< threads; 1 is the thread that calls `run`
   std::map<std::string, std::string> consumer_config = {};  ///< Kafka only
   std::map<std::string, std::string> producer_config = {};  ///< Kafka only
-  std::string dead_letter_topic = {};                        ///< empty: `<consumer_group>-dead-letters`
-  std::optional<std::chrono::nanoseconds> state_ttl = {};    ///< forget a key that has had no row for so long in event time
+  std::string dead_letter_topic = {};                       ///< empty: `<consumer_group>-dead-letters`
+  std::optional<std::chrono::nanoseconds> state_ttl =
+      {};  ///< forget a key that has had no row for so long in event time
   std::chrono::nanoseconds group_lock_timeout = std::chrono::seconds(10);
   Durability durability = Durability::normal;
-  std::size_t max_state_memory = std::size_t{512} << 20;     ///< about how many bytes of hot state each worker keeps in memory
+  std::size_t max_state_memory = std::size_t{512}
+                                 << 20;  ///< about how many bytes of hot state each worker keeps in memory
 };
 
 /// The options of a topic, of the reading side (the row's time, its kinds, its limits) and of its creation.
@@ -65,8 +69,8 @@ struct TopicOptions {
   std::optional<OnError> on_error = {};  ///< unset: the application's
   std::uint32_t max_record_bytes = 64u << 20;
   int max_depth = 1000;
-  int num_partitions = 1;        ///< used when the topic is created
-  int replication_factor = 1;    ///< Kafka only
+  int num_partitions = 1;      ///< used when the topic is created
+  int replication_factor = 1;  ///< Kafka only
   std::int64_t retention_ms = -1;
   std::int64_t retention_bytes = -1;
 };
@@ -80,7 +84,8 @@ struct Summary {
   std::uint64_t late = 0;        ///< rows that were late at one step or more
   std::uint64_t not_finite = 0;  ///< infinities written as null
   double seconds = 0;
-  double latency_p50_ms = 0;     ///< from the record's arrival in the process to its output's hand-over; the largest of the workers
+  double latency_p50_ms =
+      0;  ///< from the record's arrival in the process to its output's hand-over; the largest of the workers
   double latency_p99_ms = 0;
   double latency_max_ms = 0;
   [[nodiscard]] std::string to_string() const;

@@ -27,6 +27,7 @@ def tree_of(root: Path, files: dict[str, str]) -> Tree:
         ("src/log/log.cc", "<sqlite3.h>"),
         ("src/plan/a.cc", "<tiderace/tiderace.h>"),
         ("src/plan/a.cc", "<boost/any.hpp>"),
+        ("src/formats/json/a.cc", "<simdjson.h>"),
         ("include/tiderace/a.h", "<fmt/format.h>"),
         ("include/tiderace/a.h", '"base/error.h"'),
         ("examples/x/a.cpp", '"base/error.h"'),
@@ -50,6 +51,7 @@ def test_layers_finds(tmp_path: Path, path: str, include: str) -> None:
         ("cli/a.cc", '"log/log.h"'),
         ("include/tiderace/a.h", "<string_view>"),
         ("tests/cpp/json/a_test.cc", "<simdjson.h>"),
+        ("tests/cpp/state/a_test.cc", "<rocksdb/db.h>"),
     ],
 )
 def test_layers_lets_pass(tmp_path: Path, path: str, include: str) -> None:

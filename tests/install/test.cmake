@@ -1,0 +1,35 @@
+# Installs BUILD into a folder of its own, moves it (nothing may remember where it was built), and builds and runs PROJECT.
+set(work ${BUILD}/install-test)
+file(REMOVE_RECURSE ${work})
+
+function(run)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT status EQUAL 0)
+    message(FATAL_ERROR "${ARGN}\nended with ${status}:\n${output}")
+  endif()
+  set(output "${output}" PARENT_SCOPE)
+endfunction()
+
+run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${work}/first)
+file(RENAME ${work}/first ${work}/prefix)
+run(${CMAKE_COMMAND} -S ${PROJECT} -B ${work}/build -G Ninja -DCMAKE_PREFIX_PATH=${work}/prefix
+  -DCMAKE_CXX_COMPILER=${CXX} -DVERSION=${VERSION})
+run(${CMAKE_COMMAND} --build ${work}/build)
+run(${work}/build/program)
+if(NOT output STREQUAL "sound\n")
+  message(FATAL_ERROR "the program printed: ${output}")
+endif()
+
+run(${CMAKE_COMMAND} -E env LD_LIBRARY_PATH= ${work}/prefix/bin/tiderace --version)
+if(NOT output STREQUAL "tiderace ${VERSION}\n")
+  message(FATAL_ERROR "the installed command line printed: ${output}")
+endif()
+
+file(GLOB_RECURSE library ${work}/prefix/*/libtiderace.so)
+run(nm --dynamic --defined-only --demangle ${library})
+string(REGEX MATCHALL "[^\n]+" symbols "${output}")
+list(FILTER symbols EXCLUDE REGEX " tiderace::| (typeinfo|vtable|typeinfo name|guard variable) for tiderace::")
+if(symbols)
+  message(FATAL_ERROR "the library shows symbols that are not its own: ${symbols}")
+endif()
+file(REMOVE_RECURSE ${work})
