@@ -22,11 +22,14 @@ struct TopicPartition {
 
 struct TopicConfig {
   std::int32_t num_partitions = 1;
-  std::int16_t replication_factor = 1;       ///< Kafka only
-  bool compacted = false;                    ///< keep the last record of each key instead of a span of time
-  std::int64_t retention_ms = -1;            ///< by record timestamp; -1: for ever
-  std::int64_t retention_bytes = -1;         ///< per partition; -1: no limit
-  std::int64_t max_message_bytes = 1048576;  ///< the largest value + key + headers of one record
+  std::int16_t replication_factor = 1;  ///< Kafka only
+  bool compacted = false;               ///< keep the last record of each key instead of a span of time
+  std::int64_t retention_ms = -1;       ///< by record timestamp; -1: for ever
+  std::int64_t retention_bytes = -1;    ///< per partition; -1: no limit
+  /// The largest value + key + headers of one record. 0: the log's own default, 1 MiB on Kafka and 65 MiB (a
+  /// 64 MiB value, its key and headers) in the memory and embedded logs. `Log::topic` tells the limit that
+  /// holds, never 0.
+  std::int64_t max_message_bytes = 0;
 };
 
 struct TopicInfo {
@@ -36,8 +39,9 @@ struct TopicInfo {
 
 enum class OffsetReset { earliest, latest };
 
-/// What a consumer of a group needs to know. In the embedded log a group belongs to one process at a time (a lock of the
-/// operating system); its workers share the partitions by number: worker w of n owns the partitions p with p % n == w.
+/// What a consumer of a group needs to know. In the embedded log a group belongs to one process at a time (a
+/// lock of the operating system); its workers share the partitions by number: worker w of n owns the
+/// partitions p with p % n == w.
 struct ConsumerOptions {
   std::string group;
   int worker = 0;
@@ -50,19 +54,22 @@ struct ConsumerOptions {
 struct PollResult {
   std::vector<TopicPartition> revoked;
   std::vector<TopicPartition> assigned;  ///< nothing is read from one before `start`
-  std::vector<std::shared_ptr<const Records>> records;  ///< whole runs, at most one of each partition, never empty ones
+  std::vector<std::shared_ptr<const Records>>
+      records;  ///< whole runs, at most one of each partition, never empty ones
 };
 
-/// A member of a consumer group. One thread. Sees committed records only (read_committed). Every call may throw Error{broker}.
+/// A member of a consumer group. One thread. Sees committed records only (read_committed). Every call may
+/// throw Error{broker}.
 class Consumer {
  public:
   virtual ~Consumer() = default;
   /// Once, before the first `poll`. A topic that does not exist is created with one partition.
   virtual void subscribe(const std::vector<std::string>& topics) = 0;
-  /// Returns at once if there is anything to tell, else within 5 ms of the first commit by any process, else empty-handed after
-  /// `timeout`. Never waits for a run to fill.
+  /// Returns at once if there is anything to tell, else within 5 ms of the first commit by any process, else
+  /// empty-handed after `timeout`. Never waits for a run to fill.
   virtual PollResult poll(std::chrono::milliseconds timeout) = 0;
-  /// Reads an assigned partition from `offset` on (also to go back to one). A started partition stays so until revoked.
+  /// Reads an assigned partition from `offset` on (also to go back to one). A started partition stays so
+  /// until revoked.
   virtual void start(const TopicPartition& partition, std::int64_t offset) = 0;
   /// The offset that the group committed, or where `auto_offset_reset` points if it has none.
   virtual std::int64_t start_offset(const TopicPartition& partition) = 0;
@@ -83,19 +90,22 @@ struct OffsetCommit {
   std::int64_t offset = 0;  ///< the next one to read
 };
 
-/// Writes records. One thread. What was sent becomes visible by `flush` or `commit`, all of it or nothing; after an exception
-/// from either, nothing of it has. Every call may throw Error{broker}.
+/// Writes records. One thread. What was sent becomes visible by `flush` or `commit`, all of it or nothing;
+/// after an exception from either, nothing of it has. Every call may throw Error{broker}.
 class Producer {
  public:
   virtual ~Producer() = default;
-  /// Takes copies. The partition of each record: `partition` if not negative, else murmur2 of its key as Kafka's Java client
-  /// has it, else (no key) one partition after the other, a run at a time. The topic must exist.
-  virtual void send(std::string_view topic, std::span<const ProducerRecord> records, std::int32_t partition = -1) = 0;
+  /// Takes copies. The partition of each record: `partition` if not negative, else murmur2 of its key as
+  /// Kafka's Java client has it, else (no key) one partition after the other, a run at a time. The topic must
+  /// exist.
+  virtual void send(std::string_view topic, std::span<const ProducerRecord> records,
+                    std::int32_t partition = -1) = 0;
   /// Makes what was sent visible, without offsets.
   virtual void flush() = 0;
-  /// Makes what was sent visible together with the offsets of `group`, atomically. Returns the end offset (one past the last
-  /// record written) of every partition that got records.
-  virtual std::map<TopicPartition, std::int64_t> commit(const std::string& group, std::span<const OffsetCommit> offsets) = 0;
+  /// Makes what was sent visible together with the offsets of `group`, atomically. Returns the end offset
+  /// (one past the last record written) of every partition that got records.
+  virtual std::map<TopicPartition, std::int64_t> commit(const std::string& group,
+                                                        std::span<const OffsetCommit> offsets) = 0;
   /// Forgets what was sent and is not visible yet.
   virtual void abort() noexcept = 0;
 };
@@ -107,8 +117,10 @@ class Log {
   virtual ~Log() = default;
   virtual std::unique_ptr<Consumer> consumer(const ConsumerOptions& options) = 0;
   virtual std::unique_ptr<Producer> producer() = 0;
-  /// Reads one partition outside any group, for changelogs and `topic read`: whole runs from `offset` on, empty at the end.
-  virtual std::shared_ptr<const Records> read(const TopicPartition& partition, std::int64_t offset, std::size_t max_bytes) = 0;
+  /// Reads one partition outside any group, for changelogs and `topic read`: whole runs from `offset` on,
+  /// empty at the end.
+  virtual std::shared_ptr<const Records> read(const TopicPartition& partition, std::int64_t offset,
+                                              std::size_t max_bytes) = 0;
   /// First and one past the last offset.
   virtual std::pair<std::int64_t, std::int64_t> offsets(const TopicPartition& partition) = 0;
   /// Creates `name`; false if it exists already (its settings stay as they are).

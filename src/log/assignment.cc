@@ -1,0 +1,56 @@
+#include "log/assignment.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/logging.h"
+
+namespace tiderace {
+
+void check_consumer_options(const ConsumerOptions& options) {
+  if (options.group.empty())
+    throw_error(ErrorKind::config, "a consumer wants the name of its group, found an empty one");
+  if (options.workers < 1 || options.worker < 0 || options.worker >= options.workers) {
+    throw_error(ErrorKind::config,
+                "group {}: wanted a worker of 0 to workers - 1, found worker={} workers={}", options.group,
+                options.worker, options.workers);
+  }
+}
+
+std::vector<TopicPartition> owned_partitions(const std::vector<TopicInfo>& topics,
+                                             const ConsumerOptions& options) {
+  std::vector<TopicPartition> owned;
+  for (const TopicInfo& topic : topics) {
+    for (std::int32_t p = options.worker; p < topic.config.num_partitions; p += options.workers)
+      owned.push_back({topic.name, p});
+  }
+  std::sort(owned.begin(), owned.end());
+  return owned;
+}
+
+std::int64_t starting_offset(const TopicPartition& partition, const ConsumerOptions& options,
+                             std::optional<std::int64_t> committed, std::int64_t first, std::int64_t end) {
+  const std::int64_t reset = options.auto_offset_reset == OffsetReset::earliest ? first : end;
+  if (!committed) return reset;
+  if (*committed >= first && *committed <= end) return *committed;
+  const std::int64_t start = *committed < first ? first : reset;
+  log(LogLevel::warning,
+      "group {}: topic {} partition {} no longer has the committed offset {} (it holds {} to {}); reading "
+      "from {}",
+      options.group, partition.topic, partition.partition, *committed, first, end, start);
+  return start;
+}
+
+void check_offset_commit(const std::string& group, std::span<const OffsetCommit> offsets) {
+  if (group.empty() && !offsets.empty()) {
+    throw_error(ErrorKind::config, "committing {} offset(s) wants the name of a group, found an empty one",
+                offsets.size());
+  }
+}
+
+void throw_not_assigned(const TopicPartition& partition, const ConsumerOptions& options) {
+  throw_error(ErrorKind::broker, "topic {} partition {} is not assigned to worker {} of {} of group {}",
+              partition.topic, partition.partition, options.worker, options.workers, options.group);
+}
+
+}  // namespace tiderace

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <vector>
+
+#include "log/log.h"
+
+namespace tiderace {
+
+/// Throws Error{config} unless the group has a name and the worker is one of its workers.
+void check_consumer_options(const ConsumerOptions& options);
+
+/// The partitions p of `topics` with p % workers == worker, by topic and partition: what a worker of a group
+/// owns where there is no broker to share them out.
+[[nodiscard]] std::vector<TopicPartition> owned_partitions(const std::vector<TopicInfo>& topics,
+                                                           const ConsumerOptions& options);
+
+/// Where a group starts to read a partition of which the log holds [`first`, `end`). A committed offset that
+/// the log no longer has moves to the first one that it has, and one beyond the end to where
+/// `auto_offset_reset` points; both with a warning, since rows were lost.
+[[nodiscard]] std::int64_t starting_offset(const TopicPartition& partition, const ConsumerOptions& options,
+                                           std::optional<std::int64_t> committed, std::int64_t first,
+                                           std::int64_t end);
+
+/// Throws Error{config} for offsets without a group's name.
+void check_offset_commit(const std::string& group, std::span<const OffsetCommit> offsets);
+
+/// The error for a partition that a consumer was asked for and does not own.
+[[noreturn]] void throw_not_assigned(const TopicPartition& partition, const ConsumerOptions& options);
+
+}  // namespace tiderace

@@ -1,0 +1,150 @@
+#include "log/memory/memory_log.h"
+
+#include "base/error.h"
+#include "log/assignment.h"
+#include "log/memory/memory_topics.h"
+#include "log/pending_records.h"
+#include "log/topic_rules.h"
+
+namespace tiderace {
+namespace {
+
+class MemoryConsumer final : public Consumer {
+ public:
+  MemoryConsumer(MemoryTopics& topics, const ConsumerOptions& options) : topics_(topics), options_(options) {
+    check_consumer_options(options);
+  }
+
+  void subscribe(const std::vector<std::string>& names) override {
+    std::vector<TopicInfo> infos;
+    for (const std::string& name : names) {
+      topics_.create_topic(name, {});
+      infos.push_back(*topics_.topic(name));
+    }
+    for (TopicPartition& partition : owned_partitions(infos, options_))
+      positions_[std::move(partition)] = std::nullopt;
+    assignment_told_ = false;
+  }
+
+  PollResult poll(std::chrono::milliseconds timeout) override {
+    PollResult result;
+    if (!assignment_told_) {
+      for (const auto& [partition, position] : positions_) result.assigned.push_back(partition);
+      assignment_told_ = true;
+    }
+    const auto deadline = std::chrono::steady_clock::now() + timeout;
+    for (;;) {
+      const std::uint64_t seen = topics_.version();
+      read_into(result);
+      const auto left =
+          std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+      if (!result.assigned.empty() || !result.records.empty() || left.count() <= 0) return result;
+      topics_.wait(seen, left);
+    }
+  }
+
+  void start(const TopicPartition& partition, std::int64_t offset) override {
+    position_of(partition) = offset;
+  }
+
+  std::int64_t start_offset(const TopicPartition& partition) override {
+    const auto committed = topics_.group_offsets(options_.group);
+    const auto found = committed.find(partition);
+    const auto [first, end] = topics_.offsets(partition);
+    return starting_offset(partition, options_,
+                           found == committed.end() ? std::nullopt : std::optional(found->second), first,
+                           end);
+  }
+
+  std::int64_t end_offset(const TopicPartition& partition) override {
+    return topics_.offsets(partition).second;
+  }
+
+ private:
+  std::optional<std::int64_t>& position_of(const TopicPartition& partition) {
+    const auto found = positions_.find(partition);
+    if (found == positions_.end()) throw_not_assigned(partition, options_);
+    return found->second;
+  }
+
+  void read_into(PollResult& result) {
+    for (auto& [partition, position] : positions_) {
+      if (!position) continue;
+      auto records = topics_.read(partition, *position, options_.max_poll_bytes);
+      position = records->next_offset;
+      if (!records->rows.empty()) result.records.push_back(std::move(records));
+    }
+  }
+
+  MemoryTopics& topics_;
+  const ConsumerOptions options_;
+  std::map<TopicPartition, std::optional<std::int64_t>>
+      positions_;  ///< where to read on; nullopt: not started
+  bool assignment_told_ = true;
+};
+
+class MemoryProducer final : public Producer {
+ public:
+  explicit MemoryProducer(MemoryTopics& topics) : topics_(topics) {}
+
+  void send(std::string_view topic, std::span<const ProducerRecord> records,
+            std::int32_t partition) override {
+    pending_.add(topic, records, partition, [this](const std::string& name) { return topics_.topic(name); });
+  }
+  void flush() override { make_visible({}, {}); }
+  std::map<TopicPartition, std::int64_t> commit(const std::string& group,
+                                                std::span<const OffsetCommit> offsets) override {
+    return make_visible(group, offsets);
+  }
+  void abort() noexcept override { pending_.clear(); }
+
+ private:
+  std::map<TopicPartition, std::int64_t> make_visible(const std::string& group,
+                                                      std::span<const OffsetCommit> offsets) {
+    std::vector<MemoryTopics::Append> appends;
+    pending_.for_each([&](const TopicInfo& topic, std::int32_t partition, std::vector<BlockBuilder>& blocks) {
+      appends.push_back({{topic.name, partition}, &blocks});
+    });
+    auto ends = topics_.commit(appends, group, offsets);
+    pending_.clear();
+    return ends;
+  }
+
+  MemoryTopics& topics_;
+  PendingRecords pending_;
+};
+
+class MemoryLog final : public Log {
+ public:
+  std::unique_ptr<Consumer> consumer(const ConsumerOptions& options) override {
+    return std::make_unique<MemoryConsumer>(topics_, options);
+  }
+  std::unique_ptr<Producer> producer() override { return std::make_unique<MemoryProducer>(topics_); }
+  std::shared_ptr<const Records> read(const TopicPartition& partition, std::int64_t offset,
+                                      std::size_t max_bytes) override {
+    return topics_.read(partition, offset, max_bytes);
+  }
+  std::pair<std::int64_t, std::int64_t> offsets(const TopicPartition& partition) override {
+    return topics_.offsets(partition);
+  }
+  bool create_topic(const std::string& name, const TopicConfig& config) override {
+    return topics_.create_topic(name, config);
+  }
+  std::optional<TopicInfo> topic(const std::string& name) override { return topics_.topic(name); }
+  std::vector<TopicInfo> topics() override { return topics_.topics(); }
+  std::map<TopicPartition, std::int64_t> group_offsets(const std::string& group) override {
+    return topics_.group_offsets(group);
+  }
+  std::vector<std::string> groups() override { return topics_.groups(); }
+
+ private:
+  MemoryTopics topics_;
+};
+
+}  // namespace
+
+std::unique_ptr<Log> memory_log() {
+  return std::make_unique<MemoryLog>();
+}
+
+}  // namespace tiderace
