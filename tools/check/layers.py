@@ -41,6 +41,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "gtest/": (),
     "librdkafka/": ("src/log/kafka",),
     "nanobind/": ("python/bindings",),
+    "openssl/": ("src/models",),
     "Python.h": ("python/bindings",),
     "re2/": ("src/expr",),
     "rocksdb/": ("src/state/rocksdb",),

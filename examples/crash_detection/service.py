@@ -1,0 +1,36 @@
+"""The crash detector: marks every row of a phone that is being shaken.
+
+The same program as service.cpp. Train a model with train.py first, and let phone.py send rows.
+"""
+
+import argparse
+from pathlib import Path
+
+import tiderace as tr
+
+FEATURES = ["gForceTotal", "gForceTotal-10s"]
+
+
+def features(sdf: tr.StreamingDataFrame) -> tr.StreamingDataFrame:
+    """What the model sees; train.py runs this very function over the recordings."""
+    sdf = sdf[sdf["gForceX"].notnull()]
+    sdf["gForceTotal"] = sdf["gForceX"].abs() + sdf["gForceY"].abs() + sdf["gForceZ"].abs()
+    sdf["gForceTotal-10s"] = sdf["gForceTotal"].rolling("10s").mean()
+    return sdf
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--broker-address", help="default: $TIDERACE_BROKER_ADDRESS, else the embedded log")
+    parser.add_argument("--model", type=Path, default=Path(__file__).with_name("shaking.pkl"))
+    arguments = parser.parse_args()
+
+    app = tr.Application(broker_address=arguments.broker_address, consumer_group="crash-detector")
+    sdf = features(app.dataframe(app.topic("phone-data")))
+    sdf["shaking"] = tr.load_model(arguments.model).predict(sdf[FEATURES])
+    sdf.to_topic(app.topic("alerts"))
+    print(app.run())
+
+
+if __name__ == "__main__":
+    main()
