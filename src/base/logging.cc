@@ -22,10 +22,14 @@ LogLevel threshold_from_environment() noexcept {
 
 const char* name_of(LogLevel level) noexcept {
   switch (level) {
-    case LogLevel::debug: return "DEBUG";
-    case LogLevel::info: return "INFO";
-    case LogLevel::warning: return "WARNING";
-    case LogLevel::error: return "ERROR";
+    case LogLevel::debug:
+      return "DEBUG";
+    case LogLevel::info:
+      return "INFO";
+    case LogLevel::warning:
+      return "WARNING";
+    case LogLevel::error:
+      return "ERROR";
   }
   return "?";
 }
@@ -40,9 +44,11 @@ bool log_enabled(LogLevel level) noexcept {
 void log_line(LogLevel level, std::string_view text) noexcept {
   try {
     const auto now = std::chrono::system_clock::now();
-    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
-    const std::string line = fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z {} {}\n",
-                                         fmt::gmtime(std::chrono::system_clock::to_time_t(now)), ms, name_of(level), text);
+    const auto ms =
+        std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
+    const std::string line =
+        fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z {} {}\n",
+                    fmt::gmtime(std::chrono::system_clock::to_time_t(now)), ms, name_of(level), text);
     // One write, so that lines of several threads and processes do not mix; a full pipe is no reason to stop.
     [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
   } catch (...) {

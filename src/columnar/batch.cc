@@ -25,13 +25,32 @@ void Batch::keep(std::span<const std::uint32_t> kept, std::span<const Slot> live
 }
 
 bool RowErrors::contains(std::size_t row) const noexcept {
-  return std::any_of(entries_.begin(), entries_.end(), [row](const Entry& entry) { return entry.row == row; });
+  return std::any_of(entries_.begin(), entries_.end(),
+                     [row](const Entry& entry) { return entry.row == row; });
+}
+
+std::vector<bool> RowErrors::rows(std::size_t size) const {
+  if (entries_.empty()) return {};
+  std::vector<bool> found(size, false);
+  for (const Entry& entry : entries_) found[entry.row] = true;
+  return found;
+}
+
+std::vector<std::uint32_t> RowErrors::good_rows(std::size_t size) const {
+  const std::vector<bool> bad = rows(size);
+  std::vector<std::uint32_t> good;
+  good.reserve(size);
+  for (std::uint32_t i = 0; i < size; ++i) {
+    if (bad.empty() || !bad[i]) good.push_back(i);
+  }
+  return good;
 }
 
 std::vector<RowErrors::Entry> RowErrors::take() {
-  std::stable_sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) { return a.row < b.row; });
-  const auto last =
-      std::unique(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) { return a.row == b.row; });
+  std::stable_sort(entries_.begin(), entries_.end(),
+                   [](const Entry& a, const Entry& b) { return a.row < b.row; });
+  const auto last = std::unique(entries_.begin(), entries_.end(),
+                                [](const Entry& a, const Entry& b) { return a.row == b.row; });
   entries_.erase(last, entries_.end());
   return std::exchange(entries_, {});
 }

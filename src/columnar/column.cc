@@ -9,14 +9,22 @@ namespace tiderace {
 
 const char* to_string(Kind kind) noexcept {
   switch (kind) {
-    case Kind::null: return "null";
-    case Kind::boolean: return "bool";
-    case Kind::int64: return "int64";
-    case Kind::float64: return "float64";
-    case Kind::string: return "string";
-    case Kind::bytes: return "bytes";
-    case Kind::nested: return "nested";
-    case Kind::invalid: return "invalid";
+    case Kind::null:
+      return "null";
+    case Kind::boolean:
+      return "bool";
+    case Kind::int64:
+      return "int64";
+    case Kind::float64:
+      return "float64";
+    case Kind::string:
+      return "string";
+    case Kind::bytes:
+      return "bytes";
+    case Kind::nested:
+      return "nested";
+    case Kind::invalid:
+      return "invalid";
   }
   return "?";
 }
@@ -25,6 +33,13 @@ void ColumnBuilder::set_text(std::size_t i, Kind kind, std::string_view value) {
   TIDERACE_CHECK(text_.size() + value.size() <= UINT32_MAX);
   set(i, kind, static_cast<std::uint64_t>(text_.size()) << 32 | value.size());
   text_.append(value);
+}
+
+void ColumnBuilder::copy(std::size_t i, const Column& other, std::size_t row) {
+  if ((mask_of(other.kind(row)) & (text_mask | invalid_mask)) != 0)
+    set_text(i, other.kind(row), other.text(row));
+  else
+    set(i, other.kind(row), other.values()[row]);
 }
 
 std::shared_ptr<const Column::Data> Column::finished(Data&& data) {
@@ -108,6 +123,26 @@ Column Column::slice(std::size_t begin, std::size_t size) const {
   std::copy_n(data_->kinds.data() + begin, size, data.kinds.data());
   std::copy_n(data_->values.data() + begin, size, data.values.data());
   return Column(finished(std::move(data)));
+}
+
+Column concatenate(std::span<const Column> columns) {
+  if (columns.size() == 1) return columns[0];
+  std::size_t size = 0;
+  for (const Column& column : columns) size += column.size();
+  ColumnBuilder builder(size);
+  std::size_t at = 0;
+  for (const Column& column : columns) {
+    std::copy_n(column.kinds(), column.size(), builder.kinds() + at);
+    std::copy_n(column.values(), column.size(), builder.values() + at);
+    if ((column.mask() & ~number_mask) != 0) {
+      for (std::size_t i = 0; i < column.size(); ++i) {
+        if ((mask_of(column.kind(i)) & ~number_mask) != 0)
+          builder.set_text(at + i, column.kind(i), column.text(i));
+      }
+    }
+    at += column.size();
+  }
+  return Column(std::move(builder));
 }
 
 }  // namespace tiderace

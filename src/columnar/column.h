@@ -32,7 +32,8 @@ class Buffer {
 };
 
 /// A column under construction: one kind byte and one 64-bit payload a row. Payload by kind:
-///   null 0 · boolean 0/1 · int64 its two's complement · float64 its bits · string, bytes, nested: offset << 32 | length into `text`.
+///   null 0 · boolean 0/1 · int64 its two's complement · float64 its bits · string, bytes, nested: offset <<
+///   32 | length into `text`.
 /// A NaN is stored as null (`set_float64` and `finish` see to it); payloads of nulls are 0.
 class ColumnBuilder {
  public:
@@ -47,13 +48,19 @@ class ColumnBuilder {
 
   void set_null(std::size_t i) noexcept { set(i, Kind::null, 0); }
   void set_boolean(std::size_t i, bool value) noexcept { set(i, Kind::boolean, value ? 1 : 0); }
-  void set_int64(std::size_t i, std::int64_t value) noexcept { set(i, Kind::int64, static_cast<std::uint64_t>(value)); }
+  void set_int64(std::size_t i, std::int64_t value) noexcept {
+    set(i, Kind::int64, static_cast<std::uint64_t>(value));
+  }
   void set_float64(std::size_t i, double value) noexcept {
-    if (value != value) set_null(i);
-    else set(i, Kind::float64, std::bit_cast<std::uint64_t>(value));
+    if (value != value)
+      set_null(i);
+    else
+      set(i, Kind::float64, std::bit_cast<std::uint64_t>(value));
   }
   /// `kind` is string, bytes, nested or invalid (see columnar/invalid.h). Copies `value`.
   void set_text(std::size_t i, Kind kind, std::string_view value);
+  /// Row `row` of `other`, whatever its kind.
+  void copy(std::size_t i, const class Column& other, std::size_t row);
 
  private:
   friend class Column;
@@ -88,13 +95,19 @@ class Column {
   [[nodiscard]] KindMask mask() const noexcept { return data_->mask; }
   [[nodiscard]] bool has_null() const noexcept { return data_->has_null; }
   /// Whether every row is of `kind` (no nulls): the kernels' fast path.
-  [[nodiscard]] bool all(Kind kind) const noexcept { return data_->mask == mask_of(kind) && !data_->has_null; }
+  [[nodiscard]] bool all(Kind kind) const noexcept {
+    return data_->mask == mask_of(kind) && !data_->has_null;
+  }
 
   [[nodiscard]] Kind kind(std::size_t i) const noexcept { return data_->kinds[i]; }
   [[nodiscard]] bool is_null(std::size_t i) const noexcept { return kind(i) == Kind::null; }
   [[nodiscard]] bool boolean(std::size_t i) const noexcept { return data_->values[i] != 0; }
-  [[nodiscard]] std::int64_t int64(std::size_t i) const noexcept { return static_cast<std::int64_t>(data_->values[i]); }
-  [[nodiscard]] double float64(std::size_t i) const noexcept { return std::bit_cast<double>(data_->values[i]); }
+  [[nodiscard]] std::int64_t int64(std::size_t i) const noexcept {
+    return static_cast<std::int64_t>(data_->values[i]);
+  }
+  [[nodiscard]] double float64(std::size_t i) const noexcept {
+    return std::bit_cast<double>(data_->values[i]);
+  }
   /// Valid as long as a copy of this column lives.
   [[nodiscard]] std::string_view text(std::size_t i) const noexcept {
     const std::uint64_t payload = data_->values[i];
@@ -111,6 +124,7 @@ class Column {
   [[nodiscard]] Column slice(std::size_t begin, std::size_t size) const;
 
  private:
+  friend Column concatenate(std::span<const Column> columns);
   struct Data {
     Buffer<Kind> kinds;
     Buffer<std::uint64_t> values;
@@ -123,5 +137,8 @@ class Column {
 
   std::shared_ptr<const Data> data_;
 };
+
+/// The rows of all `columns`, one after the other; of one column it is that column.
+[[nodiscard]] Column concatenate(std::span<const Column> columns);
 
 }  // namespace tiderace

@@ -39,7 +39,8 @@ void pack_headers(const std::vector<Header>& headers, std::string& out) {
 namespace {
 
 std::string take_bytes(std::string_view& in, std::uint64_t size) {
-  if (size > in.size()) throw_error(ErrorKind::state, "packed headers end early: wanted {} bytes, found {}", size, in.size());
+  if (size > in.size())
+    throw_error(ErrorKind::state, "packed headers end early: wanted {} bytes, found {}", size, in.size());
   std::string bytes(in.substr(0, size));
   in.remove_prefix(size);
   return bytes;

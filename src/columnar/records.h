@@ -29,19 +29,20 @@ struct Record {
   [[nodiscard]] std::string_view headers_view() const noexcept { return {headers, headers_size}; }
 };
 
-/// A run of records of one partition in the order of their offsets (gaps are allowed), as a consumer hands it out: whole, not
-/// copied, immutable.
+/// A run of records of one partition in the order of their offsets (gaps are allowed), as a consumer hands it
+/// out: whole, not copied, immutable.
 struct Records {
   std::string topic;
   std::int32_t partition = 0;
   std::vector<Record> rows;
-  std::int64_t next_offset = 0;  ///< where to read on: past the last row, and past what the log left out behind it
-  bool padded = false;           ///< whether `record_padding` bytes behind every value are readable
+  std::int64_t next_offset =
+      0;                ///< where to read on: past the last row, and past what the log left out behind it
+  bool padded = false;  ///< whether `record_padding` bytes behind every value are readable
   std::shared_ptr<const void> owner;
 };
 
-/// Headers of a record, packed as: count (varint), then for each name length (varint), name, value length + 1 (varint; 0 is a
-/// null value), value. Order and duplicates are kept, as in Kafka.
+/// Headers of a record, packed as: count (varint), then for each name length (varint), name, value length + 1
+/// (varint; 0 is a null value), value. Order and duplicates are kept, as in Kafka.
 using Header = std::pair<std::string, std::optional<std::string>>;
 
 /// Appends the packed form of `headers`; nothing if there are none.

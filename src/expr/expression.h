@@ -21,16 +21,27 @@ struct Literal {
   Scalar value;
 };
 
-/// A column of the frame, or a value inside a nested one: `sdf["gps"]["lat"]` has the path {"gps", "lat"}. A column that a step
-/// computed for the expression's own use (a rolling mean under an arithmetic operator) is `hidden`; its name is the text of the
-/// expression that made it, so that printing the expression prints it as the user wrote it.
+/// A column of the frame, or a value inside a nested one: `sdf["gps"]["lat"]` has the path {"gps", "lat"}. A
+/// column that a step computed for the expression's own use (a rolling mean under an arithmetic operator) is
+/// `hidden`; its name is the text of the expression that made it, so that printing the expression prints it
+/// as the user wrote it.
 struct ColumnReference {
   std::vector<std::string> path;
   bool hidden = false;
 };
 
 enum class UnaryOperator : std::uint8_t {
-  negate, invert, absolute, sqrt, exp, log, is_null, not_null, lower, upper, length
+  negate,
+  invert,
+  absolute,
+  sqrt,
+  exp,
+  log,
+  is_null,
+  not_null,
+  lower,
+  upper,
+  length
 };
 struct Unary {
   UnaryOperator op;
@@ -38,9 +49,21 @@ struct Unary {
 };
 
 enum class BinaryOperator : std::uint8_t {
-  add, subtract, multiply, divide, floor_divide, modulo, power,
-  less, less_equal, greater, greater_equal, equal, not_equal,
-  logical_and, logical_or
+  add,
+  subtract,
+  multiply,
+  divide,
+  floor_divide,
+  modulo,
+  power,
+  less,
+  less_equal,
+  greater,
+  greater_equal,
+  equal,
+  not_equal,
+  logical_and,
+  logical_or
 };
 struct Binary {
   BinaryOperator op;
@@ -95,7 +118,9 @@ struct Match {
 };
 
 struct Expression {
-  std::variant<Literal, ColumnReference, Unary, Binary, Where, FillNull, IsIn, Between, Clip, Round, Cast, Match> node;
+  std::variant<Literal, ColumnReference, Unary, Binary, Where, FillNull, IsIn, Between, Clip, Round, Cast,
+               Match>
+      node;
 };
 
 template <class Node>
@@ -103,15 +128,16 @@ template <class Node>
   return std::make_shared<const Expression>(Expression{std::move(node)});
 }
 
-/// The expression in the syntax of the Python front end, fully parenthesised where precedence asks for it, for example
-/// `sdf["a"].abs() + sdf["b"] * 2`. Parsing the text (see plan/parse) gives an equal expression.
+/// The expression in the syntax of the Python front end, fully parenthesised where precedence asks for it,
+/// for example `sdf["a"].abs() + sdf["b"] * 2`. Parsing the text (see plan/parse) gives an equal expression.
 [[nodiscard]] std::string to_text(const Expression& expression);
 
 /// Every column reference in `expression`, in the order of first appearance, each once.
 [[nodiscard]] std::vector<ColumnReference> references(const Expression& expression);
 
-/// What is known of the kinds that an expression can give, given what is known of its columns (`any_mask` if nothing is).
-/// Throws Error{plan} if it cannot work for any row (arithmetic on a column known to hold strings), naming the operation.
+/// What is known of the kinds that an expression can give, given what is known of its columns (`any_mask` if
+/// nothing is). Throws Error{plan} if it cannot work for any row (arithmetic on a column known to hold
+/// strings), naming the operation.
 class KnownKinds {
  public:
   virtual ~KnownKinds() = default;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <tiderace/options.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -8,8 +10,6 @@
 #include <utility>
 #include <variant>
 #include <vector>
-
-#include <tiderace/options.h>
 
 #include "columnar/aggregate.h"
 #include "expr/expression.h"
@@ -21,8 +21,9 @@ class Model;
 class RowFunction;
 class ValueFunction;
 
-/// The plan of one dataframe is a tree of immutable nodes, each pointing to its input; the leaves are topics, the ends are
-/// `ToTopic`, `Print`, or whatever frame a backtest asks for. It holds no data and nothing that runs.
+/// The plan of one dataframe is a tree of immutable nodes, each pointing to its input; the leaves are topics,
+/// the ends are `ToTopic`, `Print`, or whatever frame a backtest asks for. It holds no data and nothing that
+/// runs.
 struct Node;
 using NodePtr = std::shared_ptr<const Node>;
 
@@ -58,9 +59,14 @@ struct Rename {
   std::vector<std::pair<std::string, std::string>> columns;  ///< old, new
 };
 
-/// What to do with a late row beyond counting it: keep it with null (the default), drop it, write it to a topic, call a function.
-struct KeepLate {};
-struct DropLate {};
+/// What to do with a late row beyond counting it: keep it with null (the default), drop it, write it to a
+/// topic, call a function.
+struct KeepLate {
+  bool operator==(const KeepLate&) const = default;
+};
+struct DropLate {
+  bool operator==(const DropLate&) const = default;
+};
 using OnLate = std::variant<KeepLate, DropLate, std::shared_ptr<const Topic>, std::shared_ptr<RowFunction>>;
 
 /// A moving aggregate of one or more columns per key; appends `outputs`.
@@ -74,13 +80,13 @@ struct Rolling {
   };
   std::vector<ColumnReference> columns;
   bool by_time = true;
-  std::int64_t window = 0;    ///< nanoseconds, or rows
+  std::int64_t window = 0;  ///< nanoseconds, or rows
   std::int64_t grace_ns = 0;
   int min_periods = 1;
   int ddof = 1;
   OnLate on_late;
   std::vector<Output> outputs;
-  std::string state_name;     ///< what its state belongs to: the user's name or kind, columns, window and grace
+  std::string state_name;  ///< what its state belongs to: the user's name or kind, columns, window and grace
 };
 
 /// The value of `column` `periods` rows of the key ago (`difference`: this row's minus that one).
@@ -95,7 +101,8 @@ struct Shift {
 
 enum class RowMode : std::uint8_t { replace, value, filter, update };
 
-/// The user's row function; `replace` and `update` give a new row, `value` column `output`, `filter` keeps or drops.
+/// The user's row function; `replace` and `update` give a new row, `value` column `output`, `filter` keeps or
+/// drops.
 struct ApplyRow {
   std::shared_ptr<RowFunction> function;
   RowMode mode = RowMode::replace;
@@ -114,7 +121,8 @@ struct ApplyValue {
   std::string function_name;
 };
 
-/// The user's batch function over `columns`; its one result becomes `output`, or, where that is empty, its results are the new row.
+/// The user's batch function over `columns`; its one result becomes `output`, or, where that is empty, its
+/// results are the new row.
 struct MapBatches {
   std::shared_ptr<BatchFunction> function;
   std::vector<std::string> columns;
@@ -141,8 +149,8 @@ struct Print {
   bool live = false;
 };
 
-using Step = std::variant<Source, Filter, Assign, Project, Drop, Rename, Rolling, Shift, ApplyRow, ApplyValue, MapBatches, Predict,
-                          ToTopic, Print>;
+using Step = std::variant<Source, Filter, Assign, Project, Drop, Rename, Rolling, Shift, ApplyRow, ApplyValue,
+                          MapBatches, Predict, ToTopic, Print>;
 
 struct Node {
   Step step;
