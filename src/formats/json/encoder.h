@@ -23,9 +23,9 @@ struct RowLayout {
     std::string name;
   };
   bool projected = false;        ///< written anew: exactly `fields`, in their order, absent values as null
-  std::vector<Field> fields;
-  std::vector<std::size_t> dropped;  ///< spans to take out
-  std::vector<Renamed> renamed;      ///< spans whose name changes; their value stays unless `fields` names the same span
+  std::vector<Field> fields = {};
+  std::vector<std::size_t> dropped = {};  ///< spans to take out
+  std::vector<Renamed> renamed = {};      ///< spans whose name changes; their value stays unless `fields` names the same span
 };
 
 /// The rows of a batch as JSON text, back to back.
@@ -48,13 +48,39 @@ class JsonEncoder {
 
   /// Replaces the contents of `out` by the rows of `batch`. A value of Kind::invalid in a field adds the row to `errors` (its bytes
   /// are then undefined). A row that has a field to be replaced twice is bad (parse). After dropping and renaming, a new name may
-  /// stand twice only if the input had it twice.
+  /// stand twice only if the input had it twice. So is one that has a field to be dropped or renamed twice. A field whose span is
+  /// dropped as well is appended. A layout that is not projected needs the raw rows of the batch.
   void encode(const Batch& batch, EncodedRows& out, RowErrors& errors);
 
  private:
+  static constexpr std::size_t no_field = SIZE_MAX;
+  struct Change {  // of one span
+    std::size_t span;
+    bool dropped = false;
+    std::string quoted_name;       // the new one; empty: it stays
+    std::size_t field = no_field;  // that replaces the value
+  };
+  struct Placed {
+    FieldSpan span;
+    const Change* change;
+  };
+
+  [[nodiscard]] Change& change_of(std::size_t span);
+  [[nodiscard]] bool bounded(const Batch& batch) const noexcept;
+  void append_row(const Batch& batch, std::size_t i, bool bounded, EncodedRows& out, RowErrors& errors);
+  [[nodiscard]] const FieldSpan* place(const RawRows& raw, std::size_t index);
+  void splice(const Batch& batch, std::size_t i, EncodedRows& out, RowErrors& errors);
+  void append_fields(const Batch& batch, std::size_t i, bool empty, EncodedRows& out, RowErrors& errors);
+  void append_numbers(const Batch& batch, std::size_t i, bool empty, EncodedRows& out);
+  void append_value(const Batch& batch, std::size_t i, std::size_t field, EncodedRows& out, RowErrors& errors);
+
   RowLayout layout_;
   NotFinite not_finite_;
-  std::vector<std::string> quoted_names_;
+  std::vector<std::string> prefixes_;  // per field `,"name":`
+  std::vector<Change> changes_;
+  std::vector<bool> in_place_;         // per field: whether this row has its span
+  std::vector<Placed> placed_;         // the changes that this row has a place for, in their order in the row
+  std::string scratch_;
 };
 
 /// Appends `text` as a JSON string: the escapes that RFC 8259 requires and no others.

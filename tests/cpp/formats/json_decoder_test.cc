@@ -135,7 +135,8 @@ TEST(JsonDecoder, DeclaredKindsAreHeld) {
   EXPECT_EQ(decode(declared(Kind::int64), R"({"a":99999999999999999999})"),
             R"(range: field "a": found the number 99999999999999999999 at byte 5, which is beyond int64)");
   EXPECT_EQ(decode(declared(Kind::float64), R"({"a":1})"), "float64 1");
-  EXPECT_EQ(decode(declared(Kind::float64), R"({"a":18446744073709551616})"), "float64 1.8446744073709552e+19");
+  EXPECT_EQ(decode(declared(Kind::float64), R"({"a":18446744073709551616})"),
+            "float64 1.8446744073709552e+19");
   EXPECT_EQ(decode(declared(Kind::float64), R"({"a":1e999})"),
             R"(range: field "a": found the number 1e999 at byte 5, which is beyond float64)");
   EXPECT_EQ(decode(declared(Kind::float64), R"({"a":true})"),
