@@ -84,15 +84,20 @@ def evaluate(model: Path, data: list[dict[str, Any]]) -> None:
         print(f"  {activity:10} {rows.sum():10,}   {known:>10}   {found[rows].mean():17.1%}")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent, help="directory for the models")
-    arguments = parser.parse_args()
-    models = train(arguments.output)
+def run(output: Path) -> None:
+    """Trains, and evaluates on what was held out."""
+    models = train(output)
     data = labelled_rows(HELD_OUT, seed=2)
     for model in models:
         evaluate(model, data)
     print("\nsaved:", *models)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent, help="directory for the models")
+    arguments = parser.parse_args()
+    run(arguments.output)
 
 
 if __name__ == "__main__":

@@ -25,12 +25,7 @@ def test_two_kinds_of_row_at_their_rates() -> None:
     force = ("timestamp", "gForceX", "gForceY", "gForceZ")
     place = ("timestamp", "latitude", "longitude", "altitude", "speed", "heartRate")
     wanted = {force: 300, place: 30}
-    assert kinds == {
-        ("rider-1", force): 300,
-        ("rider-2", force): 300,
-        ("rider-1", place): 30,
-        ("rider-2", place): 30,
-    }
+    assert kinds == {(rider, kind): n for rider in ("rider-1", "rider-2") for kind, n in wanted.items()}
 
 
 def test_rows_come_in_order_of_time_and_carry_it() -> None:

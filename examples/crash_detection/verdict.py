@@ -1,0 +1,117 @@
+"""What came out of a run of the demo, held against what went in and against a backtest of the same rows."""
+
+import json
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import phone
+import train
+
+MEAN = "gForceTotal-10s"
+
+Key = tuple[str, int]  # rider and timestamp: which row
+
+
+@dataclass
+class Alerts:
+    """What has come out of the service, as a reader of its topic sees it."""
+
+    rows: dict[Key, dict[str, Any]] = field(default_factory=dict)
+    arrived_s: dict[Key, float] = field(default_factory=dict)
+    repeated: int = 0
+    changed: int = 0  # repeated with other values: must not be
+
+    def add(self, line: bytes) -> Key:
+        """Takes a record as `tiderace topic read` prints it."""
+        record = json.loads(line)
+        key = (record["key"], record["value"]["timestamp"])
+        if key in self.rows:
+            self.repeated += 1
+            self.changed += self.rows[key] != record["value"]
+        else:
+            self.rows[key] = record["value"]
+            self.arrived_s[key] = time.time()
+        return key
+
+
+@dataclass
+class Run:
+    """One run of the demo: the truth, what came out, and when things happened (seconds since 1970)."""
+
+    labels: list[phone.Label]
+    seed: int
+    speed_up: float
+    alerts: Alerts
+    begun_s: float
+    killed_s: float
+    resumed_s: float
+    ended_s: float
+    said: str  # by the service when it ended
+
+    def sent(self) -> list[phone.Row]:
+        """The rows that the phones sent; the labels say all about them."""
+        return list(phone.rows(self.labels, seed=self.seed))
+
+    def delays_ms(self) -> list[float]:
+        """From when a row was due at the phone to when it was here, for rows that found the service up."""
+        up_s = min(self.alerts.arrived_s.values(), default=0) + 0.5
+        start_ms = self.labels[0].begin_ms
+        found = []
+        for (_, timestamp_ms), arrived_s in self.alerts.arrived_s.items():
+            due_s = (start_ms + (timestamp_ms - start_ms) / self.speed_up) / 1000
+            if up_s < due_s < self.killed_s - 0.5 or due_s > self.resumed_s + 0.5:
+                found.append((arrived_s - due_s) * 1000)
+        return sorted(found)
+
+
+def backtest(sent: list[phone.Row]) -> dict[Key, float]:
+    """The mean of every row, computed from the same rows as a table."""
+    data = [{**row.fields, "rider": row.rider} for row in sent]
+    table = train.frame().backtest(data, key="rider", timestamp="timestamp")
+    keys = zip(table["rider"].to_pylist(), table["timestamp"].to_pylist(), strict=True)
+    return dict(zip(keys, table[MEAN].to_pylist(), strict=True))
+
+
+def detection(labels: list[phone.Label], alerts: Alerts) -> tuple[float, float]:
+    """Precision and recall of `shaking`, a row at a time."""
+    outcomes: Counter[tuple[bool, bool]] = Counter()
+    for label in labels:
+        for timestamp_ms in range(label.begin_ms, label.end_ms, 100):
+            row = alerts.rows.get((label.rider, timestamp_ms))
+            if row is not None:
+                outcomes[label.shaking, bool(row["shaking"])] += 1
+    hits = outcomes[True, True]
+    return hits / max(hits + outcomes[False, True], 1), hits / max(hits + outcomes[True, False], 1)
+
+
+def print_summary(run: Run) -> bool:
+    """Prints what came of it; returns whether all was as promised."""
+    sent, alerts = run.sent(), run.alerts
+    wanted = backtest(sent)
+    missing = len(wanted.keys() - alerts.rows.keys())
+    differing = sum(alerts.rows[key][MEAN] != mean for key, mean in wanted.items() if key in alerts.rows)
+    late = sum(row[MEAN] is None for row in alerts.rows.values())
+    delays = run.delays_ms() or [float("nan")]
+    median, worst = delays[len(delays) // 2], delays[len(delays) * 99 // 100]
+    precision, recall = detection(run.labels, alerts)
+    good = not (missing or differing or alerts.changed)
+    seconds = run.ended_s - run.begun_s
+    lines = {
+        "rows in": f"{len(sent):,}, of which {len(sent) - len(wanted):,} without gForce are filtered out",
+        "rows out": f"{len(alerts.rows):,}; {alerts.repeated:,} of them twice after the kill (at least once)",
+        "missing": f"{missing:,}",
+        "bad": "0 (one would have stopped the service)",
+        "late": f"{late:,}",
+        "rows/s": f"{len(sent) / seconds:,.0f}, as many as the phones send",
+        "latency": f"p50 {median:.1f} ms, p99 {worst:.1f} ms, from the phone to this reader, while up",
+        "equals a backtest": "yes, bit for bit"
+        if good
+        else f"NO: {differing:,} differ, {alerts.changed:,} changed",
+        "shaking": f"precision {precision:.3f}, recall {recall:.3f} against the labels, a row at a time",
+        "the service says": run.said.replace("\n", "\n" + " " * 21),
+    }
+    for name, text in lines.items():
+        print(f"  {name:18} {text}")
+    return good
