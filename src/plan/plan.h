@@ -1,6 +1,6 @@
 #pragma once
 
-#include <tiderace/options.h>
+#include <tiderace/topic.h>
 
 #include <cstdint>
 #include <functional>
@@ -26,11 +26,6 @@ class ValueFunction;
 /// runs.
 struct Node;
 using NodePtr = std::shared_ptr<const Node>;
-
-struct Topic {
-  std::string name;
-  TopicOptions options;
-};
 
 struct Source {
   std::shared_ptr<const Topic> topic;
