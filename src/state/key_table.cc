@@ -74,6 +74,13 @@ void KeyTable::intern(std::span<const std::string_view> keys, std::span<KeyId> i
   }
 }
 
+KeyId KeyTable::find(std::string_view key) const noexcept {
+  const std::uint64_t hash = hash_of(key);
+  std::size_t at = hash & mask_;
+  while (entries_[at].id != no_key && keys_[entries_[at].id] != key) at = (at + 1) & mask_;
+  return entries_[at].id;
+}
+
 KeyId KeyTable::find_or_add(std::string_view key, std::uint64_t hash) {
   const auto tag = static_cast<std::uint32_t>(hash >> 32);
   std::size_t at = hash & mask_;

@@ -34,6 +34,9 @@ class KeyTable {
   /// The same for many; faster than one by one where the table is larger than the caches.
   void intern(std::span<const std::string_view> keys, std::span<KeyId> ids);
 
+  /// The id of `key` if it is known, else no_key. Does not touch it.
+  [[nodiscard]] KeyId find(std::string_view key) const noexcept;
+
   /// The bytes of a key; valid until the next `trim`.
   [[nodiscard]] std::string_view key(KeyId id) const noexcept { return keys_[id]; }
   [[nodiscard]] std::size_t size() const noexcept { return keys_.size(); }
