@@ -128,6 +128,7 @@ struct MapBatches {
 
 struct Predict {
   std::shared_ptr<Model> model;
+  std::string model_name;  ///< as `explain` prints it
   std::vector<ColumnReference> features;
   bool pass_nulls = false;
   std::string output;
