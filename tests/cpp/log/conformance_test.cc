@@ -3,6 +3,7 @@
 #include <functional>
 #include <thread>
 
+#include "log/embedded/embedded_log.h"
 #include "log/memory/memory_log.h"
 #include "temporary_directory.h"
 #include "tiderace/error.h"
@@ -17,9 +18,12 @@ struct Subject {
   std::function<std::unique_ptr<Log>(const std::string& directory)> open;
 };
 
+void PrintTo(const Subject& subject, std::ostream* out) { *out << subject.name; }
+
 /// What every log has to do, whatever it is made of.
 class LogConformance : public testing::TestWithParam<Subject> {
  protected:
+  TemporaryDirectory directory_;
   std::unique_ptr<Log> log_ = GetParam().open(directory_.path());
 
   void write(const std::string& topic, const std::vector<std::pair<std::string, std::string>>& pairs,
@@ -63,9 +67,6 @@ class LogConformance : public testing::TestWithParam<Subject> {
     }
     return "no error";
   }
-
- private:
-  TemporaryDirectory directory_;
 };
 
 TEST_P(LogConformance, CreatesATopicOnceAndKeepsItsSettings) {
@@ -390,7 +391,12 @@ TEST_P(LogConformance, ProducersOfManyThreadsLoseAndMixNothing) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, LogConformance,
-                         testing::Values(Subject{"memory", [](const std::string&) { return memory_log(); }}),
+                         testing::Values(Subject{"memory", [](const std::string&) { return memory_log(); }},
+                                         Subject{"embedded",
+                                                 [](const std::string& directory) {
+                                                   return embedded_log(directory,
+                                                                       {.maintenance_interval = 10ms});
+                                                 }}),
                          [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace

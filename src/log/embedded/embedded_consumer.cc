@@ -1,0 +1,102 @@
+#include "log/embedded/embedded_consumer.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "log/assignment.h"
+
+namespace tiderace {
+
+EmbeddedConsumer::EmbeddedConsumer(Open open, const ConsumerOptions& options)
+    : open_(std::move(open)), options_(options) {
+  check_consumer_options(options_);
+}
+
+void EmbeddedConsumer::connect() {
+  if (connection_ != nullptr) return;
+  files_ = &open_();
+  connection_ = files_->connect();
+}
+
+void EmbeddedConsumer::subscribe(const std::vector<std::string>& topics) {
+  connect();
+  group_lock_ = files_->groups().acquire(options_.group);
+  std::vector<TopicInfo> infos;
+  for (const std::string& name : topics) {
+    files_->create_topic(name, {});
+    infos.push_back(files_->topic(name).info);
+  }
+  for (TopicPartition& partition : owned_partitions(infos, options_)) {
+    const std::int64_t id = files_->partition_id(partition);
+    positions_[std::move(partition)] = {id, std::nullopt};
+  }
+  assignment_told_ = false;
+}
+
+EmbeddedConsumer::Position& EmbeddedConsumer::position_of(const TopicPartition& partition) {
+  const auto found = positions_.find(partition);
+  if (found == positions_.end()) throw_not_assigned(partition, options_);
+  return found->second;
+}
+
+void EmbeddedConsumer::start(const TopicPartition& partition, std::int64_t offset) {
+  position_of(partition).offset = offset;
+  empty_at_.reset();
+}
+
+std::int64_t EmbeddedConsumer::start_offset(const TopicPartition& partition) {
+  connect();
+  const std::int64_t id = files_->partition_id(partition);
+  Transaction snapshot(connection_->database, Transaction::Kind::read);
+  const auto committed = connection_->table.group_offset(options_.group, id);
+  const std::int64_t first = connection_->table.first_offset(id);
+  return starting_offset(partition, options_, committed, first, connection_->table.end_offset(id));
+}
+
+std::int64_t EmbeddedConsumer::end_offset(const TopicPartition& partition) {
+  connect();
+  return connection_->table.end_offset(files_->partition_id(partition));
+}
+
+void EmbeddedConsumer::read_into(PollResult& result) {
+  // One snapshot for all partitions: what was committed together is seen together.
+  Transaction snapshot(connection_->database, Transaction::Kind::read);
+  std::vector<std::pair<Position*, std::int64_t>> moved;
+  for (auto& [partition, position] : positions_) {
+    if (!position.offset) continue;
+    if (connection_->table.end_offset(position.partition_id) <= *position.offset) continue;
+    auto records =
+        connection_->table.read(partition, position.partition_id, *position.offset, options_.max_poll_bytes);
+    moved.emplace_back(&position, records->next_offset);
+    if (!records->rows.empty()) result.records.push_back(std::move(records));
+  }
+  // Only now, so that after an exception nothing was passed over.
+  for (const auto& [position, next_offset] : moved) position->offset = next_offset;
+}
+
+PollResult EmbeddedConsumer::poll(std::chrono::milliseconds timeout) {
+  connect();
+  PollResult result;
+  if (!assignment_told_) {
+    for (const auto& [partition, position] : positions_) result.assigned.push_back(partition);
+  }
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  for (;;) {
+    const std::uint32_t seen = files_->wake().value();
+    const auto now = std::chrono::steady_clock::now();
+    // Without a commit since the last look there is nothing to see, unless a process died before it could say
+    // so.
+    if (empty_at_ != seen || now - looked_at_ >= files_->options().poll_interval) {
+      read_into(result);
+      looked_at_ = now;
+      empty_at_ = result.records.empty() ? std::optional(seen) : std::nullopt;
+    }
+    if (!result.assigned.empty() || !result.records.empty() || now >= deadline) break;
+    files_->wake().wait(seen,
+                        std::min<std::chrono::nanoseconds>(deadline - now, files_->options().poll_interval));
+  }
+  assignment_told_ = true;
+  return result;
+}
+
+}  // namespace tiderace

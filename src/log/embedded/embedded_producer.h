@@ -1,0 +1,42 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+
+#include "log/embedded/embedded_files.h"
+#include "log/embedded/maintenance.h"
+#include "log/log.h"
+#include "log/pending_records.h"
+
+namespace tiderace {
+
+/// A producer of the embedded log: `Producer` says what it does. What was sent is kept in memory until it is
+/// made visible, in one transaction of the database. It opens its connection when first used.
+class EmbeddedProducer final : public Producer {
+ public:
+  struct Opened {
+    EmbeddedFiles& files;
+    Maintenance& maintenance;
+  };
+  using Open = std::function<Opened()>;
+  explicit EmbeddedProducer(Open open) : open_(std::move(open)) {}
+
+  void send(std::string_view topic, std::span<const ProducerRecord> records, std::int32_t partition) override;
+  void flush() override;
+  std::map<TopicPartition, std::int64_t> commit(const std::string& group,
+                                                std::span<const OffsetCommit> offsets) override;
+  void abort() noexcept override { pending_.clear(); }
+
+ private:
+  void connect();
+  void bound_write_ahead_log();
+
+  const Open open_;
+  std::optional<Opened> opened_;
+  std::unique_ptr<Connection> connection_;
+  std::int64_t page_bytes_ = 0;
+  PendingRecords pending_;
+};
+
+}  // namespace tiderace

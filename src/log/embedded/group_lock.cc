@@ -1,0 +1,79 @@
+#include "log/embedded/group_lock.h"
+
+#include <fmt/chrono.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "base/error.h"
+#include "base/logging.h"
+#include "log/crc32c.h"
+
+namespace tiderace {
+namespace {
+
+constexpr std::size_t max_encoded_bytes = 200;
+
+bool is_plain(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+}
+
+std::string describe_self(Clock& clock) {
+  return fmt::format("process {} since {:%Y-%m-%dT%H:%M:%SZ}", ::getpid(),
+                     fmt::gmtime(static_cast<std::time_t>(clock.wall_ms() / 1000)));
+}
+
+std::string holder_of(const std::string& path) {
+  const std::string holder = FileLock::read(path);
+  return holder.empty() ? "another process" : holder;
+}
+
+}  // namespace
+
+std::string lock_file_name(const std::string& group) {
+  std::string name;
+  for (const char c : group) {
+    if (is_plain(c))
+      name.push_back(c);
+    else
+      name += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  if (name.size() > max_encoded_bytes)
+    name = fmt::format("{}%{:08x}", name.substr(0, max_encoded_bytes), crc32c(group));
+  return name + ".lock";
+}
+
+GroupLocks::GroupLocks(std::string directory, std::chrono::nanoseconds timeout, Clock& clock)
+    : directory_(std::move(directory)), timeout_(timeout), clock_(clock) {}
+
+std::shared_ptr<const FileLock> GroupLocks::acquire(const std::string& group) {
+  const std::lock_guard guard(mutex_);
+  auto& held = held_[group];
+  if (auto lock = held.lock()) return lock;
+  auto lock = std::make_shared<const FileLock>(wait_for(group, directory_ + "/" + lock_file_name(group)));
+  lock->write(describe_self(clock_));
+  held = lock;
+  return lock;
+}
+
+FileLock GroupLocks::wait_for(const std::string& group, const std::string& path) {
+  constexpr std::chrono::nanoseconds nap = std::chrono::milliseconds(2);
+  for (std::chrono::nanoseconds waited{0};; waited += nap) {
+    if (auto lock = FileLock::try_acquire(path)) return std::move(*lock);
+    const auto timeout = std::chrono::duration<double>(timeout_).count();
+    if (waited >= timeout_) {
+      throw_error(ErrorKind::broker,
+                  "consumer group {} is held by {} (lock {}), also after waiting {:g} s; one process at a "
+                  "time may consume as a group "
+                  "of the embedded log: stop that process, or take another consumer_group",
+                  group, holder_of(path), path, timeout);
+    }
+    if (waited.count() == 0) {
+      log(LogLevel::warning, "consumer group {} is held by {}; waiting up to {:g} s for it", group,
+          holder_of(path), timeout);
+    }
+    std::this_thread::sleep_for(nap);
+  }
+}
+
+}  // namespace tiderace

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "base/clock.h"
+#include "log/embedded/file_lock.h"
+
+namespace tiderace {
+
+/// Sees to it that a consumer group has one process at a time. Any thread.
+class GroupLocks {
+ public:
+  /// Lock files are below `directory`, which exists.
+  GroupLocks(std::string directory, std::chrono::nanoseconds timeout, Clock& clock);
+
+  /// This process's claim to `group`, shared by all who ask and free when the last of them lets go. If
+  /// another process has it: says so in the log, waits for at most the time-out, then throws Error{broker}
+  /// that names the holder.
+  [[nodiscard]] std::shared_ptr<const FileLock> acquire(const std::string& group);
+
+ private:
+  [[nodiscard]] FileLock wait_for(const std::string& group, const std::string& path);
+
+  const std::string directory_;
+  const std::chrono::nanoseconds timeout_;
+  Clock& clock_;
+  std::mutex mutex_;
+  std::map<std::string, std::weak_ptr<const FileLock>> held_;
+};
+
+/// The file name for `group`: letters, digits, `_` and `-` as they are, other bytes as %XX; a long name is
+/// cut and told apart by its checksum.
+[[nodiscard]] std::string lock_file_name(const std::string& group);
+
+}  // namespace tiderace
