@@ -14,6 +14,8 @@ class DocumentVisitor {
   virtual void number(std::string_view path, double value) = 0;
   /// Called at the end of every array, after its elements.
   virtual void array(std::string_view path, std::size_t size) = 0;
+  /// Called at the end of every object, after its members.
+  virtual void object(std::string_view path) = 0;
 };
 
 /// Whether `bytes` look like UBJSON (binary) rather than JSON (text).

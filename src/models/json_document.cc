@@ -66,7 +66,7 @@ class JsonReader : DocumentReader {
   void object() {
     ++position_;
     skip_space();
-    if (skip('}')) return;
+    if (skip('}')) return visitor_.object(path_);
     do {
       skip_space();
       if (peek() != '"') fail("a member's name in quotes");
@@ -78,6 +78,7 @@ class JsonReader : DocumentReader {
       skip_space();
     } while (skip(','));
     if (!skip('}')) fail("a comma or the closing brace");
+    visitor_.object(path_);
   }
 
   void array() {

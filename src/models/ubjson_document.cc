@@ -105,6 +105,7 @@ class UbjsonReader : DocumentReader {
       const Inside inside(*this, string());
       value(container.type != 0 ? container.type : marker("a member's value"));
     }
+    visitor_.object(path_);
   }
 
   void array() {

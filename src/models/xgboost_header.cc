@@ -1,45 +1,66 @@
 #include "models/xgboost_header.h"
 
+#include <algorithm>
 #include <charconv>
 #include <map>
 
 #include "base/error.h"
 #include "models/document.h"
+#include "models/xgboost_trees.h"
 
 namespace tiderace {
 namespace {
 
 using namespace std::literals;
 
-constexpr auto booster_path = "learner.gradient_booster"sv;
+constexpr auto parameter_path = "learner.learner_model_param."sv;
+
+/// What of `path` lies below the model of trees; empty if it does not. A dart has it one level deeper.
+std::string_view below_trees(std::string_view path) noexcept {
+  for (const auto prefix :
+       {"learner.gradient_booster.model."sv, "learner.gradient_booster.gbtree.model."sv}) {
+    if (path.starts_with(prefix)) return path.substr(prefix.size());
+  }
+  return {};
+}
 
 /// Keeps the few fields that decide about the numbers. Newer files hold more, which does not.
 class HeaderVisitor : public DocumentVisitor {
  public:
   void text(std::string_view path, std::string_view value) override {
-    if (path == "learner.feature_names")
+    if (path == "learner.feature_names") {
       header.feature_names.emplace_back(value);
-    else if (path == "learner.feature_types")
+    } else if (path == "learner.feature_types") {
       has_categories |= value == "c";
-    else if (path == "learner.gradient_booster.name")
+    } else if (path == "learner.gradient_booster.name") {
       header.booster = value;
-    else if (path == "learner.objective.name")
+    } else if (path == "learner.objective.name") {
       header.objective = value;
-    else if (path == "learner.attributes.best_iteration")
+    } else if (path == "learner.attributes.best_iteration") {
       best_iteration = value;
-    else if (path.starts_with("learner.learner_model_param."))
-      parameters[std::string(path.substr(28))] = value;
-    else if (path.ends_with(".tree_param.size_leaf_vector"))
-      has_leaf_vectors |= value != "0" && value != "1";
+    } else if (path.starts_with(parameter_path)) {
+      parameters[std::string(path.substr(parameter_path.size()))] = value;
+    } else if (const std::string_view member = below_trees(path); !member.empty()) {
+      if (member == "trees.tree_param.size_leaf_vector") has_leaf_vectors |= value != "0" && value != "1";
+      trees.text(member, value);
+    }
   }
   void number(std::string_view path, double value) override {
-    if (path == "version" && version_size < 3) header.version[version_size++] = static_cast<int>(value);
+    if (const std::string_view member = below_trees(path); !member.empty()) {
+      trees.number(member, value);
+    } else if (path == "version" && version_size < 3) {
+      header.version[version_size++] = value >= 0 && value < 1e6 ? static_cast<int>(value) : -1;
+    }
   }
   void array(std::string_view path, std::size_t size) override {
-    if (path.starts_with(booster_path) && path.ends_with(".trees.categories")) has_categories |= size != 0;
+    const std::string_view member = below_trees(path);
+    if (member == "trees.categories") has_categories |= size != 0;
+    trees.array(member, size);
   }
+  void object(std::string_view path) override { trees.object(below_trees(path)); }
 
   XgboostHeader header;
+  XgboostTrees trees;
   std::map<std::string, std::string> parameters;  ///< of the learner
   std::string best_iteration;
   std::size_t version_size = 0;
@@ -169,6 +190,7 @@ XgboostHeader read_xgboost_header(std::string_view bytes) {
   check_structure(found);
   found.header.task = task_of(found.header);
   read_parameters(found);
+  found.trees.finish(found.header.features, std::max<std::size_t>(found.header.classes, 1));
   return std::move(found.header);
 }
 

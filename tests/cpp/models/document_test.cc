@@ -22,6 +22,9 @@ class Recorder : public DocumentVisitor {
   }
   void number(std::string_view path, double value) override { seen += fmt::format("{}:{};", path, value); }
   void array(std::string_view path, std::size_t size) override { seen += fmt::format("{}#{};", path, size); }
+  void object(std::string_view path) override {
+    if (!path.empty()) seen += fmt::format("{}!;", path);
+  }
   std::string seen;
 };
 
@@ -44,7 +47,7 @@ std::string model_bytes(const std::string& name) {
 TEST(JsonDocument, ReportsScalarsUnderTheirPaths) {
   EXPECT_EQ(
       walked(R"( { "a" : {"b":"x","c":[1,-2.5e1,"y",[true]]}, "d":null,"e":[],"f":NaN,"g":-Infinity} )"),
-      "a.b=x;a.c:1;a.c:-25;a.c=y;a.c#1;a.c#4;e#0;");
+      "a.b=x;a.c:1;a.c:-25;a.c=y;a.c#1;a.c#4;a!;e#0;");
   EXPECT_EQ(walked(R"({"\u0061\n":"gr\u00f6\u20ac\ud83d\ude00\/"})"),
             "a\n=gr\xc3\xb6\xe2\x82\xac\xf0\x9f\x98\x80/;");
 }
@@ -64,12 +67,12 @@ TEST(UbjsonDocument, ReportsScalarsUnderTheirPaths) {
   EXPECT_EQ(walked("{U\1a{i\1bSi\1xi\1c[U\xff"
                    "i\xff"
                    "I\1\0]}i\1dZi\1eC!}"sv),
-            "a.b=x;a.c:255;a.c:-1;a.c:256;a.c#3;e=!;");
+            "a.b=x;a.c:255;a.c:-1;a.c:256;a.c#3;a!;e=!;");
 }
 
 TEST(UbjsonDocument, ReadsTypedAndCountedContainers) {
   EXPECT_EQ(walked("{i\1a[$l#i\2\0\0\0\1\xff\xff\xff\xffi\1b[#i\1Ti\1c[$d#i\1\0\0\0\0i\1d{$i#i\1i\1e\7}"sv),
-            "a:1;a:-1;a#2;b#1;c#1;d.e:7;");
+            "a:1;a:-1;a#2;b#1;c#1;d.e:7;d!;");
   EXPECT_EQ(walked("{i\1dd\x3f\x80\0\0i\1DD\x40\0\0\0\0\0\0\0i\1LL\0\0\0\1\0\0\0\0}"sv),
             "d:1;D:2;L:4294967296;");
 }

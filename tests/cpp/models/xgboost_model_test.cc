@@ -33,6 +33,7 @@ class Expected : public DocumentVisitor {
   void text(std::string_view, std::string_view) override {}
   void number(std::string_view path, double value) override { numbers[std::string(path)].push_back(value); }
   void array(std::string_view, std::size_t) override {}
+  void object(std::string_view) override {}
   [[nodiscard]] FeatureMatrix rows(std::span<const std::string> names = {}) const {
     const std::vector<double>& values = numbers.at("rows");
     return {values, values.size() / 3, 3, names};
@@ -234,6 +235,23 @@ TEST(XgboostModel, RefusesVersionsAndParametersThatItDoesNotKnow) {
                        "wanted one base_score, found 2"));
   EXPECT_TRUE(
       contains(message_of(changed("\"num_class\":\"", "\"num_class\":\"x")), "wanted a number as num_class"));
+}
+
+TEST(XgboostModel, RefusesTreesThatCannotBeWalked) {
+  const std::string json = read_model_file(data("named.json"), "");
+  const auto message_of = [&json](const std::string& name, const std::string& value) {
+    const std::size_t begin = json.find("\"" + name + "\":[") + name.size() + 4;
+    std::string copy = json;
+    return refusal(TemporaryFile(copy.replace(begin, copy.find_first_of(",]", begin) - begin, value)).path());
+  };
+  EXPECT_TRUE(contains(message_of("left_children", "0"), "tree 0 is damaged: node 0 has a wrong child"));
+  EXPECT_TRUE(contains(message_of("left_children", "1000000"), "node 0 has a wrong child"));
+  EXPECT_TRUE(contains(message_of("right_children", "-2"), "node 0 has a wrong child"));
+  EXPECT_TRUE(contains(message_of("split_indices", "7"), "a tree splits feature 7, but the model has 3"));
+  EXPECT_TRUE(contains(message_of("split_indices", "-7"), "node 0 splits a feature that does not exist"));
+  EXPECT_TRUE(contains(message_of("parents", "1,1"), "its arrays differ in length"));
+  EXPECT_TRUE(contains(message_of("tree_info", "5"), "a tree adds to output 5, but the model has 1"));
+  EXPECT_TRUE(contains(message_of("tree_info", "0,0"), "wanted as many trees as the model says, 3"));
 }
 
 TEST(XgboostModel, RefusesWhatIsNoModel) {
