@@ -1,0 +1,53 @@
+#pragma once
+
+#include <tiderace/dataframe.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "plan/frame.h"
+
+namespace tiderace {
+
+/// A series of the plan; a column is looked up when it is first read, so that one that is to be set need not
+/// be there.
+struct SeriesState {
+  mutable std::optional<plan::Series> series;
+  std::optional<plan::Frame> frame = {};
+  std::string column = {};
+
+  [[nodiscard]] const plan::Series& get() const {
+    if (!series) series = frame->column(column);
+    return *series;
+  }
+};
+
+/// A frame of the plan; a projection is made when it is first read.
+struct FrameState {
+  mutable std::optional<plan::Frame> frame;
+  std::optional<plan::Frame> from = {};
+  std::vector<std::string> columns = {};
+
+  [[nodiscard]] const plan::Frame& get() const {
+    if (!frame) frame = from->project(columns);
+    return *frame;
+  }
+};
+
+/// From the public classes to the plan and back.
+struct FrameAccess {
+  [[nodiscard]] static StreamingDataFrame make(plan::Frame frame);
+  [[nodiscard]] static Series make(plan::Series series);
+  [[nodiscard]] static Series make(std::shared_ptr<const SeriesState> state) {
+    return Series(std::move(state));
+  }
+  [[nodiscard]] static const plan::Frame& of(const StreamingDataFrame& frame) { return frame.state_->get(); }
+  [[nodiscard]] static const plan::Series& of(const Series& series) { return series.state_->get(); }
+};
+
+/// The plan's form of the options of `rolling`.
+[[nodiscard]] plan::RollingOptions rolling_options(const RollingOptions& options);
+
+}  // namespace tiderace
