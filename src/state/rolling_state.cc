@@ -1,7 +1,7 @@
 // How the windows of keys are loaded, flushed and forgotten.
 #include "base/error.h"
 #include "state/rolling_store.h"
-#include "state/state_key.h"
+#include "state/window/window_codec.h"
 
 namespace tiderace {
 
@@ -51,20 +51,15 @@ void RollingStore::forget(KeyId key, Window& window) {
 
 void RollingStore::flush(std::vector<Change>& changes) {
   lists_.flush(changes, [this](KeyId key) -> RowList& { return windows_[key].rows; });
-  if (!stream_time_changed_) return;
-  stream_time_changed_ = false;
-  Change change{lists_.step(), std::string()};
-  append_varint(*change.value, zigzag(stream_time_));
-  changes.push_back(std::move(change));
+  time_.flush(changes);
 }
 
 void RollingStore::expire(std::vector<Change>& changes) {
-  if (options_.ttl == 0 || stream_time_ < INT64_MIN + options_.ttl) return;
+  if (!time_.forgets()) return;
   TIDERACE_CHECK(lists_.flushed());
-  const std::int64_t before = stream_time_ - options_.ttl;
   for (KeyId key = 0; key < windows_.size(); ++key) {
     Window& window = windows_[key];
-    if (window.rows.empty() || window.rows.seen >= before) continue;
+    if (window.rows.empty() || !time_.forgotten(window.rows.seen)) continue;
     forget(key, window);
     lists_.erase(key, window.rows, changes);
   }
@@ -72,7 +67,7 @@ void RollingStore::expire(std::vector<Change>& changes) {
     const KeyId id = keys_.find(key);
     return id < windows_.size() && windows_[id].rows.loaded;
   };
-  lists_.expire_cold(before, is_hot, changes);
+  time_.expire_cold(seen_of_head, is_hot, changes);
 }
 
 void RollingStore::remap(std::span<const KeyId> kept) {

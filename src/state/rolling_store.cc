@@ -4,7 +4,6 @@
 #include <limits>
 
 #include "base/error.h"
-#include "state/state_key.h"
 
 namespace tiderace {
 namespace {
@@ -33,8 +32,8 @@ WindowValue number_at(const Column& column, std::size_t i) noexcept {
 RollingStore::RollingStore(RollingOptions options, StateStore& store, KeyTable& keys)
     : options_(std::move(options)),
       keys_(keys),
-      store_(store),
       lists_(store, keys, options_.step, options_.columns),
+      time_(store, lists_.step(), options_.ttl),
       row_(options_.columns),
       summary_(options_.columns) {
   TIDERACE_CHECK(options_.width > 0 && options_.grace >= 0 && options_.ttl >= 0 && options_.columns > 0);
@@ -54,18 +53,6 @@ RollingStore::RollingStore(RollingOptions options, StateStore& store, KeyTable& 
       ++at;
     if (at == extremes_.size()) extremes_.push_back({output.column, minimum});
     extreme_of_.push_back(at);
-  }
-  if (options_.ttl > 0) {
-    if (const auto bytes = store_.get(lists_.step())) {
-      std::string_view in = *bytes;
-      const auto time = take_varint(in);
-      if (!time || !in.empty())
-        throw_error(ErrorKind::state,
-                    "the stored time of step {} is damaged; remove the directory of the state, and it is "
-                    "restored from its changelog",
-                    options_.step);
-      stream_time_ = unzigzag(*time);
-    }
   }
   keys_.add(this);
 }
@@ -102,10 +89,9 @@ void RollingStore::process(std::span<const KeyId> keys, std::span<const std::int
     if (!window.rows.loaded) load(key, window);
     const std::int64_t event_time = std::max(event_times[i], no_time + 1);
     for (std::size_t c = 0; c < values.size(); ++c) row_[c] = number_at(values[c], i);
-    if (options_.ttl > 0) {
-      stream_time_ = std::max(stream_time_, event_time);
-      stream_time_changed_ = true;
-      if (!window.rows.empty() && window.rows.seen < minus(stream_time_, options_.ttl)) forget(key, window);
+    if (time_.forgets()) {
+      time_.advance(event_time);
+      if (!window.rows.empty() && time_.forgotten(window.rows.seen)) forget(key, window);
     }
     window.rows.seen = std::max(window.rows.seen, event_time);
     std::int64_t position = event_time;

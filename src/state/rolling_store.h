@@ -8,11 +8,12 @@
 
 #include "columnar/aggregate.h"
 #include "columnar/column.h"
+#include "state/expiry.h"
 #include "state/key_table.h"
-#include "state/monotonic_queue.h"
-#include "state/page_tree.h"
-#include "state/row_lists.h"
 #include "state/store.h"
+#include "state/window/monotonic_queue.h"
+#include "state/window/page_tree.h"
+#include "state/window/row_lists.h"
 
 namespace tiderace {
 
@@ -118,8 +119,8 @@ class RollingStore final : public KeyedContainer {
 
   RollingOptions options_;
   KeyTable& keys_;
-  StateStore& store_;
   RowLists lists_;
+  StreamTime time_;
   bool squares_ = false;
   std::int64_t keep_ = 0;    ///< rows older than the newest by this much are of no use
   std::int64_t accept_ = 0;  ///< rows older than the newest by more are late
@@ -132,8 +133,6 @@ class RollingStore final : public KeyedContainer {
   std::vector<WindowValue> row_;  ///< the values of the row in hand
   std::vector<Sink> sinks_;
   RowSummary summary_;
-  std::int64_t stream_time_ = INT64_MIN;
-  bool stream_time_changed_ = false;
   std::size_t queue_bytes_ = 0;
   std::size_t tree_bytes_ = 0;
   std::uint64_t work_ = 0;

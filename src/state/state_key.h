@@ -17,6 +17,10 @@ namespace tiderace {
 /// `what`: 0 the head record of the key, 1 a numbered record, 2 a named record.
 namespace state_key {
 
+constexpr char head_record = 0;
+constexpr char numbered_record = 1;
+constexpr char named_record = 2;
+
 /// All records of a step begin with this.
 inline std::string of_step(std::string_view step) {
   std::string bytes;
@@ -36,11 +40,11 @@ inline std::string of_key(std::string_view step, std::string_view key) {
 }
 
 inline std::string head(std::string_view step, std::string_view key) {
-  return of_key(step, key) + '\0';
+  return of_key(step, key) + head_record;
 }
 
 inline std::string all_numbered(std::string_view step, std::string_view key) {
-  return of_key(step, key) + '\1';
+  return of_key(step, key) + numbered_record;
 }
 
 inline std::string numbered(std::string_view step, std::string_view key, std::uint64_t number) {
@@ -50,7 +54,7 @@ inline std::string numbered(std::string_view step, std::string_view key, std::ui
 }
 
 inline std::string named(std::string_view step, std::string_view key, std::string_view name) {
-  return (of_key(step, key) + '\2').append(name);
+  return (of_key(step, key) + named_record).append(name);
 }
 
 /// The number at the end of a numbered record's key.

@@ -1,99 +1,14 @@
 #include "state/rolling_store.h"
 
 #include <gtest/gtest.h>
-#include <tiderace/error.h>
 
-#include <limits>
 #include <random>
 
+#include "rolling_fixture.h"
 #include "rolling_oracle.h"
 
 namespace tiderace {
 namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
-WindowValue value(double number) {
-  return {Kind::float64, std::bit_cast<std::uint64_t>(number)};
-}
-WindowValue value(int number) {
-  return {Kind::int64, static_cast<std::uint64_t>(std::int64_t{number})};
-}
-
-/// A store under test with all that it stands on; `restart` is a clean stop and start.
-class Rolling {
- public:
-  explicit Rolling(RollingOptions options) : options_(std::move(options)), stores_(memory_state_stores()) {
-    start();
-  }
-
-  std::vector<OracleResult> process(std::span<const OracleRow> rows) {
-    std::vector<KeyId> keys;
-    std::vector<std::int64_t> times;
-    std::vector<Column> columns;
-    for (const OracleRow& row : rows) {
-      keys.push_back(keys_->intern(row.key));
-      times.push_back(row.event_time);
-    }
-    for (std::size_t c = 0; c < options_.columns; ++c) {
-      ColumnBuilder builder(rows.size());
-      for (std::size_t i = 0; i < rows.size(); ++i) {
-        builder.kinds()[i] = rows[i].values[c].kind;
-        builder.values()[i] = rows[i].values[c].payload;
-      }
-      columns.emplace_back(std::move(builder));
-    }
-    std::vector<ColumnBuilder> results;
-    for (std::size_t o = 0; o < options_.outputs.size(); ++o) results.emplace_back(rows.size());
-    const auto late = std::make_unique<bool[]>(rows.size());
-    rolling_->process(keys, times, columns, results, {late.get(), rows.size()});
-    std::vector<OracleResult> out(rows.size());
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      out[i].late = late[i];
-      for (ColumnBuilder& result : results) out[i].values.push_back({result.kinds()[i], result.values()[i]});
-    }
-    return out;
-  }
-  OracleResult process(const OracleRow& row) { return process(std::span(&row, 1))[0]; }
-
-  std::vector<Change> checkpoint() {
-    std::vector<Change> changes;
-    rolling_->flush(changes);
-    store_->apply(changes, {});
-    return changes;
-  }
-  void restart() {
-    checkpoint();
-    start();
-  }
-  void start() {
-    rolling_.reset();
-    keys_ = std::make_unique<KeyTable>();
-    store_ = stores_->open("t");
-    rolling_ = std::make_unique<RollingStore>(options_, *store_, *keys_);
-  }
-
-  RollingStore& rolling() { return *rolling_; }
-  KeyTable& keys() { return *keys_; }
-  StateStore& store() { return *store_; }
-
- private:
-  RollingOptions options_;
-  std::unique_ptr<StateStores> stores_;
-  std::unique_ptr<StateStore> store_;
-  std::unique_ptr<KeyTable> keys_;
-  std::unique_ptr<RollingStore> rolling_;
-};
-
-RollingOptions all_of(std::int64_t width, std::size_t columns = 1) {
-  RollingOptions options{.step = "s", .width = width, .columns = columns};
-  for (std::size_t c = 0; c < columns; ++c) {
-    for (const Aggregate aggregate : {Aggregate::mean, Aggregate::sum, Aggregate::min, Aggregate::max,
-                                      Aggregate::count, Aggregate::std, Aggregate::var}) {
-      options.outputs.push_back({.column = c, .aggregate = aggregate});
-    }
-  }
-  return options;
-}
 
 WindowValue random_value(std::mt19937_64& random, int flavour) {
   switch (random() % (flavour == 2 ? 12 : 8)) {

@@ -1,4 +1,4 @@
-#include "state/row_page.h"
+#include "state/window/row_page.h"
 
 #include <algorithm>
 #include <bit>

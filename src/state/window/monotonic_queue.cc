@@ -1,4 +1,4 @@
-#include "state/monotonic_queue.h"
+#include "state/window/monotonic_queue.h"
 
 #include <algorithm>
 

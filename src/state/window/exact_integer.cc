@@ -1,4 +1,4 @@
-#include "state/exact_integer.h"
+#include "state/window/exact_integer.h"
 
 namespace tiderace {
 

@@ -1,4 +1,4 @@
-#include "state/page_tree.h"
+#include "state/window/page_tree.h"
 
 #include "base/error.h"
 

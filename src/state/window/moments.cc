@@ -1,4 +1,4 @@
-#include "state/moments.h"
+#include "state/window/moments.h"
 
 #include <cmath>
 

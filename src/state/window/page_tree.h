@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "state/column_summary.h"
+#include "state/window/column_summary.h"
 
 namespace tiderace {
 

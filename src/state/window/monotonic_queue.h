@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "state/moments.h"
+#include "state/window/moments.h"
 
 namespace tiderace {
 

@@ -1,11 +1,11 @@
-#include "state/row_lists.h"
+#include "state/window/row_lists.h"
 
 #include <unordered_map>
 
 #include "base/error.h"
-#include "state/page_tree.h"
 #include "state/state_key.h"
-#include "state/window_codec.h"
+#include "state/window/page_tree.h"
+#include "state/window/window_codec.h"
 
 namespace tiderace {
 
@@ -200,25 +200,6 @@ void RowLists::flush_head(std::vector<Change>& changes, KeyId key, RowList& list
   Change change{state_key::head(step_, keys_.key(key)), std::string()};
   encode_head({list.seen, list.next_number, list.pages - 1}, *list.last, *change.value);
   changes.push_back(std::move(change));
-}
-
-void RowLists::expire_cold(std::int64_t before, const std::function<bool(std::string_view)>& is_hot,
-                           std::vector<Change>& changes) {
-  bool expired = false;
-  std::string current;
-  store_.scan(step_, [&](std::string_view name, std::string_view value) {
-    std::string_view key;
-    char what = 0;
-    if (!state_key::take_apart(name, step_, key, what) || is_hot(key)) return true;
-    // The head stands before the pages of its key.
-    if (what == '\0') {
-      const auto seen = seen_of_head(value);
-      expired = seen && *seen < before;
-      current.assign(key);
-    }
-    if (expired && key == current) changes.push_back({std::string(name), std::nullopt});
-    return true;
-  });
 }
 
 }  // namespace tiderace

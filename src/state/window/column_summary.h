@@ -3,8 +3,8 @@
 #include <cstddef>
 #include <memory>
 
-#include "state/moments.h"
-#include "state/row_page.h"
+#include "state/window/moments.h"
+#include "state/window/row_page.h"
 
 namespace tiderace {
 

@@ -5,7 +5,7 @@
 
 #include "columnar/aggregate.h"
 #include "columnar/kind.h"
-#include "state/exact_integer.h"
+#include "state/window/exact_integer.h"
 
 namespace tiderace {
 

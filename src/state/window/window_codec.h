@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "state/row_page.h"
+#include "state/window/row_page.h"
 
 namespace tiderace {
 

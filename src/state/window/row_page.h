@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "state/moments.h"
+#include "state/window/moments.h"
 
 namespace tiderace {
 

@@ -1,4 +1,4 @@
-#include "state/window_codec.h"
+#include "state/window/window_codec.h"
 
 #include <bit>
 

@@ -1,15 +1,14 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "state/key_table.h"
-#include "state/row_page.h"
 #include "state/store.h"
+#include "state/window/row_page.h"
 
 namespace tiderace {
 
@@ -74,10 +73,6 @@ class RowLists {
   [[nodiscard]] bool flushed() const noexcept {
     return touched_.empty() && listed_.empty() && deleted_.empty();
   }
-  /// Appends deletes of the records in the store of all keys that `is_hot(key bytes)` does not claim and
-  /// whose newest row was seen before `before`. O(state).
-  void expire_cold(std::int64_t before, const std::function<bool(std::string_view)>& is_hot,
-                   std::vector<Change>& changes);
   /// Drops all rows and appends deletes of all records. The list is flushed.
   void erase(KeyId key, RowList& list, std::vector<Change>& changes);
 
