@@ -155,17 +155,15 @@ TIDERACE_INLINE const Byte* BatchDecoder<Instructions>::record(const Byte* begin
       if (TIDERACE_UNLIKELY(p == nullptr)) return nullptr;
       continue;
     }
-    const bool again = field->met_in == met_;
     p = read(*field, p, end, 1);
     if (TIDERACE_UNLIKELY(p == nullptr)) return nullptr;
-    if (field->spans != nullptr) {
-      FieldSpan& span = field->spans[index_];
-      if (again) {
-        span.value_end = FieldSpan::absent;
-      } else {
-        span = {static_cast<std::uint32_t>(gap_begin - begin) + gap->name_begin,
-                static_cast<std::uint32_t>(value - begin), static_cast<std::uint32_t>(p - begin)};
-      }
+    if (field->spans == nullptr) continue;
+    FieldSpan& span = field->spans[index_];
+    if (TIDERACE_UNLIKELY(span.present())) {
+      span.value_end = FieldSpan::absent;
+    } else {
+      span = {static_cast<std::uint32_t>(gap_begin - begin) + gap->name_begin,
+              static_cast<std::uint32_t>(value - begin), static_cast<std::uint32_t>(p - begin)};
     }
   }
 }

@@ -59,8 +59,12 @@ TIDERACE_INLINE NumberParts number_parts(const Byte* p) noexcept {
   const std::uint32_t mask = stops & ~1u;
   const auto integer_end = static_cast<unsigned>(std::countr_zero(mask));
   const unsigned digits = integer_end - negative;
-  const bool leading_zero = p[negative] == '0' && digits != 1;
-  return {negative, integer_end, mask & (mask - 1), integer_end == 16 || digits == 0 || leading_zero};
+  // No `&&` and `||`: how a number begins is anybody's guess, and a wrong guess costs more than all three
+  // questions.
+  const bool leading_zero = ((p[negative] ^ '0') | static_cast<int>(digits == 1)) == 0;
+  const int careful =
+      static_cast<int>(integer_end == 16) | static_cast<int>(digits == 0) | static_cast<int>(leading_zero);
+  return {negative, integer_end, mask & (mask - 1), careful != 0};
 }
 
 /// Behind the number at `p`, whose first byte is a digit or `-`. Padded; whatever follows a number must be
@@ -83,11 +87,19 @@ TIDERACE_INLINE const Byte* number_end(const Byte* p, const Byte* end) noexcept 
   return stop;
 }
 
+// Keeps the address of `number` out of the call, so that the fast way holds it in registers.
+TIDERACE_INLINE const Byte* read_number_apart(const Byte* p, const Byte* end, Number& number) noexcept {
+  Number careful{Kind::null, 0};
+  const Byte* stop = read_number_careful(p, end, &careful);
+  number = careful;
+  return stop;
+}
+
 /// The same, and its value. `number` is undefined where null is returned.
 template <class Instructions>
 TIDERACE_INLINE const Byte* read_number(const Byte* p, const Byte* end, Number& number) noexcept {
   const NumberParts parts = number_parts<Instructions>(p);
-  if (TIDERACE_UNLIKELY(parts.careful)) return read_number_careful(p, end, &number);
+  if (TIDERACE_UNLIKELY(parts.careful)) return read_number_apart(p, end, number);
   const Byte* digits = p + parts.negative;
   const unsigned count = parts.integer_end - parts.negative;
   const Byte* stop = p + parts.integer_end;
@@ -96,10 +108,10 @@ TIDERACE_INLINE const Byte* read_number(const Byte* p, const Byte* end, Number& 
     const unsigned decimals = fraction_end - parts.integer_end - 1;
     const bool longer = decimals - 1 >= 8 || fraction_end == 16 || count > 8;
     if (TIDERACE_UNLIKELY(longer || (p[fraction_end] | 0x20) == 'e'))
-      return read_number_careful(p, end, &number);
+      return read_number_apart(p, end, number);
     const std::uint64_t scale = powers_of_ten[decimals];
     const std::uint64_t mantissa = digits_value(digits, count) * scale + digits_value(stop + 1, decimals);
-    if (TIDERACE_UNLIKELY(mantissa > std::uint64_t{1} << 53)) return read_number_careful(p, end, &number);
+    if (TIDERACE_UNLIKELY(mantissa > std::uint64_t{1} << 53)) return read_number_apart(p, end, number);
     // Both are exact doubles, so that the one division rounds correctly (Clinger's fast path).
     const double value = static_cast<double>(static_cast<std::int64_t>(mantissa)) /
                          static_cast<double>(static_cast<std::int64_t>(scale));
@@ -107,12 +119,12 @@ TIDERACE_INLINE const Byte* read_number(const Byte* p, const Byte* end, Number& 
                                                                        << 63};
     return p + fraction_end;
   }
-  if (TIDERACE_UNLIKELY((*stop | 0x20) == 'e')) return read_number_careful(p, end, &number);
+  if (TIDERACE_UNLIKELY((*stop | 0x20) == 'e')) return read_number_apart(p, end, number);
   std::uint64_t value;
   if (count <= 8) {
     value = digits_value(digits, count);
     if (TIDERACE_UNLIKELY(parts.negative & (value == 0)))
-      return read_number_careful(p, end, &number);  // -0 is a float
+      return read_number_apart(p, end, number);  // -0 is a float
   } else {
     value = digits_value(digits, 8) * powers_of_ten[count - 8] + digits_value(digits + 8, count - 8);
   }
