@@ -52,10 +52,10 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
 }
 
 # What the layers below `api` may take from the public headers.
-PUBLIC_VALUES = {"tiderace/error.h", "tiderace/options.h"}
+PUBLIC_VALUES = {"tiderace/error.h", "tiderace/options.h", "tiderace/topic.h"}
 
 SYSTEM = re.compile(
-    r"[a-z0-9_]+|(?:sys|linux|arpa|netinet)/[a-z0-9_]+\.h|(?:immintrin|cxxabi|execinfo|arm_neon)\.h"
+    r"[a-z0-9_]+|(?:sys|linux|arpa|netinet)/[a-z0-9_]+\.h|(?:[a-z]mmintrin|cxxabi|execinfo|arm_neon)\.h"
 )
 POSIX = {"dirent.h", "dlfcn.h", "fcntl.h", "poll.h", "pthread.h", "pwd.h", "sched.h", "signal.h", "spawn.h"}
 POSIX |= {"termios.h", "unistd.h"}

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "log/log.h"
-#include "tiderace/options.h"
+#include <tiderace/options.h>
 
 namespace tiderace {
 

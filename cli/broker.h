@@ -1,0 +1,27 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "cli/command.h"
+#include "log/log.h"
+
+namespace tiderace::cli {
+
+constexpr Option broker_address_option = {
+    "--broker-address", "ADDRESS",
+    "embedded:DIR, or host:port of Kafka (default: TIDERACE_BROKER_ADDRESS, else embedded:.tiderace)"};
+
+/// A log and how its user named it.
+struct Broker {
+  std::string address;
+  std::unique_ptr<Log> log;
+
+  /// Throws Error{config} if there is no such topic.
+  [[nodiscard]] TopicInfo topic(const std::string& name) const;
+};
+
+/// The log that `arguments` name.
+[[nodiscard]] Broker open_broker(const Arguments& arguments);
+
+}  // namespace tiderace::cli

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "cli/command.h"
+
+namespace tiderace::cli {
+
+[[nodiscard]] Command topic_list();
+[[nodiscard]] Command topic_create();
+[[nodiscard]] Command topic_write();
+[[nodiscard]] Command topic_read();
+[[nodiscard]] Command group_list();
+[[nodiscard]] Command group_show();
+
+}  // namespace tiderace::cli
