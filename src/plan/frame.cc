@@ -15,9 +15,9 @@ Series Frame::column(const std::string& name) const {
 
 Frame Frame::project(std::vector<std::string> columns) const {
   if (columns.empty()) throw_error(ErrorKind::plan, "sdf[[]]: name at least one column");
-  Selection selection{columns, {}};
-  for (const std::string& name : columns) selection.columns.push_back(column(name));
-  Frame result = after(pipeline_->append(node_, Project{std::move(columns)}));
+  Frame result = after(pipeline_->append(node_, Project{columns}));
+  Selection selection{std::move(columns), {}};
+  for (const std::string& name : selection.names) selection.columns.push_back(column(name));
   result.selections_.push_back(std::move(selection));
   return result;
 }

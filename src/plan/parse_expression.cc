@@ -160,12 +160,12 @@ Value Parser::attribute(Value base) {
   if (name.text == "str" && !peek().is("(")) return {StringMethods{as_series(base)}, base.position};
   if (!peek().is("("))
     refuse_text(peek().position, fmt::format("wanted ( after .{}, found {}", name.text, peek().shown()));
-  Arguments given = arguments("." + name.text);
+  Arguments given = arguments("." + name.text, name.position);
   return call_method(pipeline_, base, name.text, given);
 }
 
-Arguments Parser::arguments(const std::string& call) {
-  Arguments result(call, peek().position);
+Arguments Parser::arguments(const std::string& call, Position position) {
+  Arguments result(call, position);
   expect("(", "(");
   while (!skip(")")) {
     if (peek().kind == TokenKind::name && peek(1).is("=")) {
@@ -204,7 +204,7 @@ Value Parser::primary() {
   if (name.text == "None") return {Scalar{}, name.position};
   if (name.text == "True" || name.text == "False") return {Scalar{name.text == "True"}, name.position};
   if (name.text == "float" && peek().is("(")) {
-    Arguments given = arguments("float");
+    Arguments given = arguments("float", name.position);
     const Value value = given.need("x");
     given.done();
     const std::string text = as_string(value, "\"inf\"");

@@ -39,7 +39,7 @@ class Parser {
   [[nodiscard]] Value dictionary();
   [[nodiscard]] Value subscript(const Value& base);
   [[nodiscard]] Value attribute(Value base);
-  [[nodiscard]] Arguments arguments(const std::string& call);
+  [[nodiscard]] Arguments arguments(const std::string& call, Position position);
   [[nodiscard]] Value number(bool negative);
   [[nodiscard]] Value combined(BinaryOperator op, const Token& token, const Value& left,
                                const Value& right) const;

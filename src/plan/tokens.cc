@@ -46,7 +46,7 @@ class Tokenizer {
 
   std::vector<Token> run() {
     while (at_ < text_.size()) step();
-    if (depth_ > 0) refuse_text(position(), "a bracket is not closed before the end of the text");
+    if (!open_.empty()) refuse_text(open_.back(), "a bracket is not closed before the end of the text");
     end_line();
     tokens_.push_back({TokenKind::text_end, "", position()});
     return std::move(tokens_);
@@ -65,7 +65,7 @@ class Tokenizer {
   }
 
   void new_line() {
-    if (depth_ == 0) end_line();
+    if (open_.empty()) end_line();
     ++at_;
     ++line_;
     line_begin_ = at_;
@@ -96,7 +96,7 @@ class Tokenizer {
     const Position begin = position();
     while (peek() == ' ' || peek() == '\t' || peek() == '\r') ++at_;
     const bool nothing = at_ == text_.size() || peek() == '\n' || peek() == '#';
-    if (first && depth_ == 0 && !nothing)
+    if (first && open_.empty() && !nothing)
       refuse_text(begin, "wanted a statement at the beginning of the line, found white space");
   }
 
@@ -213,10 +213,10 @@ class Tokenizer {
         "&",  "|",  "~",  "=",  "(",  ")",  "[", "]", "{", "}", ",", ":", "."};
     for (const std::string_view symbol : symbols) {
       if (!text_.substr(at_).starts_with(symbol)) continue;
-      if (symbol == "(" || symbol == "[" || symbol == "{") ++depth_;
+      if (symbol == "(" || symbol == "[" || symbol == "{") open_.push_back(position());
       if (symbol == ")" || symbol == "]" || symbol == "}") {
-        if (depth_ == 0) refuse_text(position(), fmt::format("\"{}\" closes nothing", symbol));
-        --depth_;
+        if (open_.empty()) refuse_text(position(), fmt::format("\"{}\" closes nothing", symbol));
+        open_.pop_back();
       }
       tokens_.push_back({TokenKind::symbol, std::string(symbol), position()});
       at_ += symbol.size();
@@ -232,7 +232,7 @@ class Tokenizer {
   std::size_t at_ = 0;
   std::size_t line_begin_ = 0;
   int line_ = 1;
-  int depth_ = 0;
+  std::vector<Position> open_;  // the brackets around `at_`
   std::vector<Token> tokens_;
 };
 
