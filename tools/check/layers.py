@@ -101,6 +101,10 @@ def check(tree: Tree) -> list[str]:
     problems: list[str] = []
     for path in tree.with_suffix(CPP):
         public = path.is_relative_to("include")
+        if public and re.search(r"^namespace (?!TIDERACE_API )\w", tree.text(path), re.MULTILINE):
+            problems.append(
+                f"{path}: wants `namespace TIDERACE_API tiderace`, or the shared library hides it"
+            )
         for match in INCLUDE.finditer(tree.text(path)):
             system, header = match[1] == "<", match[2]
             wrong = _wrong_system(path, header) if system else _wrong_own(path, header)

@@ -63,9 +63,8 @@ def functions(source: str) -> Iterator[Function]:
                 kind = "other"
             open_scopes.append(kind)
             first = header_start + len(raw) - len(raw.lstrip())
-            starts.append(
-                (header.split("(")[0].split()[-1] if "(" in header else "?", text.count("\n", 0, first) + 1)
-            )
+            words = header.partition("(")[0].split() or ["?"]
+            starts.append((words[-1], text.count("\n", 0, first) + 1))
         elif match[0] == "}" and open_scopes:
             kind = open_scopes.pop()
             name, line = starts.pop()

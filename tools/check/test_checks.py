@@ -58,6 +58,18 @@ def test_layers_lets_pass(tmp_path: Path, path: str, include: str) -> None:
     assert layers.check(tree_of(tmp_path, {path: f"#include {include}\n"})) == []
 
 
+def test_public_headers_show_what_they_declare(tmp_path: Path) -> None:
+    tree = tree_of(
+        tmp_path,
+        {
+            "include/tiderace/a.h": "namespace tiderace {\n}  // namespace tiderace\n",
+            "include/tiderace/b.h": "namespace TIDERACE_API tiderace {\n}  // namespace tiderace\n",
+        },
+    )
+    (problem,) = layers.check(tree)
+    assert problem.startswith("include/tiderace/a.h: wants `namespace TIDERACE_API tiderace`")
+
+
 CPP = """\
 #include <string>
 namespace a {
@@ -80,6 +92,12 @@ TEST(Name, other) {
 }
 
 template <class T>
+  requires(sizeof(T) == 1)
+void constrained(T t) {
+  f(t);
+}
+
+template <class T>
 auto long_one(T t)
     -> int {
 
@@ -94,7 +112,8 @@ def test_functions_are_found_with_their_lines() -> None:
     assert found["text"] == 3
     assert found["TEST"] == 5
     assert found["long_one"] == 6
-    assert set(found) <= {"S", "text", "TEST", "long_one"}
+    assert found["constrained"] <= 5
+    assert set(found) <= {"S", "constrained", "text", "TEST", "long_one"}
 
 
 def test_sizes_finds(tmp_path: Path) -> None:
