@@ -42,17 +42,39 @@ void ColumnBuilder::copy(std::size_t i, const Column& other, std::size_t row) {
     set(i, other.kind(row), other.values()[row]);
 }
 
-std::shared_ptr<const Column::Data> Column::finished(Data&& data) {
-  const std::size_t size = data.kinds.size();
-  const Kind* kinds = data.kinds.data();
-  unsigned mask = 0;
-  unsigned nulls = 0;
+namespace {
+
+struct KindsFound {
+  KindMask mask = 0;
+  bool has_null = false;
+};
+
+// The loops over a column's rows keep to one width of element where they can, so that they become vector
+// instructions.
+
+KindsFound kinds_in(const Kind* kinds, std::size_t size) {
+  std::uint8_t mask = 0;
+  std::uint8_t nulls = 0;
   for (std::size_t i = 0; i < size; ++i) {
-    mask |= mask_of(kinds[i]);
-    nulls |= static_cast<unsigned>(kinds[i] == Kind::null);
+    mask = static_cast<std::uint8_t>(mask | mask_of(kinds[i]));
+    nulls = static_cast<std::uint8_t>(nulls | static_cast<std::uint8_t>(kinds[i] == Kind::null));
   }
-  data.mask = static_cast<KindMask>(mask);
-  data.has_null = nulls != 0;
+  return {mask, nulls != 0};
+}
+
+/// Whether a payload, read as a double, is NaN: its bits without the sign are more than those of infinity.
+bool any_nan_bits(const std::uint64_t* values, std::size_t size) {
+  std::uint64_t signs = 0;
+  for (std::size_t i = 0; i < size; ++i) signs |= 0x7FF0000000000000u - (values[i] & 0x7FFFFFFFFFFFFFFFu);
+  return signs >> 63 != 0;
+}
+
+}  // namespace
+
+std::shared_ptr<const Column::Data> Column::finished(Data&& data) {
+  const KindsFound found = kinds_in(data.kinds.data(), data.kinds.size());
+  data.mask = found.mask;
+  data.has_null = found.has_null;
   return std::make_shared<const Data>(std::move(data));
 }
 
@@ -64,15 +86,25 @@ Column::Column() {
 Column::Column(ColumnBuilder&& builder) {
   Data data{std::move(builder.kinds_), std::move(builder.values_), nullptr, 0, false};
   if (!builder.text_.empty()) data.text = std::make_shared<const std::string>(std::move(builder.text_));
-  // NaN is null wherever it comes from; kernels write payloads without looking, so it is settled here, once.
+  // NaN is null wherever it comes from, and nulls have the payload 0; kernels write payloads without looking,
+  // so it is settled here, once.
   const std::size_t size = data.kinds.size();
-  for (std::size_t i = 0; i < size; ++i) {
-    const double value = std::bit_cast<double>(data.values[i]);
-    const bool nan = data.kinds[i] == Kind::float64 && value != value;
-    data.kinds[i] = nan ? Kind::null : data.kinds[i];
-    data.values[i] = data.kinds[i] == Kind::null ? 0 : data.values[i];
+  Kind* const kinds = data.kinds.data();
+  std::uint64_t* const values = data.values.data();
+  KindsFound found = kinds_in(kinds, size);
+  if ((found.mask & mask_of(Kind::float64)) != 0 && any_nan_bits(values, size)) {
+    for (std::size_t i = 0; i < size; ++i) {
+      const double value = std::bit_cast<double>(values[i]);
+      if (kinds[i] == Kind::float64 && value != value) kinds[i] = Kind::null;
+    }
+    found = kinds_in(kinds, size);
   }
-  data_ = finished(std::move(data));
+  if (found.has_null) {
+    for (std::size_t i = 0; i < size; ++i) values[i] &= kinds[i] == Kind::null ? 0 : ~std::uint64_t{0};
+  }
+  data.mask = found.mask;
+  data.has_null = found.has_null;
+  data_ = std::make_shared<const Data>(std::move(data));
 }
 
 Column Column::nulls(std::size_t size) {

@@ -65,7 +65,8 @@ void with_lanes(const Operand& left, const Operand& right, F&& f) {
   return Operand(Column(std::move(out)), operand.constant());
 }
 
-/// Writes `result` where neither operand is null and null elsewhere. Each operand holds one kind and nulls.
+/// Writes `result` where neither operand is null and null elsewhere. Both operands hold the same kind and
+/// nulls.
 inline void join_kinds(const Operand& left, const Operand& right, Kind result, std::size_t size,
                        Kind* kinds) {
   const bool left_varies = !left.constant() && left.column().has_null();
@@ -73,8 +74,9 @@ inline void join_kinds(const Operand& left, const Operand& right, Kind result, s
   const Kind* const a = left.column().kinds();
   const Kind* const b = right.column().kinds();
   if (left_varies && right_varies) {
+    // Both hold the same kind, so their bits have nothing in common only where one is null.
     for (std::size_t i = 0; i < size; ++i) {
-      kinds[i] = a[i] != Kind::null && b[i] != Kind::null ? result : Kind::null;
+      kinds[i] = (mask_of(a[i]) & mask_of(b[i])) != 0 ? result : Kind::null;
     }
   } else if (left_varies || right_varies) {
     const Kind* const varying = left_varies ? a : b;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "expr/lanes.h"
 #include "expr/spelling.h"
 
 namespace tiderace {
@@ -49,20 +50,32 @@ Column kleene(BinaryOperator op, const Operand& left, const Operand& right, std:
               RowErrors& errors) {
   const Operand checked_left = checked_booleans(spelling(op), left, size, errors);
   const Operand checked_right = checked_booleans(spelling(op), right, size, errors);
-  const std::size_t left_step = checked_left.constant() ? 0 : 1;
-  const std::size_t right_step = checked_right.constant() ? 0 : 1;
   const Column& a = checked_left.column();
   const Column& b = checked_right.column();
   ColumnBuilder out(size);
   Kind* const kinds = out.kinds();
   std::uint64_t* const values = out.values();
+  const bool is_and = op == BinaryOperator::logical_and;
+  if (a.all(Kind::boolean) && b.all(Kind::boolean)) {
+    std::fill_n(kinds, size, Kind::boolean);
+    with_lanes<std::uint64_t>(checked_left, checked_right, [=](auto p, auto q) {
+      for (std::size_t i = 0; i < size; ++i) values[i] = is_and ? p[i] & q[i] : p[i] | q[i];
+    });
+    return Column(std::move(out));
+  }
+  const std::size_t left_step = checked_left.constant() ? 0 : 1;
+  const std::size_t right_step = checked_right.constant() ? 0 : 1;
+  const Kind* const a_kinds = a.kinds();
+  const Kind* const b_kinds = b.kinds();
+  const std::uint64_t* const a_values = a.values();
+  const std::uint64_t* const b_values = b.values();
   // `a & b` may be true if both may, and may be false if either may; `|` is the same with the bits' roles
   // exchanged.
-  const unsigned by_both = op == BinaryOperator::logical_and ? may_be_true : may_be_false;
+  const unsigned by_both = is_and ? may_be_true : may_be_false;
   const unsigned by_either = by_both ^ (may_be_true | may_be_false);
   for (std::size_t i = 0; i < size; ++i) {
-    const unsigned p = possibilities(a.kinds()[i * left_step], a.values()[i * left_step]);
-    const unsigned q = possibilities(b.kinds()[i * right_step], b.values()[i * right_step]);
+    const unsigned p = possibilities(a_kinds[i * left_step], a_values[i * left_step]);
+    const unsigned q = possibilities(b_kinds[i * right_step], b_values[i * right_step]);
     set_possibilities(kinds, values, i, (p & q & by_both) | ((p | q) & by_either));
   }
   return Column(std::move(out));

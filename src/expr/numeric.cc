@@ -1,6 +1,8 @@
 #include "expr/numeric.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/error.h"
 #include "expr/compare.h"
@@ -136,6 +138,30 @@ Number number_at(const Operand& operand, std::size_t i) {
   return {kind == Kind::boolean ? Kind::int64 : kind, operand.column().values()[operand.at(i)]};
 }
 
+bool is_constant_number(const Operand* operand) {
+  return operand == nullptr || (operand->constant() && is_number(operand->kind(0)));
+}
+
+/// All that is not null in `argument` is float64, and each bound is one number or absent. A bound is rounded
+/// to a double here; that cannot be seen, since a value beside the rounded bound is beside the bound, and an
+/// equal one gives the same result.
+Column clip_floats(const Operand& argument, const Operand* lower, const Operand* upper) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  const double low = lower != nullptr ? lower->column().as_double(0) : -infinity;
+  const double high = upper != nullptr ? upper->column().as_double(0) : infinity;
+  const Column& column = argument.column();
+  const std::size_t size = column.size();
+  ColumnBuilder out(size);
+  const Lane<double> lane{column.values()};
+  std::uint64_t* const results = out.values();
+  for (std::size_t i = 0; i < size; ++i) {
+    const double below = lane[i] > high ? high : lane[i];
+    results[i] = std::bit_cast<std::uint64_t>(below < low ? low : below);
+  }
+  std::copy_n(column.kinds(), size, out.kinds());
+  return Column(std::move(out));
+}
+
 }  // namespace
 
 Column numeric_unary(UnaryOperator op, const Operand& argument, RowErrors& errors) {
@@ -164,6 +190,9 @@ Column round_to(const Operand& argument, int decimals, RowErrors& errors) {
 
 Column clip(const Operand& argument, const Operand* lower, const Operand* upper, std::size_t size,
             RowErrors& errors) {
+  if (argument.only(Kind::float64) && is_constant_number(lower) && is_constant_number(upper)) {
+    return clip_floats(argument, lower, upper);
+  }
   ColumnBuilder out(size);
   const auto is_bad = [](const Operand* operand, std::size_t i) {
     return operand != nullptr && operand->kind(i) != Kind::null && !is_number(operand->kind(i));
