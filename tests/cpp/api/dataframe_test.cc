@@ -1,10 +1,12 @@
 #include <gtest/gtest.h>
 #include <tiderace/dataframe.h>
 #include <tiderace/error.h>
+#include <tiderace/table.h>
 
 #include <chrono>
 
 #include "api/frame_access.h"
+#include "columnar/function.h"
 #include "plan/text.h"
 
 namespace tiderace {
@@ -116,6 +118,27 @@ TEST(Functions, CallRowsAndValues) {
                    "sdf[\"w\"] = sdf[\"z\"].apply(same)", "sdf = sdf.apply(function#3, stateful=True)"}));
   const auto& filter = std::get<ApplyRow>(FrameAccess::of(sdf).node()->step);
   EXPECT_TRUE(filter.stateful);
+}
+
+TEST(Functions, CallTables) {
+  Phone phone;
+  auto& sdf = phone.sdf;
+  const auto same = [](const Table& table) {
+    if (table.column<double>("a")[0] == 0.0) throw Error(ErrorKind::plan, "zero");
+    return table;
+  };
+  EXPECT_THROW((void)sdf.map_batches(same), Error);
+  sdf["y"] = sdf[{"a"}].map_batches(same, "same");
+  EXPECT_EQ(steps(sdf),
+            (Texts{"sdf[[\"a\"]].map_batches(same)", "sdf[\"y\"] = sdf[[\"a\"]].map_batches(same)"}));
+  const auto& step = std::get<MapBatches>(FrameAccess::of(sdf).node()->input->step);
+  const std::vector<NamedColumn> input{{"a", Column::of_float64(std::vector<double>{1, 2})}};
+  std::vector<NamedColumn> results;
+  EXPECT_EQ(step.function->call(input, results), std::nullopt);
+  ASSERT_EQ(results.size(), 1u);
+  EXPECT_EQ(results[0].column.float64(1), 2.0);
+  const std::vector<NamedColumn> zero{{"a", Column::of_float64(std::vector<double>{0})}};
+  EXPECT_EQ(step.function->call(zero, results), "zero");
 }
 
 }  // namespace
