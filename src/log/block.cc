@@ -199,7 +199,8 @@ std::optional<std::string> decode_block(std::string_view block, std::int64_t bas
   if (count == 0 || count > (block.size() - block_header_bytes) / 5)
     return fmt::format("its count of records, {}, cannot be", count);
   const std::size_t before = rows.size();
-  rows.reserve(before + count);
+  // At least doubled, so that a run of many blocks is not moved once a block.
+  if (before + count > rows.capacity()) rows.reserve(std::max(before + count, 2 * rows.capacity()));
   BodyReader in(block.substr(block_header_bytes));
   auto offset = static_cast<std::uint64_t>(base_offset) - 1;
   auto timestamp = get<std::uint64_t>(block.data() + 16);

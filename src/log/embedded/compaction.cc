@@ -100,26 +100,36 @@ bool Compaction::is_kept(const Record& record, bool written_long_ago) const {
   return record.value != nullptr || !(expired && written_long_ago);
 }
 
+Compaction::Group Compaction::next_group() {
+  // Blocks of one group become one block, with the time of the newest. Only those written about the same time
+  // are put together, or a tombstone would grow younger with every pass.
+  const std::int64_t span_ms = std::max<std::int64_t>(1, files_.options().tombstone_retention.count() / 8);
+  Statement blocks = connection_.database.prepare(
+      "SELECT id, size, written_ms FROM blocks WHERE id > ? AND id <= ? ORDER BY id");
+  blocks.bind(0, block_id(partition_id_, position_)).bind(1, block_id(partition_id_, limit_));
+  Group group;
+  while (group.bytes < static_cast<std::int64_t>(step_bytes) && blocks.step()) {
+    const std::int64_t written_ms = blocks.integer(2);
+    if (group.blocks > 0 && written_ms / span_ms != group.written_ms / span_ms) break;
+    group.last_id = blocks.integer(0);
+    group.bytes += blocks.integer(1);
+    group.written_ms = std::max(group.written_ms, written_ms);
+    ++group.blocks;
+  }
+  return group;
+}
+
 bool Compaction::rewrite() {
-  const auto records = connection_.table.read(partition_, partition_id_, position_, step_bytes);
-  const std::int64_t next = records->next_offset;
-  if (position_ >= limit_ || next == position_) {
+  const Group group = position_ < limit_ ? next_group() : Group{};
+  if (group.blocks == 0) {
     finish();
     return false;
   }
-  Database& database = connection_.database;
-  const std::int64_t after = block_id(partition_id_, position_);
-  const std::int64_t last = block_id(partition_id_, next);
-  Statement group =
-      database.prepare("SELECT count(*), sum(size), max(written_ms) FROM blocks WHERE id > ? AND id <= ?");
-  group.bind(0, after).bind(1, last).step();
-  const std::int64_t blocks = group.integer(0);
-  const std::int64_t bytes = group.integer(1);
-  const std::int64_t written_ms = group.integer(2);
-  group.reset();
+  const auto records =
+      connection_.table.read(partition_, partition_id_, position_, static_cast<std::size_t>(group.bytes));
+  if (records->next_offset != (group.last_id & max_offset)) return false;  // see `replace`
   const bool written_long_ago =
-      written_ms < files_.clock().wall_ms() - files_.options().tombstone_retention.count();
-
+      group.written_ms < files_.clock().wall_ms() - files_.options().tombstone_retention.count();
   BlockBuilder builder;
   std::int64_t base_offset = 0;
   std::int64_t expected = 0;
@@ -131,26 +141,35 @@ bool Compaction::rewrite() {
                 static_cast<std::uint64_t>(record.offset - expected));
     expected = record.offset + 1;
   }
-  position_ = next;
-  if (builder.count() == records->rows.size() && (blocks == 1 || bytes / blocks >= small_block_bytes)) {
-    kept_bytes_ += bytes;
-    return true;
+  const bool unchanged = builder.count() == records->rows.size();
+  if (!unchanged || (group.blocks > 1 && group.bytes / group.blocks < small_block_bytes)) {
+    if (!replace(group, builder, base_offset)) return false;
+  } else {
+    kept_bytes_ += group.bytes;
   }
+  position_ = records->next_offset;
+  return true;
+}
+
+bool Compaction::replace(const Group& group, BlockBuilder& builder, std::int64_t base_offset) {
+  Database& database = connection_.database;
+  if (builder.count() > 0) builder.close();
   const std::lock_guard lock(files_.write_mutex());
   Transaction transaction(database, Transaction::Kind::write);
   Statement drop = database.prepare("DELETE FROM blocks WHERE id > ? AND id <= ?");
-  drop.bind(0, after).bind(1, last).run();
-  if (database.changes() != blocks)
-    return false;  // somebody else has been here: the next pass sees what there is
+  drop.bind(0, block_id(partition_id_, position_)).bind(1, group.last_id).run();
+  // The lock on maintenance keeps others away. Should they have been here all the same: the next pass sees
+  // what there is.
+  if (database.changes() != group.blocks) return false;
   std::int64_t size = 0;
   if (builder.count() > 0) {
-    builder.close();
     const std::string_view stored = builder.stamp(base_offset);
     size = static_cast<std::int64_t>(stored.size());
-    connection_.table.insert_block({last, base_offset, builder.max_timestamp_ms(), written_ms}, stored);
+    connection_.table.insert_block({group.last_id, base_offset, builder.max_timestamp_ms(), group.written_ms},
+                                   stored);
   }
   Statement resize = database.prepare("UPDATE partitions SET bytes = bytes + ? WHERE id = ?");
-  resize.bind(0, size - bytes).bind(1, partition_id_).run();
+  resize.bind(0, size - group.bytes).bind(1, partition_id_).run();
   transaction.commit();
   kept_bytes_ += size;
   return true;

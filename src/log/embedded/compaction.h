@@ -45,10 +45,21 @@ class Compaction {
 
  private:
   enum class Phase { begin, learn, rewrite };
+  /// Some blocks in a row, from `position_` on.
+  struct Group {
+    std::int64_t last_id = 0;
+    std::int64_t blocks = 0;
+    std::int64_t bytes = 0;
+    std::int64_t written_ms = 0;  ///< of the newest of them
+  };
   bool begin();
   void learn();
   /// False at the end of the pass.
   bool rewrite();
+  [[nodiscard]] Group next_group();
+  /// Puts the one block of `builder`, if it holds anything, in the place of `group`; false if the group is
+  /// not there any more.
+  bool replace(const Group& group, BlockBuilder& builder, std::int64_t base_offset);
   [[nodiscard]] bool is_kept(const Record& record, bool written_long_ago) const;
   void finish();
 

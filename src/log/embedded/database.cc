@@ -9,6 +9,12 @@
 #include "base/error.h"
 
 namespace tiderace {
+namespace {
+
+/// A reader that stays in its transaction must not hold a producer up for longer.
+constexpr std::chrono::nanoseconds longest_checkpoint_wait = std::chrono::seconds(1);
+
+}  // namespace
 
 // ---- Statement ----
 
@@ -75,7 +81,7 @@ std::string_view Statement::bytes(int column) const {
 
 // ---- Database ----
 
-Database::Database(DatabaseOptions options) : options_(std::move(options)) {
+Database::Database(DatabaseOptions options) : options_(std::move(options)), patience_(options_.busy_timeout) {
   constexpr int flags =
       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   const char* vfs = options_.vfs.empty() ? nullptr : options_.vfs.c_str();
@@ -102,7 +108,7 @@ Database::~Database() {
 int Database::wait_for_lock(void* self, int attempt) noexcept {
   auto* database = static_cast<Database*>(self);
   if (attempt == 0) database->waited_ = {};
-  if (database->waited_ >= database->options_.busy_timeout) return 0;
+  if (database->waited_ >= database->patience_) return 0;
   // Locks are held for well under a millisecond as a rule; SQLite's own handler would sleep up to 100 ms.
   const std::chrono::nanoseconds nap = std::chrono::microseconds(std::min(50 + 50 * attempt, 1000));
   std::this_thread::sleep_for(nap);
@@ -148,10 +154,17 @@ bool Database::in_transaction() const noexcept {
 }
 
 bool Database::checkpoint(bool wait) {
+  const int mode = wait ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
+  const auto patience = std::exchange(patience_, std::min(patience_, longest_checkpoint_wait));
   int pages = 0;
   int copied = 0;
-  const int mode = wait ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
-  const int code = sqlite3_wal_checkpoint_v2(connection_, "main", mode, &pages, &copied);
+  int code = SQLITE_OK;
+  // SQLite waits for readers by itself, but not for somebody else's checkpoint.
+  for (int attempt = 0;; ++attempt) {
+    code = sqlite3_wal_checkpoint_v2(connection_, "main", mode, &pages, &copied);
+    if (!wait || (code & 0xff) != SQLITE_BUSY || wait_for_lock(this, attempt) == 0) break;
+  }
+  patience_ = patience;
   if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY) fail(code, "copy the write-ahead log into the file");
   return code == SQLITE_OK && pages == copied;
 }

@@ -77,8 +77,8 @@ class Database {
   [[nodiscard]] bool in_transaction() const noexcept;
   /// The size of the write-ahead log after the last commit by this connection, in pages.
   [[nodiscard]] int wal_pages() const noexcept { return wal_pages_; }
-  /// Copies the write-ahead log into the file. `wait`: until readers are out of the way, so that it begins
-  /// anew. Returns whether all of it was copied; somebody else's lock is no error.
+  /// Copies the write-ahead log into the file. `wait`: for at most a second, until readers are out of the
+  /// way, so that it begins anew. Returns whether all of it was copied; somebody else's lock is no error.
   bool checkpoint(bool wait);
 
   /// The one place where SQLite's errors become ours: throws Error{state} for a damaged file, Error{config}
@@ -93,6 +93,7 @@ class Database {
   DatabaseOptions options_;
   sqlite3* connection_ = nullptr;
   int wal_pages_ = 0;
+  std::chrono::nanoseconds patience_;   ///< how long a lock is waited for
   std::chrono::nanoseconds waited_{0};  ///< for the lock that is being waited for
 };
 

@@ -38,6 +38,9 @@ struct EmbeddedOptions {
 /// The log in the SQLite file `log.db` below `directory` (made if absent): DESIGN.md, "The embedded log". Any
 /// number of processes may use one directory. A background thread, from the first producer on, copies the
 /// write-ahead log into the file, drops what retention lets go, and compacts. `clock` must outlive the log.
+///
+/// A disk that fails for good in the middle of a commit is like a power cut in it: whoever opens the log
+/// later finds the commit there as a whole, or not at all. Otherwise a commit that threw is never there.
 std::unique_ptr<Log> embedded_log(const std::string& directory, EmbeddedOptions options = {},
                                   Clock& clock = system_clock());
 

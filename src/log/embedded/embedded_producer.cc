@@ -1,5 +1,7 @@
 #include "log/embedded/embedded_producer.h"
 
+#include <algorithm>
+
 #include "base/logging.h"
 #include "log/assignment.h"
 
@@ -62,10 +64,13 @@ std::map<TopicPartition, std::int64_t> EmbeddedProducer::commit(const std::strin
 void EmbeddedProducer::bound_write_ahead_log() {
   const std::int64_t bytes = connection_->database.wal_pages() * page_bytes_;
   opened_->maintenance.note_commit(bytes);
-  if (bytes < opened_->files.options().max_wal_bytes) return;
+  const std::int64_t most = opened_->files.options().max_wal_bytes;
+  if (bytes < std::max(most, wait_from_bytes_)) return;
   // The background thread does not keep up, or readers keep the log from beginning anew.
   try {
-    connection_->database.checkpoint(true);
+    const bool done = connection_->database.checkpoint(true);
+    // Where a reader does not go away, not every commit waits for it.
+    wait_from_bytes_ = done ? 0 : bytes + most / 4;
   } catch (const Error& error) {
     // The commit that led here stands; the file will be caught up with later.
     log(LogLevel::warning, "{}", error.what());

@@ -36,6 +36,7 @@ class EmbeddedProducer final : public Producer {
   std::optional<Opened> opened_;
   std::unique_ptr<Connection> connection_;
   std::int64_t page_bytes_ = 0;
+  std::int64_t wait_from_bytes_ = 0;  ///< the size of the write-ahead log at which to wait again
   PendingRecords pending_;
 };
 

@@ -18,7 +18,9 @@ struct Subject {
   std::function<std::unique_ptr<Log>(const std::string& directory)> open;
 };
 
-void PrintTo(const Subject& subject, std::ostream* out) { *out << subject.name; }
+void PrintTo(const Subject& subject, std::ostream* out) {
+  *out << subject.name;
+}
 
 /// What every log has to do, whatever it is made of.
 class LogConformance : public testing::TestWithParam<Subject> {

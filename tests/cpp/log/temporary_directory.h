@@ -10,7 +10,8 @@ namespace tiderace {
 /// A directory of its own for a test, removed at its end.
 class TemporaryDirectory {
  public:
-  TemporaryDirectory() : path_((std::filesystem::temp_directory_path() / "tiderace-log-XXXXXX").string()) {
+  explicit TemporaryDirectory(const std::filesystem::path& parent = std::filesystem::temp_directory_path())
+      : path_((parent / "tiderace-log-XXXXXX").string()) {
     if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("mkdtemp " + path_);
   }
   TemporaryDirectory(const TemporaryDirectory&) = delete;
