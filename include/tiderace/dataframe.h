@@ -31,6 +31,15 @@ struct FunctionOptions {
   std::string name = {};  ///< of the state of a stateful function; empty: `apply(function_name)`
 };
 
+/// The options of `backtest`.
+struct BacktestOptions {
+  std::optional<std::string> key = {};  ///< the column that holds each row's key
+  /// The column that holds each row's event time; unset: that of the topic, if the table has it.
+  std::optional<std::string> timestamp = {};
+  std::size_t batch_rows = 0;  ///< 0: the engine's choice; results do not depend on it
+  bool progress = false;       ///< shows how far it is, on standard error
+};
+
 /// A frame of rows that are still to come, as pandas' DataFrame: what is said of it is a plan that
 /// `app.run()` runs.
 ///
@@ -103,6 +112,12 @@ class [[nodiscard]] StreamingDataFrame {
   /// long, is the new rows, or, in `sdf["y"] = ...`, its one column is the new one.
   StreamingDataFrame map_batches(std::function<Table(const Table&)> function,
                                  const std::string& function_name = "function") const;
+
+  /// Runs the plan of this frame over a table, without log or clock, and returns the rows that reach its end,
+  /// in the table's order. Nothing is written, no state is left; `summary()` of the application says what it
+  /// did. Throws Error{plan} where the plan needs a key or a time that the table does not give, and
+  /// Error{bad_row} under the policy `stop`, with the row number as offset.
+  [[nodiscard]] Table backtest(const Table& data, const BacktestOptions& options = {}) const;
 
   /// Writes the rows to `topic`, under the record's key or that of a column; returns this frame.
   StreamingDataFrame& to_topic(const TopicPtr& topic);

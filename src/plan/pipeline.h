@@ -35,6 +35,10 @@ class Pipeline : public std::enable_shared_from_this<Pipeline> {
   /// Frames that nothing reads: neither an end nor a backtest nor another frame. `run` warns of them.
   [[nodiscard]] std::vector<NodePtr> unused() const;
 
+  /// The application that frames of this pipeline belong to, for those who know its type.
+  [[nodiscard]] std::shared_ptr<void> owner() const { return owner_.lock(); }
+  void set_owner(std::weak_ptr<void> owner) { owner_ = std::move(owner); }
+
   [[nodiscard]] Schemas& schemas() noexcept { return schemas_; }
 
   // What follows is for Frame and Series.
@@ -53,6 +57,7 @@ class Pipeline : public std::enable_shared_from_this<Pipeline> {
  private:
   Pipeline() = default;
 
+  std::weak_ptr<void> owner_;
   Schemas schemas_;
   std::vector<std::shared_ptr<const Topic>> topics_;
   std::unordered_map<std::string, NodePtr> nodes_;  ///< by input and identity

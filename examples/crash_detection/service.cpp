@@ -1,0 +1,28 @@
+// The crash detector: marks every row of a phone that is being shaken. The same program as service.py.
+//
+//   service [BROKER_ADDRESS [MODEL]]     (default: $TIDERACE_BROKER_ADDRESS, else the embedded log;
+//   shaking.ubj)
+#include <tiderace/tiderace.h>
+
+#include <chrono>
+#include <iostream>
+
+namespace tr = tiderace;
+using namespace std::chrono_literals;
+
+int main(int argc, char** argv) try {
+  tr::Application app({.broker_address = argc > 1 ? argv[1] : "", .consumer_group = "crash-detector"});
+  auto sdf = app.dataframe(app.topic("phone-data"));
+
+  sdf = sdf[sdf["gForceX"].notnull()];
+  sdf["gForceTotal"] = sdf["gForceX"].abs() + sdf["gForceY"].abs() + sdf["gForceZ"].abs();
+  sdf["gForceTotal-10s"] = sdf["gForceTotal"].rolling(10s).mean();
+  sdf["shaking"] =
+      tr::load_model(argc > 2 ? argv[2] : "shaking.ubj").predict(sdf[{"gForceTotal", "gForceTotal-10s"}]);
+
+  sdf.to_topic(app.topic("alerts"));
+  std::cout << app.run().to_string() << '\n';
+} catch (const tr::Error& error) {
+  std::cerr << error.what() << '\n';
+  return 1;
+}

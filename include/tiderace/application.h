@@ -1,0 +1,72 @@
+#pragma once
+
+#include <tiderace/dataframe.h>
+#include <tiderace/export.h>
+#include <tiderace/options.h>
+#include <tiderace/producer.h>
+#include <tiderace/topic.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace TIDERACE_API tiderace {
+
+/// When `Application::run` returns by itself; unset: when it is stopped.
+struct RunOptions {
+  /// At the end that each partition had when it was assigned, after a checkpoint.
+  bool until_end = false;
+  /// After so long without a new row.
+  std::optional<std::chrono::nanoseconds> timeout = {};
+  /// After so many rows read.
+  std::optional<std::uint64_t> count = {};
+};
+
+struct ApplicationState;
+
+/// A streaming application: its topics, its frames, and the engine that runs them in this process.
+///
+/// ```cpp
+/// tr::Application app({.broker_address = "embedded:data", .consumer_group = "crash-detector"});
+/// auto sdf = app.dataframe(app.topic("phone-data"));
+/// sdf["total"] = sdf["x"].abs() + sdf["y"].abs();
+/// sdf.to_topic(app.topic("alerts"));
+/// app.run();
+/// ```
+///
+/// *State*: below `state_dir`, restored from changelog topics where it is missing.
+/// *Errors*: everything that is wrong with the options or the pipeline throws Error{config} or Error{plan}
+/// where it is written. *Threads*: build from one thread; `stop` and `explain` may be called from any.
+class Application {
+ public:
+  /// Contacts nothing. Throws Error{config} where an option is missing or out of range.
+  explicit Application(ApplicationOptions options);
+  ~Application();
+  Application(Application&&) noexcept;
+  Application& operator=(Application&&) noexcept;
+
+  /// The topic of that name; asked for twice with the same options it is one topic, with others Error{plan}.
+  TopicPtr topic(const std::string& name, TopicOptions options = {});
+  /// All rows of `topic`.
+  StreamingDataFrame dataframe(const TopicPtr& topic);
+
+  /// Runs until SIGINT, SIGTERM, `stop()`, or what `options` say; ends with a checkpoint. Throws Error:
+  /// `bad_row` after everything before the row is committed. One run at a time.
+  Summary run(const RunOptions& options = {});
+  /// Ends a run after a checkpoint. Any thread; without effect if nothing runs.
+  void stop() noexcept;
+  /// Of the last run or backtest.
+  [[nodiscard]] Summary summary() const;
+  /// The plan, and during or after a run what each step did. Any thread.
+  [[nodiscard]] std::string explain() const;
+  /// Writes records to topics. Throws Error{broker} if the log cannot be reached.
+  [[nodiscard]] TopicProducer get_producer();
+
+ private:
+  friend struct ApplicationAccess;
+  std::shared_ptr<ApplicationState> state_;
+};
+
+}  // namespace tiderace

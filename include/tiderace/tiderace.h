@@ -1,0 +1,14 @@
+#pragma once
+
+/// All of Tiderace: `#include <tiderace/tiderace.h>` and `namespace tr = tiderace;`.
+#include <tiderace/application.h>
+#include <tiderace/dataframe.h>
+#include <tiderace/error.h>
+#include <tiderace/model.h>
+#include <tiderace/options.h>
+#include <tiderace/producer.h>
+#include <tiderace/row.h>
+#include <tiderace/series.h>
+#include <tiderace/state.h>
+#include <tiderace/table.h>
+#include <tiderace/topic.h>

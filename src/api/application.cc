@@ -1,0 +1,197 @@
+#include <tiderace/application.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+#include "api/application_state.h"
+#include "api/frame_access.h"
+#include "base/error.h"
+#include "base/logging.h"
+#include "log/open.h"
+#include "runtime/stop_signals.h"
+
+namespace tiderace {
+namespace {
+
+void write_to_standard_output(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+void require_positive(const char* option, std::optional<std::chrono::nanoseconds> value) {
+  if (value && value->count() <= 0)
+    throw_error(ErrorKind::config, "{}: wanted a time above 0, found {} ns", option, value->count());
+}
+
+void check_group(const std::string& group) {
+  if (group.empty()) {
+    throw Error(ErrorKind::config,
+                "consumer_group is required: it names the application in the log, so that a restart goes on "
+                "where it was");
+  }
+  for (const char byte : group) {
+    const bool good = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+                      (byte >= '0' && byte <= '9') || byte == '.' || byte == '_' || byte == '-';
+    if (!good) {
+      throw_error(ErrorKind::config,
+                  "consumer_group: wanted letters, digits, '.', '_' and '-', since it is part of topic "
+                  "names; found \"{}\"",
+                  group);
+    }
+  }
+  if (group == "." || group == ".." || group.size() > 200) {
+    throw_error(ErrorKind::config, "consumer_group: wanted a name of at most 200 characters, found \"{}\"",
+                group);
+  }
+}
+
+ApplicationOptions completed(ApplicationOptions options) {
+  check_group(options.consumer_group);
+  require_positive("commit_interval", options.commit_interval);
+  require_positive("state_ttl", options.state_ttl);
+  if (options.group_lock_timeout.count() < 0)
+    throw Error(ErrorKind::config, "group_lock_timeout: wanted a time of at least 0");
+  if (options.workers < 1 || options.workers > 1024) {
+    throw_error(ErrorKind::config, "workers: wanted 1 to 1024, found {}", options.workers);
+  }
+  if (options.broker_address.empty()) {
+    const char* address = std::getenv("TIDERACE_BROKER_ADDRESS");
+    options.broker_address = address != nullptr && *address != '\0' ? address : "embedded:.tiderace";
+  }
+  if (options.state_dir.empty())
+    options.state_dir = embedded_directory(options.broker_address).value_or(".tiderace") + "/state";
+  return options;
+}
+
+}  // namespace
+
+ApplicationState::ApplicationState(ApplicationOptions given)
+    : options(completed(std::move(given))),
+      pipeline(plan::Pipeline::make()),
+      print(write_to_standard_output) {
+  // Opens nothing yet, but refuses an address that nobody can open where it is written.
+  static_cast<void>(log());
+}
+
+std::shared_ptr<Log> ApplicationState::log() {
+  const std::lock_guard lock(mutex);
+  if (!opened_log) {
+    EmbeddedOptions embedded;
+    embedded.durability = options.durability;
+    embedded.group_lock_timeout = options.group_lock_timeout;
+    opened_log = open_log(options.broker_address, embedded);
+  }
+  return opened_log;
+}
+
+std::shared_ptr<std::vector<std::unique_ptr<Stage>>> ApplicationState::resolve() const {
+  auto resolved = std::make_shared<std::vector<std::unique_ptr<Stage>>>();
+  std::vector<NodePtr> sources;
+  for (const NodePtr& end : pipeline->ends()) {
+    const NodePtr source = source_of(end);
+    if (std::find(sources.begin(), sources.end(), source) != sources.end()) continue;
+    sources.push_back(source);
+    resolved->push_back(std::make_unique<Stage>(resolve_stage(source, pipeline->ends())));
+  }
+  return resolved;
+}
+
+void ApplicationState::warn_of_unused() const {
+  for (const NodePtr& node : pipeline->unused()) {
+    tiderace::log(LogLevel::warning,
+                  "nobody uses the result of {}: assign it (sdf = ...), or write it with to_topic()",
+                  to_text(node->step));
+  }
+}
+
+Summary ApplicationState::run(const RunOptions& run_options) {
+  require_positive("timeout", run_options.timeout);
+  auto resolved = resolve();
+  if (resolved->empty()) {
+    throw Error(ErrorKind::plan, "there is nothing to run: no frame ends in to_topic() or print()");
+  }
+  warn_of_unused();
+  auto state = std::make_shared<RunState>();
+  {
+    const std::lock_guard lock(mutex);
+    if (run_state)
+      throw Error(ErrorKind::config, "the application runs already; an application has one run at a time");
+    run_state = state;
+    stages = resolved;
+  }
+  RuntimeContext context;
+  context.options = options;
+  context.print = print;
+  const RunLimits limits{run_options.until_end, run_options.timeout, run_options.count};
+  Summary result;
+  try {
+    context.log = log();
+    context.stores = rocksdb_state_stores(options.state_dir);
+    const StopSignals signals(state->stop);
+    run_stages(context, *resolved, limits, *state, result);
+  } catch (...) {
+    const std::lock_guard lock(mutex);
+    last_summary = result;
+    run_state.reset();
+    throw;
+  }
+  const std::lock_guard lock(mutex);
+  last_summary = result;
+  run_state.reset();
+  return result;
+}
+
+std::string ApplicationState::explain() const {
+  std::shared_ptr<std::vector<std::unique_ptr<Stage>>> present;
+  {
+    const std::lock_guard lock(mutex);
+    present = stages;
+  }
+  return explain_stages(present ? *present : *resolve());
+}
+
+void ApplicationState::set_summary(const Summary& summary) {
+  const std::lock_guard lock(mutex);
+  last_summary = summary;
+}
+
+Application::Application(ApplicationOptions options)
+    : state_(std::make_shared<ApplicationState>(std::move(options))) {
+  state_->pipeline->set_owner(state_);
+}
+Application::~Application() = default;
+Application::Application(Application&&) noexcept = default;
+Application& Application::operator=(Application&&) noexcept = default;
+
+TopicPtr Application::topic(const std::string& name, TopicOptions options) {
+  return state_->pipeline->topic(name, std::move(options));
+}
+
+StreamingDataFrame Application::dataframe(const TopicPtr& topic) {
+  return FrameAccess::make(state_->pipeline->dataframe(topic));
+}
+
+Summary Application::run(const RunOptions& options) {
+  return state_->run(options);
+}
+
+void Application::stop() noexcept {
+  std::shared_ptr<RunState> present;
+  {
+    const std::lock_guard lock(state_->mutex);
+    present = state_->run_state;
+  }
+  if (present) present->stop = true;
+}
+
+Summary Application::summary() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->last_summary;
+}
+
+std::string Application::explain() const {
+  return state_->explain();
+}
+
+}  // namespace tiderace

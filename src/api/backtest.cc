@@ -1,0 +1,165 @@
+#include "api/backtest.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "api/frame_access.h"
+#include "api/table_internal.h"
+#include "base/error.h"
+#include "columnar/event_time.h"
+
+namespace tiderace {
+namespace {
+
+constexpr std::size_t slice_rows = 65536;  // converts a long column piece by piece
+
+/// Times of a column of an Arrow timestamp type, whose values count units of `unit_ns`.
+std::vector<std::int64_t> scaled_times(const Column& column, std::int64_t unit_ns, const std::string& name,
+                                       RowErrors& errors) {
+  std::vector<std::int64_t> times(column.size(), 0);
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    const bool good = column.kind(i) == Kind::int64 && column.int64(i) >= 0 &&
+                      !__builtin_mul_overflow(column.int64(i), unit_ns, &times[i]);
+    if (good) continue;
+    times[i] = 0;
+    errors.add(i, BadRowKind::timestamp,
+               fmt::format("wanted a time between 1970 and 2262 in the column \"{}\", found {}", name,
+                           column.is_null(i) ? "null" : "one beyond"));
+  }
+  return times;
+}
+
+std::optional<std::string> timestamp_column(const BacktestRequest& request, const Topic& topic) {
+  if (request.timestamp) return request.timestamp;
+  if (topic.options.timestamp && TableAccess::data(request.table).has(*topic.options.timestamp))
+    return topic.options.timestamp;
+  return std::nullopt;
+}
+
+void read_event_times(const std::string& name, const BacktestRequest& request, const Topic& topic,
+                      BacktestInput& input) {
+  const auto& data = TableAccess::data(request.table);
+  const auto unit_ns = data.unit_ns(name);
+  const TimestampUnit unit =
+      topic.options.timestamp == name ? topic.options.timestamp_unit : TimestampUnit::ms;
+  std::vector<std::int64_t> times;
+  times.reserve(input.rows);
+  for (std::size_t begin = 0; begin < input.rows; begin += slice_rows) {
+    const Column column = data.column(std::span(&name, 1), begin, std::min(slice_rows, input.rows - begin));
+    RowErrors errors;
+    const auto part =
+        unit_ns ? scaled_times(column, *unit_ns, name, errors) : event_times(column, unit, name, errors);
+    times.insert(times.end(), part.begin(), part.end());
+    for (RowErrors::Entry& entry : errors.take()) {
+      entry.row += static_cast<std::uint32_t>(begin);
+      input.bad.push_back(std::move(entry));
+    }
+  }
+  input.event_time_ns = std::move(times);
+}
+
+void require_columns(const ResolvedStage& stage, const BacktestRequest& request, bool has_times) {
+  const auto missing = [&](const std::string& what, const std::string& name) {
+    std::string names;
+    for (const std::string& column : request.table.column_names())
+      names += (names.empty() ? "" : ", ") + column;
+    throw_error(ErrorKind::plan, "backtest: {}=\"{}\" is no column of the data, which has {}", what, name,
+                names);
+  };
+  const auto& data = TableAccess::data(request.table);
+  if (request.key && !data.has(*request.key)) missing("key", *request.key);
+  if (request.timestamp && !data.has(*request.timestamp)) missing("timestamp", *request.timestamp);
+  for (const ResolvedStep& step : stage.steps) {
+    if (step.needs_key && !request.key) {
+      throw_error(ErrorKind::plan,
+                  "backtest: {} keeps state per key; say which column is the key, for example backtest(data, "
+                  "key=\"rider\")",
+                  step.text);
+    }
+    const bool by_time = !step.merged.empty() && step.merged.front().by_time;
+    if (by_time && !has_times) {
+      throw_error(ErrorKind::plan,
+                  "backtest: {} goes by event time; say which column it is, for example backtest(data, "
+                  "timestamp=\"timestamp\")",
+                  step.text);
+    }
+  }
+}
+
+}  // namespace
+
+BacktestResult backtest(ApplicationState& application, const plan::Frame& frame,
+                        const BacktestRequest& request) {
+  application.pipeline->mark_used(frame.node());
+  auto stages = std::make_shared<std::vector<std::unique_ptr<Stage>>>();
+  stages->push_back(std::make_unique<Stage>(resolve_backtest(frame.node(), request.table.column_names())));
+  Stage& stage = *stages->front();
+  const Topic& topic = *stage.resolved.topic;
+  const auto timestamp = timestamp_column(request, topic);
+  require_columns(stage.resolved, request, timestamp.has_value());
+
+  RuntimeContext context;
+  context.options = application.options;
+  context.print = application.print;
+  BacktestInput input;
+  const auto& data = TableAccess::data(request.table);
+  input.column = [&data](std::span<const std::string> path, std::size_t begin, std::size_t size) {
+    return data.column(path, begin, size);
+  };
+  input.rows = request.table.num_rows();
+  input.bad = request.bad;
+  input.key = request.key;
+  input.batch_rows = request.batch_rows;
+  input.progress = request.progress;
+  if (timestamp) read_event_times(*timestamp, request, topic, input);
+  std::stable_sort(input.bad.begin(), input.bad.end(),
+                   [](const auto& a, const auto& b) { return a.row < b.row; });
+
+  BacktestResult result = run_backtest(context, stage, input);
+  application.set_summary(result.summary);
+  {
+    const std::lock_guard lock(application.mutex);
+    if (!application.run_state) application.stages = stages;
+  }
+  return result;
+}
+
+Table to_table(const BacktestResult& result, const Table& input) {
+  const auto& data = TableAccess::data(input);
+  if (result.is_documents) {
+    std::string text;
+    for (const std::string& document : result.documents) text += document + '\n';
+    RowErrors errors;
+    NdjsonRows rows = read_ndjson_rows(std::move(text), errors);
+    TIDERACE_CHECK(errors.empty());  // the encoder wrote them
+    return TableAccess::make(std::move(rows.columns), result.documents.size());
+  }
+  const std::vector<std::string> names = data.names();
+  std::vector<NamedColumn> columns;
+  for (const BacktestResult::Field& field : result.fields) {
+    if (field.column) {
+      columns.push_back({field.name, *field.column});
+    } else {
+      const Column whole = data.column(std::span(&names[field.table_column], 1), 0, data.rows);
+      columns.push_back({field.name, whole.take(result.rows)});
+    }
+  }
+  return TableAccess::make(std::move(columns), result.rows.size());
+}
+
+Table StreamingDataFrame::backtest(const Table& data, const BacktestOptions& options) const {
+  const plan::Frame& frame = FrameAccess::of(*this);
+  const auto application = std::static_pointer_cast<ApplicationState>(frame.pipeline()->owner());
+  if (!application)
+    throw Error(ErrorKind::plan,
+                "backtest: the application of this frame is gone; keep it as long as its frames");
+  BacktestRequest request{data};
+  request.key = options.key;
+  request.timestamp = options.timestamp;
+  request.batch_rows = options.batch_rows;
+  request.progress = options.progress;
+  return to_table(tiderace::backtest(*application, frame, request), data);
+}
+
+}  // namespace tiderace

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <memory>
+
+#include "operators/operator.h"
+#include "operators/resolve.h"
+
+namespace tiderace {
+
+/// `sdf["name"] = expression`. Stateless.
+[[nodiscard]] std::unique_ptr<Operator> make_assign(const ResolvedStep& step);
+
+}  // namespace tiderace

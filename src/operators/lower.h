@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "log/log.h"
+#include "operators/operator.h"
+#include "operators/resolve.h"
+#include "state/key_table.h"
+#include "state/store.h"
+
+namespace tiderace {
+
+/// What the operators of one task work with. Owned by the task (the producer by its worker) and outliving the
+/// operators.
+struct TaskResources {
+  StateStore* store = nullptr;
+  KeyTable* keys = nullptr;
+  Producer* producer = nullptr;   ///< null in a backtest: nothing is written
+  std::int64_t state_ttl_ns = 0;  ///< of event time, after which a key without rows is forgotten; 0: never
+  /// The largest record that a topic takes.
+  std::function<std::int64_t(const std::string& topic)> max_message_bytes;
+  /// Where `print()` writes, whole lines at a time.
+  std::function<void(std::string_view)> print;
+};
+
+/// The operator of step `index` of `stage` (not the source). `stage` must outlive it.
+[[nodiscard]] std::unique_ptr<Operator> make_operator(const ResolvedStage& stage, std::size_t index,
+                                                      const TaskResources& resources);
+
+}  // namespace tiderace

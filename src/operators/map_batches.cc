@@ -1,0 +1,124 @@
+#include "operators/map_batches.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "columnar/function.h"
+#include "formats/json/encoder.h"
+#include "operators/float_columns.h"
+#include "operators/reader.h"
+
+namespace tiderace {
+namespace {
+
+class MapBatchesOperator final : public Operator {
+ public:
+  MapBatchesOperator(const ResolvedStage& stage, const ResolvedStep& step)
+      : step_(step), plan_(std::get<MapBatches>(step.node->step)) {
+    if (step.reads != SIZE_MAX) decoder_.emplace(decoder_options(stage, step.reads));
+  }
+
+  void process(Batch& batch, StepReport& report) override {
+    RowErrors errors;
+    std::vector<NamedColumn> columns;
+    for (std::size_t c = 0; c < step_.inputs.size(); ++c) {
+      columns.push_back(
+          {plan_.columns[c], handed_over(batch.columns[step_.inputs[c]], step_.input_kinds[c], errors)});
+    }
+    if (!errors.empty()) keep_good(batch, columns, std::move(errors), report);
+    if (batch.size() == 0) return;
+    parts_.clear();
+    call(columns, 0, batch.size(), errors);
+    if (!errors.empty()) {
+      const std::vector<std::uint32_t> kept = errors.good_rows(batch.size());
+      report.add(std::move(errors), batch);
+      batch.keep(kept, step_.live_before);
+    }
+    if (batch.size() > 0) use_results(batch, report);
+  }
+
+ private:
+  void keep_good(Batch& batch, std::vector<NamedColumn>& columns, RowErrors&& errors,
+                 StepReport& report) const {
+    const std::vector<std::uint32_t> kept = errors.good_rows(batch.size());
+    report.add(std::move(errors), batch);
+    batch.keep(kept, step_.live_before);
+    for (NamedColumn& column : columns) column.column = column.column.take(kept);
+    errors = RowErrors();
+  }
+
+  /// Calls the function for the rows [begin, end); on failure for each half by itself. Good parts go to
+  /// `parts_` in order.
+  void call(const std::vector<NamedColumn>& columns, std::size_t begin, std::size_t end, RowErrors& errors) {
+    std::vector<NamedColumn> part;
+    for (const NamedColumn& column : columns)
+      part.push_back({column.name, column.column.slice(begin, end - begin)});
+    std::vector<NamedColumn> results;
+    std::optional<std::string> failure = plan_.function->call(part, results);
+    if (!failure) failure = wrong_shape(results, end - begin);
+    if (!failure) {
+      parts_.push_back(std::move(results));
+    } else if (end - begin == 1) {
+      errors.add(begin, BadRowKind::function, std::move(*failure));
+    } else {
+      const std::size_t middle = begin + (end - begin) / 2;
+      call(columns, begin, middle, errors);
+      call(columns, middle, end, errors);
+    }
+  }
+
+  std::optional<std::string> wrong_shape(const std::vector<NamedColumn>& results, std::size_t rows) const {
+    if (!plan_.output.empty() && results.size() != 1) {
+      return fmt::format("{} has to return one column for \"{}\", found {}", plan_.function_name,
+                         plan_.output, results.size());
+    }
+    for (const NamedColumn& result : results) {
+      if (result.column.size() == rows) continue;
+      return fmt::format("{} has to return a value for each of the {} rows, found {} in the column \"{}\"",
+                         plan_.function_name, rows, result.column.size(), result.name);
+    }
+    return std::nullopt;
+  }
+
+  void use_results(Batch& batch, StepReport& report) {
+    if (!plan_.output.empty()) {
+      std::vector<Column> columns;
+      for (const auto& part : parts_) columns.push_back(part[0].column);
+      batch.columns[step_.outputs[0]] = concatenate(columns);
+      return;
+    }
+    std::vector<std::string> rows;
+    rows.reserve(batch.size());
+    for (const auto& part : parts_) append_rows(part, rows);
+    const std::vector<std::string_view> views(rows.begin(), rows.end());
+    replace_raw_rows(batch, views, BadRowKind::function, *decoder_, report);
+  }
+
+  static void append_rows(const std::vector<NamedColumn>& part, std::vector<std::string>& rows) {
+    const std::size_t size = part.empty() ? 0 : part[0].column.size();
+    for (std::size_t i = 0; i < size; ++i) {
+      std::string row = "{";
+      for (const NamedColumn& column : part) {
+        if (row.size() > 1) row += ',';
+        append_json_string(row, column.name);
+        row += ':';
+        append_json_value(row, column.column, i, NotFinite::as_null);
+      }
+      rows.push_back(row + '}');
+    }
+  }
+
+  const ResolvedStep& step_;
+  const MapBatches& plan_;
+  std::optional<JsonDecoder> decoder_;
+  std::vector<std::vector<NamedColumn>> parts_;
+};
+
+}  // namespace
+
+std::unique_ptr<Operator> make_map_batches(const ResolvedStage& stage, const ResolvedStep& step) {
+  return std::make_unique<MapBatchesOperator>(stage, step);
+}
+
+}  // namespace tiderace

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <memory>
+
+#include "operators/lower.h"
+
+namespace tiderace {
+
+/// `sdf.to_topic(topic)`: writes the rows as they stand, under the input's key and headers (or the key of a
+/// column) and with the event time as timestamp. A row that the topic would refuse is bad (too_large).
+/// Stateless.
+[[nodiscard]] std::unique_ptr<Operator> make_to_topic(const ResolvedStep& step,
+                                                      const TaskResources& resources);
+
+/// Writes `batch` row by row to one topic; what `to_topic` and `on_late=topic` have in common. One thread.
+class RowWriter {
+ public:
+  RowWriter(const std::string& topic, const RowLayout& layout, const TaskResources& resources);
+  /// `keys` may be null: the input's keys. Bad rows are added to `errors`, the others written.
+  void write(const Batch& batch, const Column* keys, RowErrors& errors, StepReport& report);
+
+ private:
+  std::string topic_;
+  JsonEncoder encoder_;
+  EncodedRows encoded_;
+  Producer* producer_;
+  std::int64_t max_message_bytes_;
+  std::vector<ProducerRecord> records_;
+  std::vector<std::string> numbers_;
+};
+
+}  // namespace tiderace

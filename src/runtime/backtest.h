@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "columnar/batch.h"
+#include "runtime/stage.h"
+
+namespace tiderace {
+
+/// Rows of a table for a backtest.
+struct BacktestInput {
+  /// Rows [begin, begin + size) of the value at a path of the table.
+  std::function<Column(std::span<const std::string> path, std::size_t begin, std::size_t size)> column;
+  std::size_t rows = 0;
+  std::optional<std::vector<std::int64_t>> event_time_ns;  ///< unset: the rows have none
+  std::vector<RowErrors::Entry>
+      bad;  ///< rows that could not be read, or have no time: policy applies; ascending
+  std::optional<std::string> key;  ///< a column of strings or integers; unset: the rows have no key
+  std::size_t batch_rows = 0;      ///< 0: the engine's choice
+  bool progress = false;
+};
+
+/// What reached the end of the frame, in input order.
+struct BacktestResult {
+  struct Field {
+    std::string name;
+    std::optional<Column> column;  ///< unset: rows `rows` of the input's column `table_column`
+    std::size_t table_column = 0;
+  };
+  std::vector<std::uint32_t> rows;  ///< the input row of each row
+  std::vector<Field> fields;
+  std::vector<std::string>
+      documents;  ///< where rows are documents that a function returned: their JSON text, and no fields
+  bool is_documents = false;
+  Summary summary;
+};
+
+/// Runs `stage` (made by `resolve_backtest`) over `input`, without log and clock; nothing is written, no
+/// state is left. Throws Error{bad_row} under the policy `stop`, with the row number as offset.
+[[nodiscard]] BacktestResult run_backtest(const RuntimeContext& context, Stage& stage,
+                                          const BacktestInput& input);
+
+}  // namespace tiderace

@@ -1,0 +1,47 @@
+#include "runtime/bad_rows.h"
+
+#include <fmt/format.h>
+
+namespace tiderace {
+
+BadRowPolicy::BadRowPolicy(const RuntimeContext& context, const Stage& stage, Producer* producer)
+    : on_error_(stage.resolved.topic->options.on_error ? *stage.resolved.topic->options.on_error
+                                                       : context.options.on_error),
+      dead_letter_topic_(context.dead_letter_topic()),
+      producer_(producer) {}
+
+bool BadRowPolicy::stops_at(const BadRow& row, const Record* record) {
+  const ErrorPolicy policy = std::holds_alternative<ErrorPolicy>(on_error_)
+                                 ? std::get<ErrorPolicy>(on_error_)
+                                 : std::get<std::function<ErrorPolicy(const BadRow&)>>(on_error_)(row);
+  switch (policy) {
+    case ErrorPolicy::stop:
+      return true;
+    case ErrorPolicy::skip:
+      return false;
+    case ErrorPolicy::dead_letter:
+      if (producer_ != nullptr && record != nullptr) write_dead_letter(row, *record);
+      return false;
+  }
+  return true;
+}
+
+void BadRowPolicy::write_dead_letter(const BadRow& row, const Record& record) {
+  std::vector<Header> headers = unpack_headers(record.headers_view());
+  headers.emplace_back("__tiderace.errors.kind", to_string(row.kind));
+  headers.emplace_back("__tiderace.errors.message", row.message);
+  headers.emplace_back("__tiderace.errors.step", row.step);
+  headers.emplace_back("__tiderace.errors.topic", row.topic);
+  headers.emplace_back("__tiderace.errors.partition", fmt::format("{}", row.partition));
+  headers.emplace_back("__tiderace.errors.offset", fmt::format("{}", row.offset));
+  std::string packed;
+  pack_headers(headers, packed);
+  ProducerRecord letter;
+  if (record.key != nullptr) letter.key = record.key_view();
+  if (record.value != nullptr) letter.value = record.value_view();
+  letter.headers = packed;
+  letter.timestamp_ms = record.timestamp_ms;
+  producer_->send(dead_letter_topic_, std::span(&letter, 1));
+}
+
+}  // namespace tiderace

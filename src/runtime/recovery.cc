@@ -1,0 +1,102 @@
+#include "runtime/recovery.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/logging.h"
+#include "runtime/progress.h"
+#include "runtime/state_format.h"
+
+namespace tiderace {
+namespace {
+
+constexpr std::size_t restore_bytes =
+    8u << 20;  // per read: large enough for bulk writes, small enough for memory
+
+std::vector<Change> to_changes(const Records& records, StorePosition& position) {
+  std::vector<Change> changes;
+  changes.reserve(records.rows.size());
+  for (const Record& record : records.rows) {
+    Change change{std::string(record.key_view()), std::nullopt};
+    if (record.value != nullptr) change.value = std::string(record.value_view());
+    if (const auto offset = input_offset_of(change)) position.input_offset = *offset;
+    changes.push_back(std::move(change));
+  }
+  position.changelog_offset = records.next_offset;
+  return changes;
+}
+
+}  // namespace
+
+void prepare_changelog(const RuntimeContext& context, const Stage& stage) {
+  const std::string& topic = stage.resolved.topic->name;
+  const std::string name = changelog_topic(context.options.consumer_group, topic);
+  const auto input = context.log->topic(topic);
+  TIDERACE_CHECK(input.has_value());
+  TopicConfig config;
+  config.num_partitions = input->config.num_partitions;
+  config.compacted = true;
+  if (context.log->create_topic(name, config)) return;
+  const auto found = context.log->topic(name);
+  if (found && found->config.num_partitions == config.num_partitions) return;
+  throw_error(ErrorKind::config,
+              "the changelog {} has {} partitions, its input {} has {}: keys have moved, their state has "
+              "not. Use another consumer_group, or "
+              "delete the changelog and the state directory to start without state",
+              name, found ? found->config.num_partitions : 0, topic, config.num_partitions);
+}
+
+std::unique_ptr<StateStore> restore(const RuntimeContext& context, const Stage& stage,
+                                    const TopicPartition& partition) {
+  if (!stage.stateful()) return memory_state_stores()->open("stateless");
+  const std::string& group = context.options.consumer_group;
+  const TopicPartition changelog{changelog_topic(group, partition.topic), partition.partition};
+  auto store =
+      context.stores->open(group + "/" + partition.topic + "/" + std::to_string(partition.partition));
+  const auto [first, end] = context.log->offsets(changelog);
+  StorePosition position = store->position();
+  if (position.changelog_offset > end) {
+    throw_error(ErrorKind::state,
+                "the local state of {} partition {} is at offset {} of the changelog {}, which ends at {}: "
+                "it belongs to another log. "
+                "Remove the directory {}/{}/{} to restore it from this one",
+                partition.topic, partition.partition, position.changelog_offset, changelog.topic, end,
+                context.options.state_dir, group, partition.topic);
+  }
+  position.changelog_offset = std::max(position.changelog_offset, first);
+  const std::int64_t begin = position.changelog_offset;
+  if (begin == end) return store;
+  log(LogLevel::info, "restoring {} partition {}: changelog offsets {} to {}", partition.topic,
+      partition.partition, begin, end);
+  Progress progress("restoring " + partition.topic + "/" + std::to_string(partition.partition),
+                    static_cast<std::uint64_t>(end - begin), *context.clock);
+  while (position.changelog_offset < end) {
+    const auto records = context.log->read(changelog, position.changelog_offset, restore_bytes);
+    if (!records || records->rows.empty()) break;
+    const std::vector<Change> changes = to_changes(*records, position);
+    store->apply(changes, position);
+    progress.reached(static_cast<std::uint64_t>(position.changelog_offset - begin));
+  }
+  return store;
+}
+
+void compare_step_names(const Stage& stage, StateStore& store, std::vector<Change>& changes) {
+  const auto value = store.get(step_names_key);
+  std::vector<std::string> known;
+  if (value) known = read_step_names(*value);
+  std::vector<std::string> names = stage.resolved.state_names;
+  std::sort(names.begin(), names.end());
+  if (names == known) return;
+  for (const std::string& name : names) {
+    if (value && !std::binary_search(known.begin(), known.end(), name))
+      log(LogLevel::warning, "{} has no state yet and starts anew", name);
+  }
+  for (const std::string& name : known) {
+    if (!std::binary_search(names.begin(), names.end(), name)) {
+      log(LogLevel::warning, "no step uses the state of {} any more; it is kept", name);
+    }
+  }
+  changes.push_back(step_names_change(names));
+}
+
+}  // namespace tiderace

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <memory>
+
+#include "runtime/stage.h"
+
+namespace tiderace {
+
+/// Opens the store of a task and brings it up to what is committed: local state, then the changelog's tail,
+/// in bulk. An absent or empty directory restores from the start of the changelog. Throws Error{state} if the
+/// local state is ahead of the changelog, which means that it belongs to another log.
+[[nodiscard]] std::unique_ptr<StateStore> restore(const RuntimeContext& context, const Stage& stage,
+                                                  const TopicPartition& partition);
+
+/// Logs which steps of `stage` find no state in `store` though others do, and which states have no step any
+/// more; neither is an error. Writes the present list on the next checkpoint through `changes`.
+void compare_step_names(const Stage& stage, StateStore& store, std::vector<Change>& changes);
+
+/// Creates the changelog and checks that it has as many partitions as the input topic. Throws Error{config}
+/// otherwise.
+void prepare_changelog(const RuntimeContext& context, const Stage& stage);
+
+}  // namespace tiderace

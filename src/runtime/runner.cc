@@ -1,0 +1,127 @@
+#include "runtime/runner.h"
+
+#include <fmt/format.h>
+
+#include <exception>
+#include <mutex>
+#include <thread>
+
+#include "base/error.h"
+#include "base/logging.h"
+#include "runtime/recovery.h"
+
+namespace tiderace {
+namespace {
+
+TopicConfig config_of(const TopicOptions& options) {
+  TopicConfig config;
+  config.num_partitions = options.num_partitions;
+  config.replication_factor = static_cast<std::int16_t>(options.replication_factor);
+  config.retention_ms = options.retention_ms;
+  config.retention_bytes = options.retention_bytes;
+  return config;
+}
+
+void create_topics(const RuntimeContext& context, const std::vector<std::unique_ptr<Stage>>& stages) {
+  const auto create = [&](const Topic& topic) {
+    context.log->create_topic(topic.name, config_of(topic.options));
+  };
+  for (const auto& stage : stages) {
+    create(*stage->resolved.topic);
+    for (const ResolvedStep& step : stage->resolved.steps) {
+      if (const auto* to_topic = std::get_if<ToTopic>(&step.node->step)) create(*to_topic->topic);
+      for (const Rolling& rolling : step.merged) {
+        if (const auto* late = std::get_if<std::shared_ptr<const Topic>>(&rolling.on_late)) create(**late);
+      }
+    }
+    if (stage->stateful()) prepare_changelog(context, *stage);
+  }
+  context.log->create_topic(context.dead_letter_topic(), TopicConfig{});
+}
+
+/// The workers of a run and the first error of any of them.
+class Workers {
+ public:
+  Workers(const RuntimeContext& context, std::vector<std::unique_ptr<Stage>>& stages, const RunLimits& limits,
+          RunState& state)
+      : state_(state) {
+    for (int i = 0; i < context.options.workers; ++i) {
+      workers_.push_back(std::make_unique<Worker>(context, stages, limits, state, i));
+    }
+  }
+
+  void run() {
+    std::vector<std::thread> threads;
+    for (std::size_t i = 1; i < workers_.size(); ++i)
+      threads.emplace_back([this, i] { run_one(*workers_[i]); });
+    run_one(*workers_[0]);
+    for (std::thread& thread : threads) thread.join();
+  }
+
+  [[nodiscard]] Summary summary(double seconds) const {
+    RunCounters counters;
+    LatencyHistogram latency;
+    for (const auto& worker : workers_) {
+      counters.merge(worker->counters());
+      latency.merge(worker->latency());
+    }
+    return summarize(counters, latency, seconds);
+  }
+
+  void rethrow() const {
+    if (error_) std::rethrow_exception(error_);
+  }
+
+ private:
+  void run_one(Worker& worker) {
+    try {
+      worker.run();
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      if (!error_) error_ = std::current_exception();
+      state_.stop = true;  // the others stop at a checkpoint
+    }
+  }
+
+  RunState& state_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::mutex mutex_;
+  std::exception_ptr error_;
+};
+
+}  // namespace
+
+void run_stages(const RuntimeContext& context, std::vector<std::unique_ptr<Stage>>& stages,
+                const RunLimits& limits, RunState& state, Summary& summary) {
+  const std::int64_t begin_ns = context.clock->steady_ns();
+  create_topics(context, stages);
+  state.last_row_ns = begin_ns;
+  if (limits.count) state.rows_left = static_cast<std::int64_t>(*limits.count);
+  Workers workers(context, stages, limits, state);
+  workers.run();
+  summary = workers.summary(static_cast<double>(context.clock->steady_ns() - begin_ns) / 1e9);
+  log(LogLevel::info, "{}: {}", context.options.consumer_group, summary.to_string());
+  workers.rethrow();
+}
+
+std::string explain_stages(const std::vector<std::unique_ptr<Stage>>& stages) {
+  std::string text;
+  for (const auto& stage : stages) {
+    for (std::size_t i = 0; i < stage->resolved.steps.size(); ++i) {
+      const ResolvedStep& step = stage->resolved.steps[i];
+      const StepCounters& counters = stage->counters[i];
+      text += fmt::format("{:>3}  {}", i, step.text);
+      if (i > 0 && step.input != i - 1) text += fmt::format("  (after step {})", step.input);
+      const std::uint64_t rows_in = counters.rows_in;
+      if (rows_in > 0) {
+        text += fmt::format("\n       rows in {}, out {}, bad {}, late {}; {:.3f} s", rows_in,
+                            counters.rows_out.load(), counters.bad.load(), counters.late.load(),
+                            static_cast<double>(counters.nanoseconds.load()) / 1e9);
+      }
+      text += '\n';
+    }
+  }
+  return text;
+}
+
+}  // namespace tiderace

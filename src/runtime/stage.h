@@ -1,0 +1,54 @@
+#pragma once
+
+#include <tiderace/options.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "log/log.h"
+#include "operators/resolve.h"
+#include "runtime/metrics.h"
+#include "state/store.h"
+
+namespace tiderace {
+
+/// A source and its steps, with what its tasks share: the resolved plan and the counters of its steps.
+struct Stage {
+  explicit Stage(ResolvedStage stage)
+      : resolved(std::move(stage)), counters(std::make_unique<StepCounters[]>(resolved.steps.size())) {}
+
+  [[nodiscard]] bool stateful() const noexcept { return !resolved.state_names.empty(); }
+
+  ResolvedStage resolved;
+  std::unique_ptr<StepCounters[]> counters;  ///< by step
+};
+
+/// What everything at work in one application uses. Outlives tasks and workers; what it points to is safe to
+/// use from any thread.
+struct RuntimeContext {
+  ApplicationOptions options;
+  std::shared_ptr<Log> log;
+  std::shared_ptr<StateStores> stores;
+  Clock* clock = &system_clock();
+  std::function<void(std::string_view)> print;
+
+  [[nodiscard]] bool exactly_once() const noexcept {
+    return options.processing_guarantee == ProcessingGuarantee::exactly_once;
+  }
+  [[nodiscard]] std::string dead_letter_topic() const {
+    return options.dead_letter_topic.empty() ? options.consumer_group + "-dead-letters"
+                                             : options.dead_letter_topic;
+  }
+  [[nodiscard]] std::int64_t commit_interval_ns() const {
+    if (options.commit_interval) return options.commit_interval->count();
+    return exactly_once() ? 100'000'000 : 1'000'000'000;
+  }
+};
+
+/// The changelog of a group's stage: `<group>-<topic>-changelog`, with as many partitions as the topic.
+[[nodiscard]] std::string changelog_topic(const std::string& group, const std::string& topic);
+
+}  // namespace tiderace

@@ -1,0 +1,182 @@
+#include "runtime/task.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "runtime/state_format.h"
+
+namespace tiderace {
+
+Task::Task(const RuntimeContext& context, Stage& stage, TopicPartition partition, Resources resources)
+    : context_(context),
+      stage_(stage),
+      partition_(std::move(partition)),
+      resources_(std::move(resources)),
+      policy_(context, stage, resources_.producer),
+      reader_(stage.resolved, &keys_) {
+  TaskResources lowering;
+  lowering.store = resources_.store.get();
+  lowering.keys = &keys_;
+  lowering.producer = resources_.producer;
+  lowering.print = context.print;
+  if (context.options.state_ttl) lowering.state_ttl_ns = context.options.state_ttl->count();
+  lowering.max_message_bytes = [this](const std::string& topic) {
+    const auto info = context_.log->topic(topic);
+    return info ? info->config.max_message_bytes : TopicConfig{}.max_message_bytes;
+  };
+  operators_.resize(stage.resolved.steps.size());
+  for (std::size_t i = 1; i < operators_.size(); ++i)
+    operators_[i] = make_operator(stage.resolved, i, lowering);
+}
+
+std::optional<BadRow> Task::process(std::shared_ptr<const Records> records) {
+  const std::int64_t begin_ns = context_.clock->steady_ns();
+  input_ = records;
+  StepReport report;
+  const std::size_t rows = records->rows.size();
+  Batch batch = reader_.read(records, report);
+  resources_.counters->rows_in += rows;
+  count(stage_.counters[0].rows_in, rows);
+  count(stage_.counters[0].nanoseconds, static_cast<std::uint64_t>(context_.clock->steady_ns() - begin_ns));
+  auto stop = process(std::move(batch), std::move(report));
+  position_ = records->next_offset;
+  input_.reset();
+  return stop;
+}
+
+std::optional<BadRow> Task::process(Batch batch, StepReport report, std::size_t first_row) {
+  first_row_ = first_row;
+  late_.clear();
+  bad_.clear();
+  stop_.reset();
+  settle(0, batch, report, stage_.resolved.steps[0].live);
+  count(stage_.counters[0].rows_out, batch.size());
+  for (const std::int64_t time : batch.event_time_ns) watermark_ns_ = std::max(watermark_ns_, time);
+  run(0, std::move(batch));
+  if (!stop_) {
+    for (auto& op : operators_) {
+      if (op) op->advance(watermark_ns_);
+    }
+  }
+  return std::move(stop_);
+}
+
+void Task::run(std::size_t step, Batch batch) {
+  for (;;) {
+    if (batch.size() == 0 || stop_) return;
+    const ResolvedStage& stage = stage_.resolved;
+    if (stage.output && stage.output->step == step) resources_.collect(batch);
+    const std::vector<std::size_t>& children = stage.steps[step].children;
+    if (children.empty()) return;
+    for (std::size_t i = 0; i + 1 < children.size(); ++i) {
+      Batch copy = batch;  // columns are shared, not copied
+      run_step(children[i], copy);
+      run(children[i], std::move(copy));
+      if (stop_) return;
+    }
+    step = children.back();
+    run_step(step, batch);
+  }
+}
+
+void Task::run_step(std::size_t step, Batch& batch) {
+  const ResolvedStep& resolved = stage_.resolved.steps[step];
+  StepCounters& counters = stage_.counters[step];
+  const std::int64_t begin_ns = context_.clock->steady_ns();
+  count(counters.rows_in, batch.size());
+  StepReport report;
+  if (resolved.needs_key) {
+    add_keyless(resolved, batch, report);
+    if (!report.bad.empty()) settle(step, batch, report, resolved.live_before);
+    report = StepReport();
+  }
+  if (batch.size() > 0 && !stop_) operators_[step]->process(batch, report);
+  settle(step, batch, report, resolved.live);
+  count(counters.rows_out, batch.size());
+  count(counters.nanoseconds, static_cast<std::uint64_t>(context_.clock->steady_ns() - begin_ns));
+}
+
+void Task::add_keyless(const ResolvedStep& step, const Batch& batch, StepReport& report) const {
+  if (std::find(batch.keys.begin(), batch.keys.end(), no_key) == batch.keys.end()) return;
+  RowErrors errors;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (batch.keys[i] == no_key)
+      errors.add(i, BadRowKind::key, "wanted a key, since " + step.text + " keeps state per key; found none");
+  }
+  report.add(std::move(errors), batch);
+}
+
+bool Task::mark(std::vector<bool>& rows, std::uint32_t row) const {
+  if (rows.size() <= row)
+    rows.resize(std::max<std::size_t>(row + 1, input_ ? input_->rows.size() : 0), false);
+  const bool was = rows[row];
+  rows[row] = true;
+  return !was;
+}
+
+void Task::settle(std::size_t step, Batch& batch, StepReport& report, std::span<const Slot> live) {
+  RunCounters& run = *resources_.counters;
+  StepCounters& counters = stage_.counters[step];
+  run.filtered += report.filtered;
+  run.rows_out += report.written;
+  run.not_finite += report.not_finite;
+  count(counters.late, report.late.size());
+  for (const std::uint32_t row : report.late) run.late += mark(late_, row) ? 1 : 0;
+  if (report.bad.empty()) return;
+
+  count(counters.bad, report.bad.size());
+  std::sort(report.bad.begin(), report.bad.end(), [](const auto& a, const auto& b) { return a.row < b.row; });
+  for (const RowErrors::Entry& entry : report.bad) {
+    if (!mark(bad_, entry.row)) continue;
+    const BadRow row = bad_row(step, entry);
+    if (policy_.stops_at(row, input_record(entry.row))) {
+      stop_ = row;
+      return;
+    }
+    ++run.bad;
+  }
+  std::vector<std::uint32_t> kept;
+  kept.reserve(batch.size());
+  auto next = report.bad.begin();
+  for (std::uint32_t i = 0; i < batch.size(); ++i) {
+    while (next != report.bad.end() && next->row < batch.rows[i]) ++next;
+    if (next == report.bad.end() || next->row != batch.rows[i]) kept.push_back(i);
+  }
+  if (kept.size() != batch.size()) batch.keep(kept, live);
+}
+
+BadRow Task::bad_row(std::size_t step, const RowErrors::Entry& entry) const {
+  BadRow row;
+  row.kind = entry.kind;
+  row.step = fmt::format("step {} {}", step, stage_.resolved.steps[step].text);
+  row.topic = partition_.topic;
+  row.partition = partition_.partition;
+  row.offset = static_cast<std::int64_t>(first_row_ + entry.row);
+  row.message = entry.message;
+  if (const Record* record = input_record(entry.row)) {
+    row.offset = record->offset;
+    if (record->key != nullptr) row.key = std::string(record->key_view());
+    if (record->value != nullptr) row.value = std::string(record->value_view());
+  }
+  return row;
+}
+
+const Record* Task::input_record(std::uint32_t row) const noexcept {
+  return input_ ? &input_->rows[row] : nullptr;
+}
+
+void Task::flush(std::vector<Change>& changes) {
+  for (auto& op : operators_) {
+    if (op) op->flush(changes);
+  }
+  changes.push_back(position_change(position_));
+}
+
+void Task::committed(std::span<const Change> changes, std::int64_t changelog_offset) {
+  resources_.store->apply(changes, {changelog_offset, position_});
+  keys_.trim(context_.options.max_state_memory);
+}
+
+}  // namespace tiderace
