@@ -123,7 +123,7 @@ void write(benchmark::State& state) {
   producer->flush();
   report(state, records);
 }
-BENCHMARK(write)->Arg(1)->Arg(12)->Arg(120)->UseRealTime();
+BENCHMARK(write)->Arg(1)->Arg(12)->Arg(120)->MeasureProcessCPUTime()->UseRealTime();
 
 /// Reads from an old file: nothing in the write-ahead log.
 void read(benchmark::State& state) {
@@ -139,7 +139,7 @@ void read(benchmark::State& state) {
   }
   report(state, records);
 }
-BENCHMARK(read)->Arg(1 << 20)->Arg(8 << 20)->UseRealTime();
+BENCHMARK(read)->Arg(1 << 20)->Arg(8 << 20)->MeasureProcessCPUTime()->UseRealTime();
 
 /// What an application does: polls a backlog, writes as many records, commits every 50,000 with its offset.
 void copy(benchmark::State& state) {
@@ -173,7 +173,7 @@ void copy(benchmark::State& state) {
   }
   report(state, records);
 }
-BENCHMARK(copy)->UseRealTime();
+BENCHMARK(copy)->MeasureProcessCPUTime()->UseRealTime();
 
 /// A commit of ten records and an offset.
 void commit_small(benchmark::State& state) {
@@ -187,7 +187,7 @@ void commit_small(benchmark::State& state) {
     producer->commit("g", std::vector<OffsetCommit>{{{"out", 0}, ++next}});
   }
 }
-BENCHMARK(commit_small)->UseRealTime();
+BENCHMARK(commit_small)->MeasureProcessCPUTime()->UseRealTime();
 
 /// A poll that finds nothing, without a commit in between.
 void poll_empty(benchmark::State& state) {
