@@ -1,5 +1,43 @@
-"""Real-time ML pipelines as streaming data frames."""
+"""Real-time ML pipelines as streaming data frames.
 
+Examples
+--------
+>>> import tiderace as tr
+>>> app = tr.Application(consumer_group="crash-detector")
+>>> sdf = app.dataframe(app.topic("phone-data"))
+>>> sdf["total"] = sdf["x"].abs() + sdf["y"].abs()
+>>> sdf.backtest([{"x": -1, "y": 2}])["total"].to_pylist()
+[3]
+"""
+
+from tiderace._tiderace import BadRow, State, Summary, Topic
 from tiderace._tiderace import version as __version__
+from tiderace.application import Application, Explanation, Producer
+from tiderace.dataframe import StreamingDataFrame
+from tiderace.errors import BadRowError, BrokerError, ConfigError, Error, PlanError, StateError
+from tiderace.models import Model, load_model
+from tiderace.rolling import Rolling
+from tiderace.series import Series, where
 
-__all__ = ["__version__"]
+__all__ = [
+    "Application",
+    "BadRow",
+    "BadRowError",
+    "BrokerError",
+    "ConfigError",
+    "Error",
+    "Explanation",
+    "Model",
+    "PlanError",
+    "Producer",
+    "Rolling",
+    "Series",
+    "State",
+    "StateError",
+    "StreamingDataFrame",
+    "Summary",
+    "Topic",
+    "__version__",
+    "load_model",
+    "where",
+]

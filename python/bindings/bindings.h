@@ -1,0 +1,39 @@
+#pragma once
+
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/map.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/string_view.h>
+#include <nanobind/stl/vector.h>
+#include <tiderace/topic.h>
+
+#include <memory>
+
+#include "models/model.h"
+
+namespace tiderace::python {
+
+namespace nb = nanobind;
+
+/// A topic as Python holds it.
+struct TopicHandle {
+  TopicPtr topic;
+};
+
+/// A model as Python holds it.
+struct ModelHandle {
+  std::shared_ptr<Model> model;
+};
+
+void bind_values(nb::module_& module);  ///< BadRow, Summary, Topic
+void bind_series(nb::module_& module);
+void bind_frame(nb::module_& module);
+void bind_functions(nb::module_& module);  ///< State
+void bind_models(nb::module_& module);
+void bind_table(nb::module_& module);
+void bind_application(nb::module_& module);
+void bind_producer(nb::module_& module);
+
+}  // namespace tiderace::python

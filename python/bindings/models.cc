@@ -1,0 +1,101 @@
+#include <fmt/format.h>
+#include <nanobind/ndarray.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+#include "bindings.h"
+#include "exceptions.h"
+#include "held.h"
+#include "models/model_file.h"
+#include "python_to_json.h"
+
+namespace tiderace::python {
+namespace {
+
+template <class T>
+using Vector = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+/// A copy that is the model's own: it may keep it.
+nb::object array_of(const FeatureMatrix& features) {
+  auto* values = new double[features.values.size()];
+  const nb::capsule owner(values, [](void* pointer) noexcept { delete[] static_cast<double*>(pointer); });
+  std::copy(features.values.begin(), features.values.end(), values);
+  return nb::cast(
+      nb::ndarray<nb::numpy, double, nb::ndim<2>>(values, {features.rows, features.columns}, owner));
+}
+
+class PythonModel final : public Model {
+ public:
+  PythonModel(nb::object call, std::string name) : call_(std::move(call)), name_(std::move(name)) {}
+
+  std::optional<std::string> predict(const FeatureMatrix& features, ColumnBuilder& predictions) override {
+    const nb::gil_scoped_acquire gil;
+    try {
+      nb::list names;
+      for (const std::string& name : features.names) names.append(name);
+      return read(nb::borrow(call_.get())(array_of(features), names), features.rows, predictions);
+    } catch (nb::python_error& error) {
+      return fmt::format("{}: {}", name_, describe_exception(error, nb::none()));
+    } catch (const UnfitValue& unfit) {
+      return fmt::format("{}: a prediction is {}", name_, unfit.message);
+    }
+  }
+
+  [[nodiscard]] std::string name() const override { return name_; }
+
+ private:
+  [[nodiscard]] std::optional<std::string> read(const nb::object& result, std::size_t rows,
+                                                ColumnBuilder& predictions) const {
+    const std::size_t found = nb::len(result);
+    if (found != rows) {
+      return fmt::format("{}: wanted {} prediction{}, one for each row, found {}", name_, rows,
+                         rows == 1 ? "" : "s", found);
+    }
+    Vector<double> floats;
+    Vector<std::int64_t> ints;
+    if (nb::try_cast(result, floats, false)) {
+      for (std::size_t i = 0; i < rows; ++i) predictions.set_float64(i, floats(i));
+    } else if (nb::try_cast(result, ints, false)) {
+      for (std::size_t i = 0; i < rows; ++i) predictions.set_int64(i, ints(i));
+    } else {
+      const nb::object values = result.attr("tolist")();
+      std::size_t i = 0;
+      for (const nb::handle value : values) set_value(predictions, i++, value);
+    }
+    return std::nullopt;
+  }
+
+  Held call_;
+  std::string name_;
+};
+
+ModelHandle xgboost_model(const std::string& path, const std::string& sha256, const std::string& method) {
+  return {load_xgboost_model(path, sha256, method)};
+}
+
+nb::bytes model_bytes(const std::string& path, const std::string& sha256) {
+  const std::string bytes = read_model_file(path, sha256);
+  return nb::bytes(bytes.data(), bytes.size());
+}
+
+ModelHandle python_model(nb::object call, std::string name) {
+  return {std::make_shared<PythonModel>(std::move(call), std::move(name))};
+}
+
+}  // namespace
+
+void bind_models(nb::module_& module) {
+  nb::class_<ModelHandle>(module, "Model").def("__repr__", [](const ModelHandle& self) {
+    return self.model->name();
+  });
+  module.def("python_model", &python_model, nb::arg("call"), nb::arg("name"),
+             nb::sig("def python_model(call: object, name: str) -> Model"),
+             "`call(features, names)` as a model: it gets a float64 array of its own, a row a line, and the "
+             "names of its columns, and returns an array with a value, or a row of values, for each row.");
+  module.def("xgboost_model", &xgboost_model, nb::arg("path"), nb::arg("sha256"), nb::arg("method"));
+  module.def("model_bytes", &model_bytes, nb::arg("path"), nb::arg("sha256"));
+}
+
+}  // namespace tiderace::python

@@ -1,0 +1,162 @@
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/error.h"
+#include "bindings.h"
+#include "exceptions.h"
+#include "functions.h"
+#include "held.h"
+#include "json_to_python.h"
+#include "python_to_json.h"
+
+namespace tiderace::python {
+namespace {
+
+/// What a stateful function gets: the state of the row's key. Alive during the call alone.
+class State {
+ public:
+  State(FunctionState& state, JsonToPython& reader) : state_(&state), reader_(&reader) {}
+
+  void close() noexcept { state_ = nullptr; }
+
+  [[nodiscard]] nb::object get(std::string_view name, nb::object fallback) const {
+    const auto json = present().get(name);
+    return json ? reader_->read(*json) : std::move(fallback);
+  }
+  void set(std::string_view name, nb::handle value) const {
+    std::string json;
+    try {
+      append_json(json, value, NotFinite::as_word);
+    } catch (const UnfitValue& unfit) {
+      throw nb::type_error(fmt::format("state {}: {}", name, unfit.message).c_str());
+    }
+    present().set(name, json);
+  }
+  void erase(std::string_view name) const { present().erase(name); }
+  [[nodiscard]] bool exists(std::string_view name) const { return present().get(name).has_value(); }
+
+ private:
+  [[nodiscard]] FunctionState& present() const {
+    if (state_ == nullptr)
+      throw Error(ErrorKind::state,
+                  "a State is that of one row; it cannot be used after the function's call");
+    return *state_;
+  }
+
+  FunctionState* state_;
+  JsonToPython* reader_;
+};
+
+class PythonRowFunction final : public RowFunction {
+ public:
+  PythonRowFunction(nb::object function, RowCall call) : function_(std::move(function)), call_(call) {}
+
+  void call(std::span<const std::string_view> rows, std::span<const KeyId> keys, FunctionState* state,
+            ColumnBuilder& results, RowErrors& errors) override {
+    const nb::gil_scoped_acquire gil;
+    nb::object python_state;
+    if (state != nullptr) python_state = nb::cast(State(*state, reader_));
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (state != nullptr) state->begin(keys[i]);
+      try {
+        call_row(rows[i], python_state, results, i);
+        continue;
+      } catch (nb::python_error& error) {
+        errors.add(i, BadRowKind::function, describe_exception(error, function_.get()));
+      } catch (const UnfitValue& unfit) {
+        errors.add(i, unfit.kind, fmt::format("the function returned {}", unfit.message));
+      }
+      results.set_null(i);
+      if (state != nullptr) state->undo();
+    }
+    if (state != nullptr) nb::cast<State&>(python_state).close();
+  }
+
+ private:
+  void call_row(std::string_view json, const nb::object& state, ColumnBuilder& results, std::size_t i) {
+    const nb::object row = reader_.read(json);
+    PyObject* arguments[] = {row.ptr(), state.ptr()};
+    const nb::object result =
+        nb::steal(PyObject_Vectorcall(function_.get().ptr(), arguments, state.is_valid() ? 2 : 1, nullptr));
+    if (!result.is_valid()) nb::raise_python_error();
+    const nb::handle kept = call_ == RowCall::in_place ? nb::handle(row) : nb::handle(result);
+    if (PyDict_Check(kept.ptr())) {
+      json_.clear();
+      append_json(json_, kept, NotFinite::as_null);
+      results.set_text(i, Kind::nested, json_);
+    } else {
+      set_value(results, i, kept);
+    }
+  }
+
+  Held function_;
+  RowCall call_;
+  JsonToPython reader_;
+  std::string json_;
+};
+
+class PythonValueFunction final : public ValueFunction {
+ public:
+  explicit PythonValueFunction(nb::object function) : function_(std::move(function)) {}
+
+  void call(const Column& values, ColumnBuilder& results, RowErrors& errors) override {
+    const nb::gil_scoped_acquire gil;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      try {
+        const nb::object value =
+            values.kind(i) == Kind::nested ? reader_.read(values.text(i)) : text_or_number(values, i);
+        const nb::object result = nb::steal(PyObject_CallOneArg(function_.get().ptr(), value.ptr()));
+        if (!result.is_valid()) nb::raise_python_error();
+        set_value(results, i, result);
+        continue;
+      } catch (nb::python_error& error) {
+        errors.add(i, BadRowKind::function, describe_exception(error, function_.get()));
+      } catch (const UnfitValue& unfit) {
+        errors.add(i, unfit.kind, fmt::format("the function returned {}", unfit.message));
+      }
+      results.set_null(i);
+    }
+  }
+
+ private:
+  Held function_;
+  JsonToPython reader_;
+};
+
+void check_callable(nb::handle function) {
+  if (PyCallable_Check(function.ptr()) != 0) return;
+  throw_error(ErrorKind::plan, "wanted a function, found {}",
+              nb::cast<std::string>(nb::repr(function.type())));
+}
+
+}  // namespace
+
+std::shared_ptr<RowFunction> row_function(nb::object function, RowCall call) {
+  check_callable(function);
+  return std::make_shared<PythonRowFunction>(std::move(function), call);
+}
+
+std::shared_ptr<ValueFunction> value_function(nb::object function) {
+  check_callable(function);
+  return std::make_shared<PythonValueFunction>(std::move(function));
+}
+
+void bind_functions(nb::module_& module) {
+  nb::class_<State>(
+      module, "State",
+      "The state of a stateful function: any JSON value under a name, for the key of the row.\n\n"
+      "It is kept by the engine, survives restarts, and is that of one row: what a call that "
+      "fails has changed is undone.\n"
+      "Use it inside the call only.")
+      .def("get", &State::get, nb::arg("name"), nb::arg("default") = nb::none(),
+           nb::sig("def get(self, name: str, default: typing.Any = None) -> typing.Any"),
+           "The value under `name`, a copy of its own, or `default`.")
+      .def("set", &State::set, nb::arg("name"), nb::arg("value").none(),
+           nb::sig("def set(self, name: str, value: typing.Any) -> None"),
+           "Sets the value under `name`. Raises TypeError for what JSON has no form for.")
+      .def("delete", &State::erase, nb::arg("name"), "Forgets the value under `name`, if there is one.")
+      .def("exists", &State::exists, nb::arg("name"), "Whether there is a value under `name`.");
+}
+
+}  // namespace tiderace::python

@@ -1,0 +1,278 @@
+"""The application: its topics, its frames, and the engine that runs them in this process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from types import TracebackType
+from typing import Any
+
+from tiderace import _tiderace
+from tiderace._tiderace import BadRow, Summary, Topic
+from tiderace.dataframe import StreamingDataFrame
+
+Duration = float | str | timedelta
+OnError = str | Callable[[BadRow], str]
+Headers = Mapping[str, str | bytes | None] | Iterable[tuple[str, str | bytes | None]]
+
+
+class Explanation(str):
+    """The text of `app.explain()`; shows well in a script, a REPL and a notebook."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        import html
+
+        return f"<pre>{html.escape(self)}</pre>"
+
+
+class Producer:
+    """Writes records to topics, creating those that do not exist. Use it in a `with` block, which flushes.
+
+    Records are handed over in blocks: when a block is full, after 5 ms, on `flush`, and at the end.
+
+    Examples
+    --------
+    >>> with app.get_producer() as producer:
+    ...     producer.produce(topic="phone-data", key="rider-1", value={"timestamp": 1}, timestamp=1)
+    """
+
+    def __init__(self, application: _tiderace.Application) -> None:
+        self._producer = _tiderace.Producer(application)
+
+    def __enter__(self) -> Producer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._producer.close()
+
+    def produce(
+        self,
+        topic: str,
+        key: str | bytes | None = None,
+        value: str | bytes | dict[str, Any] | list[Any] | None = None,
+        timestamp: int | None = None,
+        headers: Headers | None = None,
+    ) -> None:
+        """Writes one record.
+
+        Parameters
+        ----------
+        topic : str
+        key : str or bytes, optional
+            Rows of one key keep their order, and share state.
+        value : str, bytes or dict, optional
+            A dict is written as JSON; None is a tombstone.
+        timestamp : int, optional
+            Milliseconds since 1970; default: now.
+        headers : dict or list of pairs, optional
+
+        Raises
+        ------
+        BrokerError
+            If the log refuses the record.
+        """
+        self._producer.produce(topic, key, value, timestamp, headers)
+
+    def flush(self) -> None:
+        """Returns when everything produced so far is in the log."""
+        self._producer.flush()
+
+
+class Application:
+    """A streaming application: a consumer group, its topics, its frames, and the engine that runs them.
+
+    Nothing is contacted before `run()` or `get_producer()`: a pipeline can be imported and tested anywhere.
+
+    Parameters
+    ----------
+    broker_address : str, optional
+        `host:port` of Kafka, or `embedded:DIR`. Default: the environment variable `TIDERACE_BROKER_ADDRESS`,
+        else the embedded log in `.tiderace/`.
+    consumer_group : str
+        The application's name in the log, so that a restart goes on where it was. Required.
+    auto_offset_reset : str
+        Where a group that is new to a topic begins: `"earliest"` or `"latest"`.
+    processing_guarantee : str
+        `"at-least-once"`, or `"exactly-once"`: outputs, state and positions are one transaction.
+    commit_interval : seconds, optional
+        How often these are committed. Default: 1 s, or 0.1 s under exactly-once.
+    state_dir : path, optional
+        Local state, restored from changelog topics where it is missing. Default: `state` below the embedded
+        log's directory, or `.tiderace/state`.
+    on_error : str or function
+        What happens to a row that cannot be processed: `"stop"`, `"skip"`, `"dead-letter"`, or a function of
+        the `BadRow` that returns one of them.
+    workers : int
+        Threads; the first is the one that calls `run()`.
+    consumer_config, producer_config : dict, optional
+        Settings of Kafka's client.
+    dead_letter_topic : str, optional
+        Default: `<consumer_group>-dead-letters`.
+    state_ttl : seconds, optional
+        Forget a key that has had no row for so long in event time.
+    group_lock_timeout : seconds
+        How long to wait for another process that runs this group on the same embedded log.
+    durability : str
+        `"normal"`: a power cut may take the last moments of the embedded log; `"full"`: every commit
+        is synced.
+    max_state_memory : int
+        About how many bytes of hot state each worker keeps in memory.
+
+    Raises
+    ------
+    ConfigError
+        If an option is missing, unknown or out of its range.
+
+    Notes
+    -----
+    Lengths of time are seconds, a timedelta, or a text like `"500ms"`. *Threads*: build from one thread;
+    `stop` and `explain` may be called from any.
+
+    Examples
+    --------
+    >>> app = tr.Application(broker_address="embedded:data", consumer_group="crash-detector")
+    >>> sdf = app.dataframe(app.topic("phone-data"))
+    >>> sdf["total"] = sdf["x"].abs() + sdf["y"].abs()
+    >>> _ = sdf.to_topic(app.topic("alerts"))
+    >>> with app.get_producer() as producer:
+    ...     producer.produce(topic="phone-data", key="rider-1", value={"x": -1, "y": 2})
+    >>> app.run(until_end=True).rows_out
+    1
+    """
+
+    def __init__(
+        self,
+        broker_address: str | None = None,
+        consumer_group: str = "",
+        auto_offset_reset: str = "earliest",
+        processing_guarantee: str = "at-least-once",
+        commit_interval: Duration | None = None,
+        state_dir: str | os.PathLike[str] | None = None,
+        on_error: OnError = "stop",
+        workers: int = 1,
+        consumer_config: Mapping[str, str] | None = None,
+        producer_config: Mapping[str, str] | None = None,
+        dead_letter_topic: str = "",
+        state_ttl: Duration | None = None,
+        group_lock_timeout: Duration = 10.0,
+        durability: str = "normal",
+        max_state_memory: int = 512 << 20,
+    ) -> None:
+        # fmt: off
+        self._application = _tiderace.Application(
+            broker_address or "", consumer_group, auto_offset_reset, processing_guarantee, commit_interval,
+            os.fspath(state_dir or ""), on_error, workers, dict(consumer_config or {}),
+            dict(producer_config or {}), dead_letter_topic, state_ttl, group_lock_timeout, durability,
+            max_state_memory,
+        )
+        # fmt: on
+
+    def topic(
+        self,
+        name: str,
+        timestamp: str | None = None,
+        timestamp_unit: str = "ms",
+        max_ahead: Duration | None = None,
+        schema: Mapping[str, str] | None = None,
+        value_deserializer: str = "json",
+        on_error: OnError | None = None,
+        max_record_bytes: int = 64 << 20,
+        max_depth: int = 1000,
+        num_partitions: int = 1,
+        replication_factor: int = 1,
+        retention_ms: int = -1,
+        retention_bytes: int = -1,
+    ) -> Topic:
+        """The topic of that name; it is created on first use.
+
+        Asked for twice with the same options it is one topic, with others `PlanError`.
+
+        Parameters
+        ----------
+        timestamp : str, optional
+            The field with each row's event time. Default: the record's own timestamp.
+        timestamp_unit : str
+            Of that field: `s ms us ns`, or `iso8601` for strings.
+        max_ahead : seconds, optional
+            Rows whose event time is further ahead of the record's timestamp are bad.
+        schema : dict, optional
+            Declared kinds by field, `int64 float64 string bool`: another kind makes the row bad.
+        value_deserializer : str
+            `"json"`.
+        on_error : str or function, optional
+            For rows of this topic. Default: the application's.
+        max_record_bytes, max_depth : int
+            Limits of a record; one beyond them is bad.
+        num_partitions, replication_factor, retention_ms, retention_bytes : int
+            Used where the topic is created; -1: no limit.
+
+        Examples
+        --------
+        >>> app.topic("rides", timestamp="timestamp", schema={"rider": "string"}).name
+        'rides'
+        """
+        # fmt: off
+        return self._application.topic(
+            name, timestamp, timestamp_unit, max_ahead, dict(schema or {}), value_deserializer, on_error,
+            max_record_bytes, max_depth, num_partitions, replication_factor, retention_ms, retention_bytes,
+        )
+        # fmt: on
+
+    def dataframe(self, topic: Topic) -> StreamingDataFrame:
+        """All rows of `topic`."""
+        return StreamingDataFrame(self._application, self._application.dataframe(topic))
+
+    def run(
+        self, until_end: bool = False, timeout: Duration | None = None, count: int | None = None
+    ) -> Summary:
+        """Runs the pipeline until SIGINT, SIGTERM or `stop()`; ends with a checkpoint.
+
+        Parameters
+        ----------
+        until_end : bool
+            Return at the end that each partition had when the run began.
+        timeout : seconds, optional
+            Return after so long without a new row.
+        count : int, optional
+            Return after so many rows read.
+
+        Returns
+        -------
+        Summary
+            Rows in, out, filtered, bad and late, seconds and latency.
+
+        Raises
+        ------
+        BadRowError
+            For a bad row under the policy `"stop"`, after everything before it is committed.
+
+        Notes
+        -----
+        The GIL is free while the engine works. Ctrl-C stops cleanly, a second one at once.
+        """
+        return self._application.run(until_end, timeout, count)
+
+    def stop(self) -> None:
+        """Ends a run after a checkpoint. Any thread; without effect if nothing runs."""
+        self._application.stop()
+
+    def explain(self) -> Explanation:
+        """The plan, and during or after a run what each step did. Any thread."""
+        return Explanation(self._application.explain())
+
+    @property
+    def summary(self) -> Summary:
+        """Of the last run or backtest."""
+        return self._application.summary
+
+    def get_producer(self) -> Producer:
+        """Writes records to topics. Raises `BrokerError` if the log cannot be reached."""
+        return Producer(self._application)

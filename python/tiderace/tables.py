@@ -1,0 +1,71 @@
+"""Tables in and out of a backtest."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tiderace._tiderace import Backtest, InputTable
+from tiderace.errors import PlanError
+
+if TYPE_CHECKING:
+    import pyarrow  # type: ignore[import-untyped]
+
+
+def read(data: object) -> tuple[InputTable, pyarrow.Table | None]:
+    """`data` for the engine, and as Arrow where it came as that: untouched columns keep their type."""
+    if isinstance(data, list):
+        return InputTable.of_rows(data), None
+    if isinstance(data, str | os.PathLike):
+        return _read_file(Path(data))
+    table = _arrow(data)
+    return InputTable.from_arrow(table), table
+
+
+def _arrow(data: object) -> pyarrow.Table:
+    import pyarrow as pa
+
+    if type(data).__module__.startswith("pandas."):
+        return pa.Table.from_pandas(data, preserve_index=False)
+    if not hasattr(data, "__arrow_c_stream__"):
+        raise PlanError(
+            "backtest: wanted a pyarrow, pandas or polars table, anything with __arrow_c_stream__, "
+            f"a list of dicts or the path of a file, found {type(data).__name__}"
+        )
+    return _without_views(pa.table(data))
+
+
+def _without_views(table: pyarrow.Table) -> pyarrow.Table:
+    """String views as strings: Arrow cannot take rows of views."""
+    import pyarrow as pa
+
+    types = {"string_view": pa.large_string(), "binary_view": pa.large_binary()}
+    if not any(str(each) in types for each in table.schema.types):
+        return table
+    fields = [field.with_type(types.get(str(field.type), field.type)) for field in table.schema]
+    return table.cast(pa.schema(fields))
+
+
+def _read_file(path: Path) -> tuple[InputTable, pyarrow.Table | None]:
+    if path.suffix == ".parquet":
+        import pyarrow.parquet as parquet  # type: ignore[import-untyped]
+
+        table = parquet.read_table(path)
+        return InputTable.from_arrow(table), table
+    if path.suffix == ".csv":
+        return InputTable.read_csv(str(path)), None
+    return InputTable.read_ndjson(str(path)), None
+
+
+def result_table(done: Backtest, source: pyarrow.Table | None) -> pyarrow.Table:
+    """What a backtest gave: its own columns, and rows of those of `source` that it did not touch."""
+    import pyarrow as pa
+
+    if source is None or done.is_documents:
+        return pa.table(done.table())
+    computed = pa.table(done.computed())
+    kept = list(dict.fromkeys(origin for _, origin in done.fields if origin is not None))
+    taken = source.select(kept).take(pa.array(done.rows))
+    columns = [computed[name] if origin is None else taken[origin] for name, origin in done.fields]
+    return pa.table(columns, names=[name for name, _ in done.fields])

@@ -1,0 +1,74 @@
+"""What the tests share: an application on an embedded log of its own, and short ways to write and read it."""
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiderace as tr
+
+Rows = Iterable[dict[str, Any]]
+
+
+@pytest.fixture
+def make_app(tmp_path: Path) -> Callable[..., tr.Application]:
+    """Applications on one embedded log; options as of `tr.Application`."""
+
+    def make(**options: Any) -> tr.Application:
+        options.setdefault("consumer_group", "group")
+        return tr.Application(broker_address=f"embedded:{tmp_path}/log", **options)
+
+    return make
+
+
+@pytest.fixture
+def app(make_app: Callable[..., tr.Application]) -> tr.Application:
+    return make_app()
+
+
+@pytest.fixture
+def sdf(app: tr.Application) -> tr.StreamingDataFrame:
+    """The rows of a topic without options."""
+    return app.dataframe(app.topic("input"))
+
+
+def column(sdf: tr.StreamingDataFrame, values: Iterable[Any], result: str = "y") -> list[Any]:
+    """Backtests `sdf` over rows with one field `x`, and gives the column `result`."""
+    found: list[Any] = sdf.backtest([{"x": value} for value in values])[result].to_pylist()
+    return found
+
+
+def produce(app: tr.Application, topic: str, rows: Rows, key: str | None = None) -> None:
+    with app.get_producer() as producer:
+        for row in rows:
+            producer.produce(
+                topic=topic, key=None if key is None else str(row[key]), value=row, timestamp=row.get("t", 1)
+            )
+
+
+class Reader:
+    """Reads a topic with an application of its own: the rows, in the order of their partitions."""
+
+    def __init__(self, address: Path) -> None:
+        self._address = address
+        self._number = 0
+
+    def __call__(self, topic: str) -> list[dict[str, Any]]:
+        self._number += 1
+        app = tr.Application(f"embedded:{self._address}", consumer_group=f"reader-{self._number}")
+        found: list[dict[str, Any]] = []
+        app.dataframe(app.topic(topic)).update(lambda row: found.append(dict(row))).to_topic(
+            app.topic("nowhere")
+        )
+        app.run(until_end=True)
+        return found
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Reader:
+    return Reader(tmp_path / "log")
+
+
+def as_json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))

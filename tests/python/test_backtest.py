@@ -1,0 +1,203 @@
+"""Backtests: every form of data in, one Arrow table out."""
+
+import datetime as dt
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+import tiderace as tr
+
+ROWS = [{"k": "a", "t": 1000 * i, "x": float(i % 7)} for i in range(20)]
+TABLE = pa.Table.from_pylist(ROWS)
+MEANS = [sum(row["x"] for row in ROWS[max(0, i - 2) : i + 1]) / min(i + 1, 3) for i in range(20)]  # type: ignore[misc]
+
+
+@pytest.fixture
+def mean(sdf: tr.StreamingDataFrame) -> tr.StreamingDataFrame:
+    sdf["mean"] = sdf["x"].rolling("3s").mean()
+    return sdf
+
+
+class OnlyArrow:
+    """Nothing but the protocol."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return TABLE.__arrow_c_stream__(requested_schema)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        TABLE,
+        pa.Table.from_batches(TABLE.to_batches(max_chunksize=3)),
+        TABLE.to_pandas(),
+        pl.from_arrow(TABLE),
+        OnlyArrow(),
+        ROWS,
+        TABLE.to_batches()[0],
+        pa.RecordBatchReader.from_batches(TABLE.schema, TABLE.to_batches(max_chunksize=6)),
+    ],
+    ids=lambda data: type(data).__module__ + "." + type(data).__name__,
+)
+def test_forms_of_data(mean: tr.StreamingDataFrame, data: Any) -> None:
+    result = mean.backtest(data, key="k", timestamp="t")
+    assert isinstance(result, pa.Table)
+    assert result.column_names == ["k", "t", "x", "mean"]
+    assert result["mean"].to_pylist() == pytest.approx(MEANS, rel=1e-12)
+    assert result["x"].to_pylist() == [row["x"] for row in ROWS]
+
+
+def test_files(mean: tr.StreamingDataFrame, tmp_path: Path) -> None:
+    (tmp_path / "rows.ndjson").write_text("\n".join(json.dumps(row) for row in ROWS))
+    pyarrow.csv.write_csv(TABLE, tmp_path / "rows.csv")
+    pyarrow.parquet.write_table(TABLE, tmp_path / "rows.parquet")
+    expected = mean.backtest(TABLE, key="k", timestamp="t")
+    for name in ("rows.ndjson", "rows.csv", "rows.parquet"):
+        for path in (tmp_path / name, str(tmp_path / name)):
+            assert (
+                mean.backtest(path, key="k", timestamp="t")["mean"].to_pylist()
+                == expected["mean"].to_pylist()
+            )
+
+
+def test_bad_lines_of_a_file(app: tr.Application, tmp_path: Path) -> None:
+    path = tmp_path / "rows.ndjson"
+    path.write_text('{"x": 1}\n{"x": \n[]\n{"x": 4}\n')
+    sdf = app.dataframe(app.topic("input", on_error="skip"))
+    assert sdf.backtest(path)["x"].to_pylist() == [1, 4]
+    assert app.summary.bad == 2
+    stopping = app.dataframe(app.topic("stopping"))
+    with pytest.raises(tr.BadRowError) as error:
+        stopping.backtest(path)
+    assert (error.value.kind, error.value.offset) == ("parse", 1)
+
+
+@pytest.mark.parametrize("batch_rows", [1, 2, 3, 7, 20, 1000, None])
+def test_batches_do_not_matter(mean: tr.StreamingDataFrame, batch_rows: int | None) -> None:
+    whole = mean.backtest(TABLE, key="k", timestamp="t")
+    assert mean.backtest(TABLE, key="k", timestamp="t", batch_rows=batch_rows).equals(whole)
+
+
+def test_untouched_columns_keep_their_types(sdf: tr.StreamingDataFrame) -> None:
+    table = pa.table(
+        {
+            "small": pa.array([1, 2, 3], pa.int8()),
+            "time": pa.array([0, 1, 2], pa.timestamp("us", "Europe/Berlin")),
+            "date": pa.array([0, 1, 2], pa.date32()),
+            "category": pa.array(["a", "b", "a"]).dictionary_encode(),
+            "decimal": pa.array([Decimal("1.10"), None, Decimal("3.30")]),
+            "struct": pa.array([{"lat": 1.5}, {"lat": 2.5}, None]),
+            "list": pa.array([[1], [], None]),
+            "x": pa.array([1.0, None, 3.0], pa.float32()),
+        }
+    )
+    sdf = sdf[sdf["x"].notnull()]
+    sdf["y"] = sdf["x"] + sdf["small"]
+    result = sdf.backtest(table)
+    assert result.drop_columns("y").equals(table.take([0, 2]))
+    assert result["y"].to_pylist() == [2.0, 6.0]
+    renamed = sdf.rename({"date": "day"}).drop(["list"])[["x", "day", "time"]].backtest(table)
+    assert renamed.schema.types == [pa.float32(), pa.date32(), pa.timestamp("us", "Europe/Berlin")]
+
+
+def test_structs_are_nested_values(sdf: tr.StreamingDataFrame) -> None:
+    sdf["lat"] = sdf["gps"]["lat"]
+    assert sdf.backtest(pa.table({"gps": [{"lat": 1.5}, None]}))["lat"].to_pylist() == [1.5, None]
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_arrow_timestamps(mean: tr.StreamingDataFrame, unit: str) -> None:
+    times = pa.array([row["t"] for row in ROWS], pa.timestamp("ms")).cast(pa.timestamp(unit))
+    data = TABLE.set_column(1, "t", times)
+    assert mean.backtest(data, key="k", timestamp="t")["mean"].to_pylist() == pytest.approx(MEANS)
+
+
+def test_iso_timestamps(app: tr.Application) -> None:
+    sdf = app.dataframe(app.topic("input", timestamp="t", timestamp_unit="iso8601"))
+    sdf["n"] = sdf["x"].rolling("3s").count()
+    start = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    rows = [{"k": 1, "t": (start + dt.timedelta(seconds=2 * i)).isoformat(), "x": i} for i in range(4)]
+    assert sdf.backtest(rows, key="k")["n"].to_pylist() == [1, 2, 2, 2]
+
+
+def test_integer_keys_are_text(sdf: tr.StreamingDataFrame) -> None:
+    sdf["before"] = sdf["x"].shift()
+    rows = [{"k": 1, "x": 1}, {"k": "1", "x": 2}]
+    assert sdf[["before"]].backtest(rows, key="k")["before"].to_pylist() == [None, 1]
+
+
+def test_documents(sdf: tr.StreamingDataFrame) -> None:
+    sdf = sdf.apply(lambda row: {"x": row["x"], "half": row["x"] / 2, "name": "é"} if row["x"] else {"x": 0})
+    assert sdf.backtest([{"x": 3}, {"x": 0}]).to_pylist() == [
+        {"x": 3, "half": 1.5, "name": "é"},
+        {"x": 0, "half": None, "name": None},
+    ]
+
+
+def test_mixed_kinds_say_astype(sdf: tr.StreamingDataFrame) -> None:
+    sdf["y"] = tr.where(sdf["x"] > 0, sdf["x"], "none")
+    with pytest.raises(tr.PlanError, match=r'(?s)"y".*astype'):
+        sdf.backtest([{"x": 1}, {"x": -1}])
+    sdf["y"] = sdf["y"].astype("string")
+    assert sdf.backtest([{"x": 1}, {"x": -1}])["y"].to_pylist() == ["1", "none"]
+
+
+def test_ints_and_floats_make_floats(sdf: tr.StreamingDataFrame) -> None:
+    sdf["y"] = sdf["x"] * 2
+    result = sdf.backtest([{"x": 1}, {"x": 1.5}])["y"]
+    assert (result.type, result.to_pylist()) == (pa.float64(), [2.0, 3.0])
+
+
+def test_nothing_in_nothing_out(mean: tr.StreamingDataFrame) -> None:
+    result = mean.backtest(TABLE.slice(0, 0), key="k", timestamp="t")
+    assert result.column_names == ["k", "t", "x", "mean"]
+    assert result.num_rows == 0
+    assert mean.backtest(TABLE, key="k", timestamp="t").num_rows == 20  # no state is left
+
+
+def test_summary(app: tr.Application) -> None:
+    sdf = app.dataframe(app.topic("input", on_error="skip"))
+    sdf = sdf[sdf["x"] > 1]
+    sdf["y"] = sdf["x"] + sdf["z"]
+    sdf.backtest([{"x": 1, "z": 0}, {"x": 2, "z": "s"}, {"x": 3, "z": 1}])
+    summary = app.summary
+    assert (summary.rows_in, summary.rows_out, summary.filtered, summary.bad, summary.late) == (3, 1, 1, 1, 0)
+    assert "3" in str(summary)
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "message"),
+    [
+        (TABLE, {"timestamp": "t"}, 'key="rider"'),
+        (TABLE, {"key": "k"}, "timestamp"),
+        (TABLE, {"key": "nobody", "timestamp": "t"}, '"nobody" is no column'),
+        (TABLE, {"key": "k", "timestamp": "never"}, '"never" is no column'),
+        (3, {"key": "k"}, "wanted a pyarrow, pandas or polars table"),
+        ([1], {"key": "k"}, "row 0: wanted a dict"),
+        ([{"k": object()}], {"key": "k"}, 'row 0, field "k": a object'),
+        (pa.table({"k": ["a"], "t": [1]}), {"key": "k", "timestamp": "t"}, '"x"'),
+        (Path("missing.ndjson"), {}, "missing.ndjson"),
+        (Path("missing.csv"), {}, "missing.csv"),
+    ],
+)  # fmt: skip
+def test_mistakes(mean: tr.StreamingDataFrame, data: Any, options: dict[str, str], message: str) -> None:
+    with pytest.raises(tr.PlanError, match=message):
+        mean.backtest(data, **options)
+
+
+def test_same_values_from_columns_and_from_json(app: tr.Application) -> None:
+    numbers = np.random.default_rng(1).normal(size=200) * 10.0 ** np.arange(-100, 100)
+    sdf = app.dataframe(app.topic("input"))
+    sdf["y"] = sdf["x"].rolling(5, min_periods=1).mean() * 3 - sdf["x"].exp() / 7
+    rows = [{"k": 1, "x": float(x)} for x in numbers]
+    from_json = sdf.backtest(rows, key="k")["y"]
+    from_columns = sdf.backtest(pd.DataFrame(rows), key="k", batch_rows=7)["y"]
+    assert from_json.to_pylist() == from_columns.to_pylist()

@@ -1,0 +1,46 @@
+"""The examples of the docstrings run and give what they say."""
+
+import doctest
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiderace as tr
+
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+def examples() -> Iterator[doctest.DocTest]:
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    for module in pkgutil.iter_modules(tr.__path__, "tiderace."):
+        if module.name != "tiderace._tiderace":
+            yield from (test for test in finder.find(importlib.import_module(module.name)) if test.examples)
+    yield from (test for test in finder.find(tr, "tiderace", module=False) if test.examples)
+
+
+@pytest.mark.parametrize("example", examples(), ids=lambda example: example.name)
+def test_example(example: doctest.DocTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TIDERACE_BROKER_ADDRESS", raising=False)
+    app = tr.Application(consumer_group="docs")
+    sdf = app.dataframe(app.topic("phone-data"))
+    example.globs.update(tr=tr, np=np, app=app, sdf=sdf)
+    assert doctest.DocTestRunner(optionflags=FLAGS).run(example).failed == 0
+
+
+def test_there_are_examples() -> None:
+    assert len(list(examples())) > 20
+
+
+def test_everything_public_is_documented() -> None:
+    for name in tr.__all__:
+        if name == "__version__":
+            continue
+        thing = getattr(tr, name)
+        assert thing.__doc__, name
+        for member, value in vars(thing).items() if isinstance(thing, type) else ():
+            if callable(value) and not member.startswith("_"):
+                assert value.__doc__, f"{name}.{member}"
