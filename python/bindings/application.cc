@@ -110,10 +110,17 @@ nb::ndarray<nb::numpy, const std::uint32_t> rows_of(nb::object self) {
   return {rows.data(), {rows.size()}, self};
 }
 
+/// Lets Ctrl-C end a backtest: Python's own handler only notes it.
+void meet_signals() {
+  const nb::gil_scoped_acquire gil;
+  if (PyErr_CheckSignals() != 0) nb::raise_python_error();
+}
+
 Backtest backtest(Application& self, const plan::Frame& frame, const InputTable& data,
                   std::optional<std::string> key, std::optional<std::string> timestamp,
                   std::size_t batch_rows, bool progress) {
-  BacktestRequest request{data.table, data.bad, std::move(key), std::move(timestamp), batch_rows, progress};
+  BacktestRequest request{data.table, data.bad, std::move(key), std::move(timestamp),
+                          batch_rows, progress, meet_signals};
   const nb::gil_scoped_release release;
   return {tiderace::backtest(*ApplicationAccess::state(self), frame, request), data.table};
 }

@@ -49,6 +49,10 @@ void to_topic(const Frame& frame, const TopicHandle& topic, nb::handle key) {
     frame.to_topic(topic.topic);
   } else if (nb::isinstance<nb::str>(key)) {
     frame.to_topic(topic.topic, nb::cast<std::string>(key));
+  } else if (nb::isinstance<Frame>(key)) {
+    frame.to_topic(topic.topic, nb::cast<const Frame&>(key));
+  } else if (PyCallable_Check(key.ptr()) != 0) {
+    frame.to_topic(topic.topic, apply(frame, nb::borrow(key), false, ""));
   } else {
     frame.to_topic(topic.topic, series_of(key));
   }

@@ -188,10 +188,13 @@ class StreamingDataFrame:
         """
         return self._after(self._frame.map_batches(function, adapter(function)))
 
-    def to_topic(self, topic: Topic, key: str | Series | None = None) -> StreamingDataFrame:
-        """Writes every row to `topic`, under its record's key, or that of a column or series; returns itself.
+    def to_topic(
+        self, topic: Topic, key: str | Series | Callable[[dict[str, Any]], object] | None = None
+    ) -> StreamingDataFrame:
+        """Writes every row to `topic`; returns itself.
 
-        The record keeps the input's headers; its timestamp is the row's event time.
+        The record keeps the input's headers; its timestamp is the row's event time; its key is the input's,
+        or that of a column, a series, or a function of the row.
 
         Examples
         --------

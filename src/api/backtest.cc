@@ -112,6 +112,7 @@ BacktestResult backtest(ApplicationState& application, const plan::Frame& frame,
   input.key = request.key;
   input.batch_rows = request.batch_rows;
   input.progress = request.progress;
+  input.interrupt = request.interrupt;
   if (timestamp) read_event_times(*timestamp, request, topic, input);
   std::stable_sort(input.bad.begin(), input.bad.end(),
                    [](const auto& a, const auto& b) { return a.row < b.row; });

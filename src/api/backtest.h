@@ -2,6 +2,7 @@
 
 #include <tiderace/table.h>
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,6 +21,7 @@ struct BacktestRequest {
       {};  ///< the column that holds each row's event time; unset: the topic's, if the table has it
   std::size_t batch_rows = 0;  ///< 0: the engine's choice
   bool progress = false;
+  std::function<void()> interrupt = {};  ///< called before each batch; what it throws ends the backtest
 };
 
 /// Runs the plan of `frame` over a table and sets the application's summary: the one way to a backtest, for

@@ -241,6 +241,17 @@ Frame Frame::to_topic(std::shared_ptr<const Topic> topic, const Series& key) con
   return write(std::move(topic), placed.node, column.reference());
 }
 
+Frame Frame::to_topic(std::shared_ptr<const Topic> topic, const Frame& key) const {
+  if (!key.as_series_) {
+    throw_error(
+        ErrorKind::plan,
+        "sdf.to_topic({}, key=...): wanted a column or a function, found a frame; name one of its columns",
+        to_text(*topic));
+  }
+  pipeline_->mark_used(key.node_);
+  return to_topic(std::move(topic), *key.as_series_);
+}
+
 Frame Frame::print(std::int64_t width, bool live) const {
   constexpr std::int64_t widest = 1000;
   if (width < 1 || width > widest)

@@ -61,7 +61,10 @@ class Frame {
   Frame to_topic(std::shared_ptr<const Topic> topic,
                  const std::optional<std::string>& key = {}) const;  // NOLINT(modernize-use-nodiscard)
   Frame to_topic(std::shared_ptr<const Topic> topic,
-                 const Series& key) const;                        // NOLINT(modernize-use-nodiscard)
+                 const Series& key) const;  // NOLINT(modernize-use-nodiscard)
+  /// `sdf.to_topic(topic, key=sdf.apply(f))`.
+  Frame to_topic(std::shared_ptr<const Topic> topic,
+                 const Frame& key) const;                         // NOLINT(modernize-use-nodiscard)
   Frame print(std::int64_t width = 15, bool live = false) const;  // NOLINT(modernize-use-nodiscard)
 
  private:

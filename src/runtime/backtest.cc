@@ -36,6 +36,7 @@ class Pass {
     const std::size_t step = input_.batch_rows == 0 ? default_batch_rows : input_.batch_rows;
     Progress progress("backtest", end_, *context_.clock, input_.progress);
     for (std::size_t begin = 0; begin < end_; begin += step) {
+      if (input_.interrupt) input_.interrupt();
       StepReport report;
       Batch batch = read(begin, std::min(step, end_ - begin), report);
       counters_.rows_in += std::min(step, end_ - begin);

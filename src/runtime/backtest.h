@@ -23,6 +23,7 @@ struct BacktestInput {
   std::optional<std::string> key;  ///< a column of strings or integers; unset: the rows have no key
   std::size_t batch_rows = 0;      ///< 0: the engine's choice
   bool progress = false;
+  std::function<void()> interrupt = {};  ///< called before each batch; what it throws ends the backtest
 };
 
 /// What reached the end of the frame, in input order.

@@ -2,6 +2,10 @@
 
 import datetime as dt
 import json
+import os
+import signal
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -201,3 +205,23 @@ def test_same_values_from_columns_and_from_json(app: tr.Application) -> None:
     from_json = sdf.backtest(rows, key="k")["y"]
     from_columns = sdf.backtest(pd.DataFrame(rows), key="k", batch_rows=7)["y"]
     assert from_json.to_pylist() == from_columns.to_pylist()
+
+
+def test_ctrl_c_ends_a_long_backtest(tmp_path: Path) -> None:
+    program = """
+import numpy as np, pyarrow as pa, tiderace as tr
+app = tr.Application(consumer_group="g")
+sdf = app.dataframe(app.topic("t"))
+sdf["y"] = sdf["x"].rolling(1000).std()
+table = pa.table({"k": np.zeros(40_000_000, np.int8), "x": np.zeros(40_000_000, np.int8)})
+try:
+    print("ready", flush=True)
+    sdf.backtest(table, key="k", progress=False)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        os.kill(process.pid, signal.SIGINT)
+        assert process.stdout.read() == "interrupted\n"

@@ -171,14 +171,15 @@ def test_to_topic_with_a_key(make_app: MakeApp, read: Reader) -> None:
     sdf = app.dataframe(app.topic("input"))
     sdf.to_topic(app.topic("by-column"), key="rider")
     sdf.to_topic(app.topic("by-series"), key=sdf["rider"].str.upper())
+    sdf.to_topic(app.topic("by-function"), key=lambda row: row["rider"] * 2)
     produce(app, "input", [{"rider": "ada"}])
     app.run(until_end=True)
     app = make_app(consumer_group="second")
-    for name in ("by-column", "by-series"):
+    for name in ("by-column", "by-series", "by-function"):
         sdf = app.dataframe(app.topic(name))
         sdf["n"] = sdf["rider"].shift()
         sdf.to_topic(app.topic("shifted"))
-    assert app.run(until_end=True).rows_out == 2  # the rows have keys
+    assert app.run(until_end=True).rows_out == 3  # the rows have keys
 
 
 def test_print_goes_to_pythons_standard_output(
