@@ -10,23 +10,13 @@ BadRowPolicy::BadRowPolicy(const RuntimeContext& context, const Stage& stage, Pr
       dead_letter_topic_(context.dead_letter_topic()),
       producer_(producer) {}
 
-bool BadRowPolicy::stops_at(const BadRow& row, const Record* record) {
-  const ErrorPolicy policy = std::holds_alternative<ErrorPolicy>(on_error_)
-                                 ? std::get<ErrorPolicy>(on_error_)
-                                 : std::get<std::function<ErrorPolicy(const BadRow&)>>(on_error_)(row);
-  switch (policy) {
-    case ErrorPolicy::stop:
-      return true;
-    case ErrorPolicy::skip:
-      return false;
-    case ErrorPolicy::dead_letter:
-      if (producer_ != nullptr && record != nullptr) write_dead_letter(row, *record);
-      return false;
-  }
-  return true;
+ErrorPolicy BadRowPolicy::decide(const BadRow& row) const {
+  if (const auto* policy = std::get_if<ErrorPolicy>(&on_error_)) return *policy;
+  return std::get<std::function<ErrorPolicy(const BadRow&)>>(on_error_)(row);
 }
 
 void BadRowPolicy::write_dead_letter(const BadRow& row, const Record& record) {
+  if (producer_ == nullptr) return;
   std::vector<Header> headers = unpack_headers(record.headers_view());
   headers.emplace_back("__tiderace.errors.kind", to_string(row.kind));
   headers.emplace_back("__tiderace.errors.message", row.message);

@@ -16,13 +16,12 @@ class BadRowPolicy {
   /// `producer` is null in a backtest: dead letters are only counted.
   BadRowPolicy(const RuntimeContext& context, const Stage& stage, Producer* producer);
 
-  /// `record` is null where rows come from a table. Returns true if the application has to stop before this
-  /// row.
-  [[nodiscard]] bool stops_at(const BadRow& row, const Record* record);
-
- private:
+  /// What the user wants done with `row`.
+  [[nodiscard]] ErrorPolicy decide(const BadRow& row) const;
+  /// Sends `record` to the dead-letter topic; in a backtest, nowhere.
   void write_dead_letter(const BadRow& row, const Record& record);
 
+ private:
   const OnError& on_error_;
   std::string dead_letter_topic_;
   Producer* producer_;

@@ -24,7 +24,7 @@ Task::Task(const RuntimeContext& context, Stage& stage, TopicPartition partition
   if (context.options.state_ttl) lowering.state_ttl_ns = context.options.state_ttl->count();
   lowering.max_message_bytes = [this](const std::string& topic) {
     const auto info = context_.log->topic(topic);
-    return info ? info->config.max_message_bytes : TopicConfig{}.max_message_bytes;
+    return info ? info->config.max_message_bytes : INT64_MAX;
   };
   operators_.resize(stage.resolved.steps.size());
   for (std::size_t i = 1; i < operators_.size(); ++i)
@@ -50,12 +50,14 @@ std::optional<BadRow> Task::process(Batch batch, StepReport report, std::size_t 
   first_row_ = first_row;
   late_.clear();
   bad_.clear();
+  dead_letters_.clear();
   stop_.reset();
   settle(0, batch, report, stage_.resolved.steps[0].live);
   count(stage_.counters[0].rows_out, batch.size());
   for (const std::int64_t time : batch.event_time_ns) watermark_ns_ = std::max(watermark_ns_, time);
   run(0, std::move(batch));
   if (!stop_) {
+    write_dead_letters();
     for (auto& op : operators_) {
       if (op) op->advance(watermark_ns_);
     }
@@ -130,12 +132,14 @@ void Task::settle(std::size_t step, Batch& batch, StepReport& report, std::span<
   std::sort(report.bad.begin(), report.bad.end(), [](const auto& a, const auto& b) { return a.row < b.row; });
   for (const RowErrors::Entry& entry : report.bad) {
     if (!mark(bad_, entry.row)) continue;
-    const BadRow row = bad_row(step, entry);
-    if (policy_.stops_at(row, input_record(entry.row))) {
-      stop_ = row;
+    BadRow row = bad_row(step, entry);
+    const ErrorPolicy policy = policy_.decide(row);
+    if (policy == ErrorPolicy::stop) {
+      stop_ = std::move(row);
       return;
     }
     ++run.bad;
+    if (policy == ErrorPolicy::dead_letter && input_) dead_letters_.emplace_back(entry.row, std::move(row));
   }
   std::vector<std::uint32_t> kept;
   kept.reserve(batch.size());
@@ -145,6 +149,14 @@ void Task::settle(std::size_t step, Batch& batch, StepReport& report, std::span<
     if (next == report.bad.end() || next->row != batch.rows[i]) kept.push_back(i);
   }
   if (kept.size() != batch.size()) batch.keep(kept, live);
+}
+
+/// In the order of the rows, whichever steps found them bad, so that it does not depend on how rows were
+/// batched.
+void Task::write_dead_letters() {
+  std::sort(dead_letters_.begin(), dead_letters_.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (const auto& [row, letter] : dead_letters_) policy_.write_dead_letter(letter, input_->rows[row]);
 }
 
 BadRow Task::bad_row(std::size_t step, const RowErrors::Entry& entry) const {

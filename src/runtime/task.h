@@ -53,6 +53,7 @@ class Task {
   /// Counts what `report` says of `step`, applies the policy to bad rows, and takes them out of `batch`, of
   /// which `live` is kept.
   void settle(std::size_t step, Batch& batch, StepReport& report, std::span<const Slot> live);
+  void write_dead_letters();
   void add_keyless(const ResolvedStep& step, const Batch& batch, StepReport& report) const;
   [[nodiscard]] BadRow bad_row(std::size_t step, const RowErrors::Entry& entry) const;
   [[nodiscard]] const Record* input_record(std::uint32_t row) const noexcept;
@@ -72,8 +73,9 @@ class Task {
   // Of the batch in hand.
   std::shared_ptr<const Records> input_;  ///< null where rows come from a table
   std::size_t first_row_ = 0;
-  std::vector<bool> late_;      ///< rows that some step found late
-  std::vector<bool> bad_;       ///< rows that some step found bad
+  std::vector<bool> late_;  ///< rows that some step found late
+  std::vector<bool> bad_;   ///< rows that some step found bad
+  std::vector<std::pair<std::uint32_t, BadRow>> dead_letters_;
   std::optional<BadRow> stop_;  ///< the first row that the application has to stop before
 };
 

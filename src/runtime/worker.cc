@@ -9,7 +9,10 @@
 namespace tiderace {
 namespace {
 
-constexpr std::chrono::milliseconds idle_poll{50};  // how soon an idle worker notices `stop`
+constexpr std::size_t poll_bytes = 2u << 20;  // of each partition: stays in the caches on its way through
+constexpr std::uint64_t max_uncommitted_bytes = 64u
+                                                << 20;  // read: bounds what the producer holds until a commit
+constexpr std::chrono::milliseconds idle_poll{50};      // how soon an idle worker notices `stop`
 
 OffsetReset offset_reset(AutoOffsetReset reset) noexcept {
   return reset == AutoOffsetReset::latest ? OffsetReset::latest : OffsetReset::earliest;
@@ -43,6 +46,7 @@ void Worker::run() {
   options.worker = index_;
   options.workers = context_.options.workers;
   options.auto_offset_reset = offset_reset(context_.options.auto_offset_reset);
+  options.max_poll_bytes = poll_bytes;
   producer_ = context_.log->producer();
   consumer_ = context_.log->consumer(options);
   std::vector<std::string> topics;
@@ -58,7 +62,9 @@ void Worker::run() {
     assigned = assigned || !result.assigned.empty();
     for (const auto& records : result.records) process(records);
     if (!context_.exactly_once()) hand_over();
-    if (dirty_ && context_.clock->steady_ns() >= next_checkpoint_ns_) checkpoint();
+    const bool due =
+        context_.clock->steady_ns() >= next_checkpoint_ns_ || uncommitted_bytes_ >= max_uncommitted_bytes;
+    if (dirty_ && due) checkpoint();
     if ((assigned || result.records.empty()) && reached_limit()) break;
   }
   checkpoint();
@@ -127,6 +133,7 @@ void Worker::process(const std::shared_ptr<const Records>& polled) {
   state_.last_row_ns.store(arrived_ns, std::memory_order_relaxed);
   const std::uint64_t written = counters_.rows_out;
   dirty_ = true;
+  for (const Record& record : records->rows) uncommitted_bytes_ += record.value_size + record.key_size;
   if (auto row = assigned.task->process(records)) stop_before(partition, std::move(*row));
   if (counters_.rows_out != written) pending_.push_back({arrived_ns, counters_.rows_out - written});
 }
@@ -176,6 +183,7 @@ void Worker::checkpoint() {
   for (auto& [partition, assigned] : tasks_) assigned.committed_offset = assigned.task->position();
   committed_counters_ = counters_;
   dirty_ = false;
+  uncommitted_bytes_ = 0;
 }
 
 bool Worker::reached_limit() const {

@@ -82,7 +82,8 @@ class Worker {
   RunCounters committed_counters_;
   LatencyHistogram latency_;
   std::vector<Pending> pending_;
-  bool dirty_ = false;  ///< something was processed since the last checkpoint
+  bool dirty_ = false;                   ///< something was processed since the last checkpoint
+  std::uint64_t uncommitted_bytes_ = 0;  ///< of the records processed since
   std::int64_t next_checkpoint_ns_ = 0;
 };
 

@@ -62,9 +62,10 @@ RollingStore::~RollingStore() {
   for (Window& window : windows_) lists_.forget(window.rows);
 }
 
-void RollingStore::process(std::span<const KeyId> keys, std::span<const std::int64_t> event_times,
-                           std::span<const Column> values, std::span<ColumnBuilder> results,
-                           std::span<bool> late) {
+[[gnu::flatten]] void RollingStore::process(std::span<const KeyId> keys,
+                                            std::span<const std::int64_t> event_times,
+                                            std::span<const Column> values, std::span<ColumnBuilder> results,
+                                            std::span<bool> late) {
   TIDERACE_CHECK(values.size() == options_.columns && results.size() == options_.outputs.size());
   if (windows_.size() < keys_.size()) {
     windows_.resize(keys_.size());

@@ -30,34 +30,6 @@ bool float_below_int(double number, std::int64_t integer) {
   return integer != whole ? whole < integer : number < static_cast<double>(whole);
 }
 
-/// sum · 2^-128, rounded once, half to even: what `ExactInteger::round` gives, for the sums of the row path,
-/// where nothing can overflow or be subnormal.
-double rounded_sum(const ExactInteger<4>& sum) noexcept {
-  auto low = static_cast<unsigned __int128>(sum.limbs[1]) << 64 | sum.limbs[0];
-  auto high = static_cast<unsigned __int128>(sum.limbs[3]) << 64 | sum.limbs[2];
-  const bool negative = sum.negative();
-  if (negative) {
-    low = -low;
-    high = ~high + (low == 0 ? 1 : 0);
-  }
-  int exponent = 0;
-  if (high == 0) {
-    if (low == 0) return 0.0;
-    high = low;
-    low = 0;
-    exponent = -128;
-  }
-  const auto upper = static_cast<std::uint64_t>(high >> 64);
-  const int shift =
-      upper != 0 ? std::countl_zero(upper) : 64 + std::countl_zero(static_cast<std::uint64_t>(high));
-  const unsigned __int128 leading = high << shift | (low >> (127 - shift)) >> 1;
-  const unsigned __int128 rest = low << shift | (leading & ((static_cast<unsigned __int128>(1) << 65) - 1));
-  const auto mantissa = static_cast<std::int64_t>(leading >> 65) | (rest != 0 ? 1 : 0);
-  const auto field = static_cast<std::uint64_t>(exponent - shift + 65 + 1023);
-  const double value = static_cast<double>(mantissa) * std::bit_cast<double>(field << 52);
-  return negative ? -value : value;
-}
-
 }  // namespace
 
 bool less(WindowValue a, WindowValue b) noexcept {
@@ -159,11 +131,10 @@ WindowValue Moments::sum() const noexcept {
   return of_float64(rounded_sum(sum_));
 }
 
-WindowValue Moments::mean() const noexcept {
+WindowValue Moments::unusual_mean() const noexcept {
   if (count_ == 0) return {};
-  const double count = count_;
   if ((plus_infinities_ | minus_infinities_) != 0) return sum();
-  if (!wide_) return of_float64(rounded_sum(sum_) / count);
+  const double count = count_;
   const ExactInteger<36> sum = wide_sum();
   const double rounded = sum.round(wide_base);
   // The mean of finite values is finite, also where their sum is not.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <memory>
 
@@ -21,6 +22,34 @@ struct WindowValue {
 /// Whether `a` < `b` as numbers, exactly, also where one is an int64 and the other a float64. Neither is
 /// null.
 [[nodiscard]] bool less(WindowValue a, WindowValue b) noexcept;
+
+/// sum · 2^-128, rounded once, half to even: what `ExactInteger::round` gives, for the sums of the row path,
+/// where nothing can overflow or be subnormal.
+[[nodiscard]] inline double rounded_sum(const ExactInteger<4>& sum) noexcept {
+  auto low = static_cast<unsigned __int128>(sum.limbs[1]) << 64 | sum.limbs[0];
+  auto high = static_cast<unsigned __int128>(sum.limbs[3]) << 64 | sum.limbs[2];
+  const bool negative = sum.negative();
+  if (negative) {
+    low = -low;
+    high = ~high + (low == 0 ? 1 : 0);
+  }
+  int exponent = 0;
+  if (high == 0) {
+    if (low == 0) return 0.0;
+    high = low;
+    low = 0;
+    exponent = -128;
+  }
+  const auto upper = static_cast<std::uint64_t>(high >> 64);
+  const int shift =
+      upper != 0 ? std::countl_zero(upper) : 64 + std::countl_zero(static_cast<std::uint64_t>(high));
+  const unsigned __int128 leading = high << shift | (low >> (127 - shift)) >> 1;
+  const unsigned __int128 rest = low << shift | (leading & ((static_cast<unsigned __int128>(1) << 65) - 1));
+  const auto mantissa = static_cast<std::int64_t>(leading >> 65) | (rest != 0 ? 1 : 0);
+  const auto field = static_cast<std::uint64_t>(exponent - shift + 65 + 1023);
+  const double value = static_cast<double>(mantissa) * std::bit_cast<double>(field << 52);
+  return negative ? -value : value;
+}
 
 /// Count, sum and sum of squares of the values in a range of rows, all exact, so that what is read from them
 /// depends on the values alone, never on the way they came and went.
@@ -50,7 +79,11 @@ class Moments {
   /// The sum by the rules for `int ∘ int`; null if nothing was added or infinities cancel.
   [[nodiscard]] WindowValue sum() const noexcept;
   /// The rounded sum divided by the count; null likewise.
-  [[nodiscard]] WindowValue mean() const noexcept;
+  [[nodiscard]] WindowValue mean() const noexcept {
+    if (count_ == 0 || wide_ || (plus_infinities_ | minus_infinities_) != 0) [[unlikely]]
+      return unusual_mean();
+    return {Kind::float64, std::bit_cast<std::uint64_t>(rounded_sum(sum_) / count_)};
+  }
   /// (n·Σx² − (Σx)²) / (n·(n − ddof)), the numerator exact; null for n <= ddof and where there are
   /// infinities.
   [[nodiscard]] WindowValue variance(int ddof) const noexcept { return spread(ddof, false); }
@@ -106,6 +139,7 @@ class Moments {
     sum_.limbs[3] = static_cast<std::uint64_t>(sum_high >> 64);
   }
 
+  [[nodiscard]] WindowValue unusual_mean() const noexcept;
   void change_with_squares(Dyadic number, bool squares, int sign);
   void change_extreme(Dyadic number, bool squares, int sign);
   [[nodiscard]] ExactInteger<36> wide_sum() const noexcept;
