@@ -246,7 +246,7 @@ struct Evaluation {
     Buffer<Branch> chosen(rows);
     for (std::size_t i = 0; i < rows; ++i) {
       const bool bad = column.kind(i) == Kind::invalid;
-      chosen[i] = bad ? Branch::none : Branch::then;
+      chosen[i] = bad ? Branch::otherwise : Branch::then;
       if (!bad) continue;
       const InvalidView view = invalid_view(column, i);
       errors.add(i, view.kind, std::string(view.message));

@@ -71,7 +71,7 @@ struct Binary {
   ExpressionPtr right;
 };
 
-/// `tr.where(condition, then, otherwise)`; a null condition gives null.
+/// `tr.where(condition, then, otherwise)`; where the condition is null, it is not true.
 struct Where {
   ExpressionPtr condition;
   ExpressionPtr then;

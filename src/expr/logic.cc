@@ -106,8 +106,8 @@ Buffer<Branch> branches(const Operand& condition, std::size_t size, RowErrors& e
   const Operand checked = checked_booleans("where", condition, size, errors);
   Buffer<Branch> chosen(size);
   for (std::size_t i = 0; i < size; ++i) {
-    const bool taken = checked.column().boolean(checked.at(i));
-    chosen[i] = checked.kind(i) == Kind::null ? Branch::none : taken ? Branch::then : Branch::otherwise;
+    chosen[i] =
+        checked.column().boolean(checked.at(i)) ? Branch::then : Branch::otherwise;  // null is not true
   }
   return chosen;
 }
@@ -126,14 +126,14 @@ Column choose(const Buffer<Branch>& branches, const Operand& then, const Operand
       const bool first = branches[i] == Branch::then;
       const Kind kind = first ? a.kinds()[i * then_step] : b.kinds()[i * otherwise_step];
       const std::uint64_t value = first ? a.values()[i * then_step] : b.values()[i * otherwise_step];
-      kinds[i] = branches[i] == Branch::none ? Kind::null : kind;
+      kinds[i] = kind;
       values[i] = value;
     }
     return Column(std::move(out));
   }
   for (std::size_t i = 0; i < size; ++i) {
     const Operand& source = branches[i] == Branch::then ? then : otherwise;
-    const Kind kind = branches[i] == Branch::none ? Kind::null : source.kind(i);
+    const Kind kind = source.kind(i);
     if (is_text(kind)) {
       out.set_text(i, kind, source.column().text(source.at(i)));
     } else {

@@ -20,7 +20,7 @@ namespace tiderace {
 [[nodiscard]] Column null_test(const Operand& argument, bool nulls);
 
 /// Which operand a row takes its value from.
-enum class Branch : std::uint8_t { none, then, otherwise };
+enum class Branch : std::uint8_t { then, otherwise };
 
 /// The branch of every row by a condition: null takes none; anything but a boolean is a type error and takes
 /// none.

@@ -179,7 +179,14 @@ class Resolver {
     step.inputs = std::move(inputs);
     step.evaluator = std::move(value);
     step.outputs = {slot};
+    step.int64_only = declared_int64(assign) && (known_[slot] & mask_of(Kind::int64)) != 0;
     set(point.scope, assign.name, assign.hidden, slot);
+  }
+
+  bool declared_int64(const Assign& assign) const {
+    const auto& schema = stage_.topic->options.schema;
+    const auto declared = schema.find(assign.name);
+    return !assign.hidden && declared != schema.end() && kind_named(declared->second) == Kind::int64;
   }
 
   void add(const NodePtr&, const Project& project, Resolved& point) {

@@ -36,6 +36,7 @@ struct ResolvedStep {
   std::shared_ptr<const Evaluator> evaluator;  ///< of a filter or an assignment
   std::vector<Rolling> merged;   ///< rolling steps that share this step's buffer, this one first
   RowLayout layout;              ///< of the rows that come in, for steps that need whole rows
+  bool int64_only = false;       ///< an assignment to a column declared int64: overflow makes rows bad
   bool needs_key = false;        ///< rows without a key are bad here
   std::size_t reads = SIZE_MAX;  ///< index into `ResolvedStage::reads` for a step that makes raw rows
 };

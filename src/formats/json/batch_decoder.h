@@ -15,7 +15,11 @@
 namespace tiderace::json {
 
 /// What is wrong with a record that the decoder refused, found by walking it once more.
-[[nodiscard]] std::string describe_fault(std::string_view record, int max_depth);
+struct RecordFault {
+  BadRowKind kind;  ///< parse, or too_large for nesting beyond the limit
+  std::string message;
+};
+[[nodiscard]] RecordFault describe_fault(std::string_view record, int max_depth);
 
 /// The decoder itself; see JsonDecoder. One pass over the bytes of a record checks all of it, converts the
 /// fields that are read, and notes the places that are wanted. Between two values it expects the bytes that
@@ -99,10 +103,11 @@ Batch BatchDecoder<Instructions>::decode(std::shared_ptr<const Records> records,
     fields_.clear(row_);
     if (close != nullptr) {
       errors.add(index_, values_.fault()->kind, std::move(values_.fault()->message));
+    } else if (row.value == nullptr) {
+      errors.add(index_, BadRowKind::parse, "wanted a JSON object, found no value (a tombstone)");
     } else {
-      errors.add(index_, BadRowKind::parse,
-                 row.value == nullptr ? "wanted a JSON object, found no value (a tombstone)"
-                                      : describe_fault(row.value_view(), nesting_.max_depth()));
+      RecordFault fault = describe_fault(row.value_view(), nesting_.max_depth());
+      errors.add(index_, fault.kind, std::move(fault.message));
     }
   }
   batch.rows.resize(row_);

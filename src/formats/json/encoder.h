@@ -16,16 +16,18 @@ struct RowLayout {
   struct Field {
     std::string name;            ///< unescaped
     Slot slot = no_slot;         ///< where the value is
-    std::size_t span = no_span;  ///< where the row may have it already (index into RawRows::spans): replaced there, else appended
+    std::size_t span = no_span;  ///< where the row may have it already (index into RawRows::spans): replaced
+                                 ///< there, else appended
   };
   struct Renamed {
     std::size_t span = no_span;
     std::string name;
   };
-  bool projected = false;        ///< written anew: exactly `fields`, in their order, absent values as null
+  bool projected = false;  ///< written anew: exactly `fields`, in their order, absent values as null
   std::vector<Field> fields = {};
   std::vector<std::size_t> dropped = {};  ///< spans to take out
-  std::vector<Renamed> renamed = {};      ///< spans whose name changes; their value stays unless `fields` names the same span
+  std::vector<Renamed> renamed =
+      {};  ///< spans whose name changes; their value stays unless `fields` names the same span
 };
 
 /// The rows of a batch as JSON text, back to back.
@@ -46,10 +48,12 @@ class JsonEncoder {
  public:
   explicit JsonEncoder(RowLayout layout, NotFinite not_finite = NotFinite::as_null);
 
-  /// Replaces the contents of `out` by the rows of `batch`. A value of Kind::invalid in a field adds the row to `errors` (its bytes
-  /// are then undefined). A row that has a field to be replaced twice is bad (parse). After dropping and renaming, a new name may
-  /// stand twice only if the input had it twice. So is one that has a field to be dropped or renamed twice. A field whose span is
-  /// dropped as well is appended. A layout that is not projected needs the raw rows of the batch.
+  /// Replaces the contents of `out` by the rows of `batch`. A value of Kind::invalid in a field keeps its own
+  /// bytes where it has them and is not for a function (`as_word`), and otherwise adds the row to `errors`
+  /// (its bytes are then undefined). A row that has a field to be replaced twice is bad (parse). After
+  /// dropping and renaming, a new name may stand twice only if the input had it twice. So is one that has a
+  /// field to be dropped or renamed twice. A field whose span is dropped as well is appended. A layout that
+  /// is not projected needs the raw rows of the batch.
   void encode(const Batch& batch, EncodedRows& out, RowErrors& errors);
 
  private:
@@ -72,22 +76,25 @@ class JsonEncoder {
   void splice(const Batch& batch, std::size_t i, EncodedRows& out, RowErrors& errors);
   void append_fields(const Batch& batch, std::size_t i, bool empty, EncodedRows& out, RowErrors& errors);
   void append_numbers(const Batch& batch, std::size_t i, bool empty, EncodedRows& out);
-  void append_value(const Batch& batch, std::size_t i, std::size_t field, EncodedRows& out, RowErrors& errors);
+  void append_value(const Batch& batch, std::size_t i, std::size_t field, EncodedRows& out,
+                    RowErrors& errors);
 
   RowLayout layout_;
   NotFinite not_finite_;
   std::vector<std::string> prefixes_;  // per field `,"name":`
   std::vector<Change> changes_;
-  std::vector<bool> in_place_;         // per field: whether this row has its span
-  std::vector<Placed> placed_;         // the changes that this row has a place for, in their order in the row
+  std::vector<bool> in_place_;  // per field: whether this row has its span
+  std::vector<Placed> placed_;  // the changes that this row has a place for, in their order in the row
   std::string scratch_;
 };
 
 /// Appends `text` as a JSON string: the escapes that RFC 8259 requires and no others.
 void append_json_string(std::string& out, std::string_view text);
-/// Appends the shortest text that reads back as `value`, always recognisable as a float (`2.0`, `1e+300`); `value` is finite.
+/// Appends the shortest text that reads back as `value`, always recognisable as a float (`2.0`, `1e+300`);
+/// `value` is finite.
 void append_json_double(std::string& out, double value);
-/// Appends row `i` of `column` as JSON: nested values as their own text, bytes as base64 string, null and infinities as `null`.
+/// Appends row `i` of `column` as JSON: nested values as their own text, bytes as base64 string, null and
+/// infinities as `null`.
 void append_json_value(std::string& out, const Column& column, std::size_t i, NotFinite not_finite);
 
 }  // namespace tiderace

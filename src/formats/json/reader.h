@@ -23,8 +23,9 @@ class JsonEvents {
   virtual bool end_array() = 0;
 };
 
-/// Walks one JSON value, checking all of it (RFC 8259 and UTF-8; `Infinity` and `-Infinity` are taken as numbers). Returns an empty
-/// string, or what is wrong and at which byte; events before the fault have been sent by then. Depth is limited to `max_depth`.
+/// Walks one JSON value, checking all of it (RFC 8259 and UTF-8; `Infinity` and `-Infinity` are taken as
+/// numbers). Returns an empty string, or what is wrong and at which byte; events before the fault have been
+/// sent by then. Depth is limited to `max_depth`.
 [[nodiscard]] std::string walk_json(std::string_view text, JsonEvents& events, int max_depth = 1000);
 
 }  // namespace tiderace

@@ -65,7 +65,7 @@ void RowValues::number(Field& field, Number value, std::string_view raw) {
     std::string message = fmt::format("field {}: found {} at byte {}, which is beyond {}", field.shown,
                                       describe_value(raw), position(raw), to_string(range));
     if (!field.declared) {
-      set_invalid(*field.builder, row_, BadRowKind::range, message);
+      set_invalid(*field.builder, row_, BadRowKind::range, message, raw);
     } else if (!fault_) {
       fault_ = {BadRowKind::range, std::move(message)};
     }
@@ -91,7 +91,8 @@ void RowValues::string(Field& field, std::string_view raw, bool escaped) {
   }
   set_invalid(*field.builder, row_, BadRowKind::parse,
               fmt::format("field {}: found {} at byte {}, with half a surrogate pair, which is no character",
-                          field.shown, describe_value(raw), position(raw)));
+                          field.shown, describe_value(raw), position(raw)),
+              raw);
 }
 
 void RowValues::literal(Field& field, std::string_view raw) {

@@ -94,6 +94,7 @@ bool Walker::run() {
 
 bool Walker::open() {
   if (open_.size() >= static_cast<std::size_t>(options_.max_depth)) {
+    too_deep_ = true;
     return fault(
         fmt::format("found nesting deeper than max_depth={} at byte {}", options_.max_depth, position(p_)));
   }
@@ -280,11 +281,12 @@ std::string Walker::found() const {
                      kind_name(*open_.back()), position(open_.back()));
 }
 
-std::string describe_fault(std::string_view record, int max_depth) {
-  std::string fault = Walker(record, nullptr, {"record", max_depth, false, true}).walk();
+RecordFault describe_fault(std::string_view record, int max_depth) {
+  Walker walker(record, nullptr, {"record", max_depth, false, true});
+  std::string fault = walker.walk();
   // The walker judges the decoder: they must agree.
   TIDERACE_CHECK(!fault.empty());
-  return fault;
+  return {walker.too_deep() ? BadRowKind::too_large : BadRowKind::parse, std::move(fault)};
 }
 
 }  // namespace tiderace::json

@@ -27,6 +27,8 @@ class Walker {
   /// An empty string, or what is wrong and at which byte. The text is sound as well if an event ended the
   /// walk, as far as it went.
   [[nodiscard]] std::string walk();
+  /// Whether the fault is nesting beyond the limit, in a text that was sound until there.
+  [[nodiscard]] bool too_deep() const noexcept { return too_deep_; }
 
  private:
   // Each returns false if the walk ends, with or without a fault.
@@ -60,6 +62,7 @@ class Walker {
   WalkOptions options_;
   std::vector<const Byte*> open_;  // where each open object or array begins
   std::string fault_;
+  bool too_deep_ = false;
   std::string unescaped_;
 };
 

@@ -68,9 +68,9 @@ TEST(Where, TakesTheValueOfItsBranchAsItIs) {
                                                 {true, null},
                                                 {true, std::string("[1]")}});
   EXPECT_EQ(results(where, batch),
-            (std::vector<std::string>{"1", "2.5", "null", "\"x\"", "null", "nested [1]"}));
+            (std::vector<std::string>{"1", "2.5", "2.5", "\"x\"", "null", "nested [1]"}));
   const Batch numbers = batch_of(std::vector<Row>{{true, n(1)}, {false, n(1)}, {null, n(1)}});
-  EXPECT_EQ(results(where, numbers), (std::vector<std::string>{"1", "2.5", "null"}));
+  EXPECT_EQ(results(where, numbers), (std::vector<std::string>{"1", "2.5", "2.5"}));
 }
 
 TEST(Where, DoesNotJudgeTheBranchThatIsNotTaken) {
@@ -81,7 +81,7 @@ TEST(Where, DoesNotJudgeTheBranchThatIsNotTaken) {
   EXPECT_EQ(
       results(where, batch),
       (std::vector<std::string>{"2", "\"high\"", R"(bad type: +: wanted a number, found the string "high")",
-                                "bad type: str.lower: wanted a string, found the number 1", "null",
+                                "bad type: str.lower: wanted a string, found the number 1", "\"high\"",
                                 "bad type: where: wanted a boolean, found the number 1"}));
 }
 

@@ -245,18 +245,18 @@ TEST(JsonDecoder, Limits) {
   options = reading({"a"});
   options.max_depth = 2;
   EXPECT_EQ(decode(options, R"({"a":[1]})"), "nested [1]");
-  EXPECT_EQ(decode(options, R"({"a":[[1]]})"), "parse: found nesting deeper than max_depth=2 at byte 6");
-  EXPECT_EQ(decode(options, R"({"b":{"a":{}}})"), "parse: found nesting deeper than max_depth=2 at byte 10");
+  EXPECT_EQ(decode(options, R"({"a":[[1]]})"), "too_large: found nesting deeper than max_depth=2 at byte 6");
+  EXPECT_EQ(decode(options, R"({"b":{"a":{}}})"), "too_large: found nesting deeper than max_depth=2 at byte 10");
   options = reading({"gps.lat.x"});
   options.max_depth = 2;
   EXPECT_EQ(decode(options, R"({"gps":{"lat":{}}})"),
-            "parse: found nesting deeper than max_depth=2 at byte 14");
+            "too_large: found nesting deeper than max_depth=2 at byte 14");
 }
 
 TEST(JsonDecoder, NestingOfAMillionIsRefusedOrTaken) {
   const std::size_t depth = 1'000'000;
   const std::string record = R"({"a":)" + std::string(depth, '[') + std::string(depth, ']') + "}";
-  EXPECT_EQ(decode_a(record), "parse: found nesting deeper than max_depth=1000 at byte 1004");
+  EXPECT_EQ(decode_a(record), "too_large: found nesting deeper than max_depth=1000 at byte 1004");
   JsonDecoderOptions options = reading({"b"});
   options.max_depth = 2'000'000;
   EXPECT_EQ(decode(options, record), "null");
