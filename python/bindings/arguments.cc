@@ -172,6 +172,8 @@ plan::Series series_of(nb::handle value) {
 }
 
 std::vector<Scalar> scalars_of(nb::handle values) {
+  if (nb::isinstance<nb::str>(values) || !nb::hasattr(values, "__iter__"))
+    throw_error(ErrorKind::plan, "isin: wanted a list of constants, found {}", shown(values));
   std::vector<Scalar> scalars;
   for (const nb::handle value : nb::borrow(values)) scalars.push_back(scalar_of(value));
   return scalars;

@@ -1,5 +1,7 @@
 #include "plan/frame.h"
 
+#include <tiderace/error.h>
+
 #include <utility>
 
 #include "arguments.h"
@@ -40,6 +42,11 @@ Frame assign(const Frame& frame, nb::handle name, nb::handle value) {
     const auto column = nb::cast<std::string>(name);
     if (nb::isinstance<Frame>(value)) return frame.assign(column, nb::cast<const Frame&>(value));
     return frame.assign(column, series_of(value));
+  }
+  if (!nb::isinstance<Frame>(value)) {
+    throw Error(ErrorKind::plan,
+                "sdf[[...]] = ...: wanted a frame of as many columns, for example sdf[[\"a\", "
+                "\"b\"]].rolling(\"10s\").mean(); set a series column by column");
   }
   return frame.assign(nb::cast<std::vector<std::string>>(name), nb::cast<const Frame&>(value));
 }

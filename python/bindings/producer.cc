@@ -67,7 +67,10 @@ void bind_producer(nb::module_& module) {
   nb::class_<Producer>(module, "Producer")
       .def(
           "__init__",
-          [](Producer* self, Application& application) { new (self) Producer(application.get_producer()); },
+          [](Producer* self, Application& application) {
+            const nb::gil_scoped_release release;  // the log may have to be waited for
+            new (self) Producer(application.get_producer());
+          },
           nb::arg("application"))
       .def(
           "produce", &Producer::produce, nb::arg("topic"), nb::arg("key").none(), nb::arg("value").none(),

@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "bindings.h"
@@ -48,6 +50,42 @@ class State {
   JsonToPython* reader_;
 };
 
+/// A State for the calls of one batch; none where `state` is null. Needs the GIL.
+class OpenState {
+ public:
+  OpenState(FunctionState* state, JsonToPython& reader) {
+    if (state != nullptr) python_ = nb::cast(State(*state, reader));
+  }
+  OpenState(const OpenState&) = delete;
+  OpenState& operator=(const OpenState&) = delete;
+  ~OpenState() {
+    if (python_.is_valid()) nb::inst_ptr<State>(python_)->close();
+  }
+
+  [[nodiscard]] const nb::object& get() const noexcept { return python_; }
+
+ private:
+  nb::object python_;
+};
+
+/// Readers for the calls that run at a time: with several workers another may enter while a function runs.
+/// Needs the GIL.
+class Readers {
+ public:
+  using Reader = std::unique_ptr<JsonToPython>;
+
+  [[nodiscard]] Reader take() {
+    if (free_.empty()) return std::make_unique<JsonToPython>();
+    Reader reader = std::move(free_.back());
+    free_.pop_back();
+    return reader;
+  }
+  void give_back(Reader reader) { free_.push_back(std::move(reader)); }
+
+ private:
+  std::vector<Reader> free_;
+};
+
 class PythonRowFunction final : public RowFunction {
  public:
   PythonRowFunction(nb::object function, RowCall call) : function_(std::move(function)), call_(call) {}
@@ -55,12 +93,13 @@ class PythonRowFunction final : public RowFunction {
   void call(std::span<const std::string_view> rows, std::span<const KeyId> keys, FunctionState* state,
             ColumnBuilder& results, RowErrors& errors) override {
     const nb::gil_scoped_acquire gil;
-    nb::object python_state;
-    if (state != nullptr) python_state = nb::cast(State(*state, reader_));
+    Readers::Reader reader = readers_.take();
+    std::string json;
+    const OpenState python_state(state, *reader);
     for (std::size_t i = 0; i < rows.size(); ++i) {
       if (state != nullptr) state->begin(keys[i]);
       try {
-        call_row(rows[i], python_state, results, i);
+        set_result(results, i, call_row(reader->read(rows[i]), python_state.get()), json);
         continue;
       } catch (nb::python_error& error) {
         errors.add(i, BadRowKind::function, describe_exception(error, function_.get()));
@@ -70,30 +109,29 @@ class PythonRowFunction final : public RowFunction {
       results.set_null(i);
       if (state != nullptr) state->undo();
     }
-    if (state != nullptr) nb::cast<State&>(python_state).close();
+    readers_.give_back(std::move(reader));
   }
 
  private:
-  void call_row(std::string_view json, const nb::object& state, ColumnBuilder& results, std::size_t i) {
-    const nb::object row = reader_.read(json);
+  /// What counts of one call.
+  [[nodiscard]] nb::object call_row(nb::object row, const nb::object& state) const {
     PyObject* arguments[] = {row.ptr(), state.ptr()};
-    const nb::object result =
+    nb::object result =
         nb::steal(PyObject_Vectorcall(function_.get().ptr(), arguments, state.is_valid() ? 2 : 1, nullptr));
     if (!result.is_valid()) nb::raise_python_error();
-    const nb::handle kept = call_ == RowCall::in_place ? nb::handle(row) : nb::handle(result);
-    if (PyDict_Check(kept.ptr())) {
-      json_.clear();
-      append_json(json_, kept, NotFinite::as_null);
-      results.set_text(i, Kind::nested, json_);
-    } else {
-      set_value(results, i, kept);
-    }
+    return call_ == RowCall::in_place ? std::move(row) : std::move(result);
+  }
+
+  static void set_result(ColumnBuilder& results, std::size_t i, const nb::object& result, std::string& json) {
+    if (!PyDict_Check(result.ptr())) return set_value(results, i, result);
+    json.clear();
+    append_json(json, result, NotFinite::as_null);
+    results.set_text(i, Kind::nested, json);
   }
 
   Held function_;
   RowCall call_;
-  JsonToPython reader_;
-  std::string json_;
+  Readers readers_;
 };
 
 class PythonValueFunction final : public ValueFunction {
@@ -102,10 +140,11 @@ class PythonValueFunction final : public ValueFunction {
 
   void call(const Column& values, ColumnBuilder& results, RowErrors& errors) override {
     const nb::gil_scoped_acquire gil;
+    Readers::Reader reader = readers_.take();
     for (std::size_t i = 0; i < values.size(); ++i) {
       try {
         const nb::object value =
-            values.kind(i) == Kind::nested ? reader_.read(values.text(i)) : text_or_number(values, i);
+            values.kind(i) == Kind::nested ? reader->read(values.text(i)) : text_or_number(values, i);
         const nb::object result = nb::steal(PyObject_CallOneArg(function_.get().ptr(), value.ptr()));
         if (!result.is_valid()) nb::raise_python_error();
         set_value(results, i, result);
@@ -117,11 +156,12 @@ class PythonValueFunction final : public ValueFunction {
       }
       results.set_null(i);
     }
+    readers_.give_back(std::move(reader));
   }
 
  private:
   Held function_;
-  JsonToPython reader_;
+  Readers readers_;
 };
 
 void check_callable(nb::handle function) {

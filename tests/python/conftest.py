@@ -1,6 +1,9 @@
-"""What the tests share: an application on an embedded log of its own, and short ways to write and read it."""
+"""What the tests share: applications on an embedded log of their own, and short ways to write and read it."""
 
+import base64
 import json
+import re
+import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -70,5 +73,21 @@ def read(tmp_path: Path) -> Reader:
     return Reader(tmp_path / "log")
 
 
-def as_json(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"))
+def records(directory: Path, topic: str) -> list[dict[str, Any]]:
+    """By the command line, which shows headers; `value` as the record's own bytes."""
+    cli = Path(__file__).parents[2] / "build" / "tiderace"
+    command = [cli, "topic", "read", topic, "--broker-address", f"embedded:{directory}"]
+    command += ["--from", "earliest", "--until-end"]
+    lines = subprocess.run(command, capture_output=True, check=True).stdout.splitlines()
+    return [record_of(line) for line in lines]
+
+
+def record_of(line: bytes) -> dict[str, Any]:
+    about, mark, value = re.split(rb',"(value|value_base64)":', line, maxsplit=1)
+    record: dict[str, Any] = json.loads(about + b"}")
+    value = value.removesuffix(b"}")
+    if mark == b"value_base64":
+        record["value"] = base64.b64decode(json.loads(value))
+    else:
+        record["value"] = None if value == b"null" else value
+    return record

@@ -1,9 +1,6 @@
 """Every bad input under every policy: named with what was found and where, and nothing lost."""
 
-import base64
-import json
 import re
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +8,7 @@ from typing import Any
 
 import pytest
 import tiderace as tr
-from conftest import Reader
+from conftest import Reader, records
 
 MakeApp = Callable[..., tr.Application]
 Build = Callable[[tr.StreamingDataFrame], tr.StreamingDataFrame]
@@ -151,7 +148,7 @@ def test_dead_letters_keep_the_record(make_app: MakeApp, tmp_path: Path, bad: Ba
     app = pipeline(make_app, bad, on_error="dead-letter", processing_guarantee="exactly-once")
     summary = app.run(until_end=True)
     assert (summary.rows_out, summary.bad) == (2, 1)
-    (letter,) = records(tmp_path, "group-dead-letters")
+    (letter,) = records(tmp_path / "log", "group-dead-letters")
     assert letter["key"] == bad.key
     assert letter["timestamp"] == 7
     assert letter["value"] == bad.value
@@ -163,26 +160,6 @@ def test_dead_letters_keep_the_record(make_app: MakeApp, tmp_path: Path, bad: Ba
     assert errors["__tiderace.errors.topic"] == "input"
     assert (errors["__tiderace.errors.partition"], errors["__tiderace.errors.offset"]) == ("0", "1")
     assert errors["__tiderace.errors.step"].startswith("step ")
-
-
-def records(directory: Path, topic: str) -> list[dict[str, Any]]:
-    """By the command line, which shows headers; `value` as the record's own bytes."""
-    cli = Path(__file__).parents[2] / "build" / "tiderace"
-    command = [cli, "topic", "read", topic, "--broker-address", f"embedded:{directory}/log"]
-    command += ["--from", "earliest", "--until-end"]
-    lines = subprocess.run(command, capture_output=True, check=True).stdout.splitlines()
-    return [record_of(line) for line in lines]
-
-
-def record_of(line: bytes) -> dict[str, Any]:
-    about, mark, value = re.split(rb',"(value|value_base64)":', line, maxsplit=1)
-    record: dict[str, Any] = json.loads(about + b"}")
-    value = value.removesuffix(b"}")
-    if mark == b"value_base64":
-        record["value"] = base64.b64decode(json.loads(value))
-    else:
-        record["value"] = None if value == b"null" else value
-    return record
 
 
 def test_a_5_mb_row_passes(make_app: MakeApp, read: Reader) -> None:
@@ -228,7 +205,7 @@ def test_a_dead_letter_topic_of_its_own(make_app: MakeApp, tmp_path: Path) -> No
     with app.get_producer() as producer:
         producer.produce("input", "k", b"hello")
     app.run(until_end=True)
-    assert records(tmp_path, "graveyard")[0]["value"] == b"hello"
+    assert records(tmp_path / "log", "graveyard")[0]["value"] == b"hello"
 
 
 def test_errors_are_one_family() -> None:
