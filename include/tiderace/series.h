@@ -21,6 +21,24 @@ namespace TIDERACE_API tiderace {
 class RollingSeries;
 class StringMethods;
 struct SeriesState;
+class Series;
+// Declared here as well, since what is first declared as a friend is not shown by the shared library.
+Series operator+(const Series& left, const Series& right);
+Series operator-(const Series& left, const Series& right);
+Series operator*(const Series& left, const Series& right);
+Series operator/(const Series& left, const Series& right);
+Series operator%(const Series& left, const Series& right);
+Series operator<(const Series& left, const Series& right);
+Series operator<=(const Series& left, const Series& right);
+Series operator>(const Series& left, const Series& right);
+Series operator>=(const Series& left, const Series& right);
+Series operator==(const Series& left, const Series& right);
+Series operator!=(const Series& left, const Series& right);
+Series operator&(const Series& left, const Series& right);
+Series operator|(const Series& left, const Series& right);
+Series operator-(const Series& series);
+Series operator~(const Series& series);
+Series operator!(const Series& series);
 
 /// What happens to a late row beyond counting it.
 enum class LatePolicy : std::uint8_t {
