@@ -62,10 +62,10 @@ def test_golden(make_app: Callable[..., tr.Application], tmp_path: Path, path: P
         app = make_app(state_dir=tmp_path / f"state-{part}", **options)
         exec("\n".join(plan), {"app": app, "tr": tr})
         with app.get_producer() as producer:
-            for line in rows[half * part : half * part + half]:
+            for i, line in list(enumerate(rows))[half * part : half * part + half]:
                 key, _, value = line.partition(" ")
                 content = value.encode(errors="surrogateescape")
-                producer.produce("in", None if key == "-" else key, content, timestamp=1)
+                producer.produce("in", None if key == "-" else key, content, timestamp=1000 + i)
         app.run(until_end=True)
     assert written(tmp_path / "log") == expected(out)
     assert bad(tmp_path / "log") == expected(wrong)
