@@ -4,6 +4,20 @@
 
 namespace tiderace {
 
+namespace {
+
+constexpr std::size_t max_text_bytes = 64 << 10;  // two of them and the rest fit dead_letter_extra_bytes
+
+/// What a function raised may be of any length.
+std::string shortened(const std::string& text) {
+  if (text.size() <= max_text_bytes) return text;
+  std::size_t end = max_text_bytes - 3;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // no half characters
+  return text.substr(0, end) + "...";
+}
+
+}  // namespace
+
 BadRowPolicy::BadRowPolicy(const RuntimeContext& context, const Stage& stage, Producer* producer)
     : on_error_(stage.resolved.topic->options.on_error ? *stage.resolved.topic->options.on_error
                                                        : context.options.on_error),
@@ -19,8 +33,8 @@ void BadRowPolicy::write_dead_letter(const BadRow& row, const Record& record) {
   if (producer_ == nullptr) return;
   std::vector<Header> headers = unpack_headers(record.headers_view());
   headers.emplace_back("__tiderace.errors.kind", to_string(row.kind));
-  headers.emplace_back("__tiderace.errors.message", row.message);
-  headers.emplace_back("__tiderace.errors.step", row.step);
+  headers.emplace_back("__tiderace.errors.message", shortened(row.message));
+  headers.emplace_back("__tiderace.errors.step", shortened(row.step));
   headers.emplace_back("__tiderace.errors.topic", row.topic);
   headers.emplace_back("__tiderace.errors.partition", fmt::format("{}", row.partition));
   headers.emplace_back("__tiderace.errors.offset", fmt::format("{}", row.offset));

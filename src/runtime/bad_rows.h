@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,6 +10,9 @@
 #include "runtime/stage.h"
 
 namespace tiderace {
+
+/// A dead letter is at most this much larger than the record that it holds.
+constexpr std::int64_t dead_letter_extra_bytes = 256 << 10;
 
 /// Decides what happens to the bad rows of one task and sees to it: count, dead letter, or stop. One thread.
 class BadRowPolicy {

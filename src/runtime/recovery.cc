@@ -6,6 +6,7 @@
 #include "base/logging.h"
 #include "runtime/progress.h"
 #include "runtime/state_format.h"
+#include "state/state_key.h"
 
 namespace tiderace {
 namespace {
@@ -24,6 +25,15 @@ std::vector<Change> to_changes(const Records& records, StorePosition& position) 
   }
   position.changelog_offset = records.next_offset;
   return changes;
+}
+
+bool has_state(StateStore& store, const std::string& step) {
+  bool found = false;
+  store.scan(state_key::of_step(step), [&](std::string_view, std::string_view) {
+    found = true;
+    return false;
+  });
+  return found;
 }
 
 }  // namespace
@@ -88,8 +98,15 @@ void compare_step_names(const Stage& stage, StateStore& store, std::vector<Chang
   std::sort(names.begin(), names.end());
   if (names == known) return;
   for (const std::string& name : names) {
-    if (value && !std::binary_search(known.begin(), known.end(), name))
+    if (!value || std::binary_search(known.begin(), known.end(), name)) continue;
+    if (has_state(store, name)) {
+      log(LogLevel::warning,
+          "{} goes on with the state that it left; rows that came since are not in it. Give the step another "
+          "name= to start anew",
+          name);
+    } else {
       log(LogLevel::warning, "{} has no state yet and starts anew", name);
+    }
   }
   for (const std::string& name : known) {
     if (!std::binary_search(names.begin(), names.end(), name)) {

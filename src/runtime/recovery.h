@@ -12,8 +12,9 @@ namespace tiderace {
 [[nodiscard]] std::unique_ptr<StateStore> restore(const RuntimeContext& context, const Stage& stage,
                                                   const TopicPartition& partition);
 
-/// Logs which steps of `stage` find no state in `store` though others do, and which states have no step any
-/// more; neither is an error. Writes the present list on the next checkpoint through `changes`.
+/// Logs which steps of `stage` find no state in `store` though others do or find what they left when they
+/// were last part of the plan, and which states have no step any more; none of it is an error. Writes the
+/// present list on the next checkpoint through `changes`.
 void compare_step_names(const Stage& stage, StateStore& store, std::vector<Change>& changes);
 
 /// Creates the changelog and checks that it has as many partitions as the input topic. Throws Error{config}

@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <exception>
 #include <mutex>
 #include <thread>
 
 #include "base/error.h"
 #include "base/logging.h"
+#include "runtime/bad_rows.h"
 #include "runtime/recovery.h"
 
 namespace tiderace {
@@ -26,8 +28,13 @@ void create_topics(const RuntimeContext& context, const std::vector<std::unique_
   const auto create = [&](const Topic& topic) {
     context.log->create_topic(topic.name, config_of(topic.options));
   };
+  TopicConfig dead_letters;
   for (const auto& stage : stages) {
     create(*stage->resolved.topic);
+    if (const auto input = context.log->topic(stage->resolved.topic->name)) {
+      dead_letters.max_message_bytes =
+          std::max(dead_letters.max_message_bytes, input->config.max_message_bytes + dead_letter_extra_bytes);
+    }
     for (const ResolvedStep& step : stage->resolved.steps) {
       if (const auto* to_topic = std::get_if<ToTopic>(&step.node->step)) create(*to_topic->topic);
       for (const Rolling& rolling : step.merged) {
@@ -36,7 +43,7 @@ void create_topics(const RuntimeContext& context, const std::vector<std::unique_
     }
     if (stage->stateful()) prepare_changelog(context, *stage);
   }
-  context.log->create_topic(context.dead_letter_topic(), TopicConfig{});
+  context.log->create_topic(context.dead_letter_topic(), dead_letters);
 }
 
 /// The workers of a run and the first error of any of them.

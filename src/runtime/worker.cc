@@ -84,10 +84,14 @@ Stage& Worker::stage_of(const std::string& topic) const {
   throw_error(ErrorKind::broker, "was assigned a partition of {}, to which nobody subscribed", topic);
 }
 
-void Worker::make_task(Assigned& assigned, Stage& stage, const TopicPartition& partition) {
+void Worker::make_task(Assigned& assigned, Stage& stage, const TopicPartition& partition,
+                       std::optional<std::int64_t> from) {
   assigned.task.reset();  // closes its store before the store is opened again
   auto store = restore(context_, stage, partition);
+  // State knows the input position that it belongs to; under at-least-once it may be ahead of the group's
+  // offset.
   const std::int64_t stored = store->position().input_offset;
+  if (!from) from = stage.stateful() && stored >= 0 ? stored : consumer_->start_offset(partition);
   assigned.initial.clear();
   if (stage.stateful()) compare_step_names(stage, *store, assigned.initial);
   Task::Resources resources;
@@ -95,9 +99,7 @@ void Worker::make_task(Assigned& assigned, Stage& stage, const TopicPartition& p
   resources.producer = producer_.get();
   resources.counters = &counters_;
   assigned.task = std::make_unique<Task>(context_, stage, partition, std::move(resources));
-  // State knows the input position that it belongs to; under at-least-once it may be ahead of the group's
-  // offset.
-  assigned.committed_offset = stage.stateful() && stored >= 0 ? stored : consumer_->start_offset(partition);
+  assigned.committed_offset = *from;
   assigned.task->set_position(assigned.committed_offset);
   consumer_->start(partition, assigned.committed_offset);
 }
@@ -105,7 +107,8 @@ void Worker::make_task(Assigned& assigned, Stage& stage, const TopicPartition& p
 void Worker::take_over(const TopicPartition& partition) {
   Assigned& assigned = tasks_[partition];
   assigned.end_offset = consumer_->end_offset(partition);
-  make_task(assigned, stage_of(partition.topic), partition);
+  make_task(assigned, stage_of(partition.topic), partition, std::nullopt);
+  state_.last_row_ns.store(context_.clock->steady_ns(), std::memory_order_relaxed);  // restoring is no pause
   log(LogLevel::debug, "{} partition {}: starts at offset {}, ends now at {}", partition.topic,
       partition.partition, assigned.committed_offset, assigned.end_offset);
 }
@@ -117,24 +120,25 @@ void Worker::give_back(const std::vector<TopicPartition>& partitions) {
 
 void Worker::process(const std::shared_ptr<const Records>& polled) {
   std::shared_ptr<const Records> records = polled;
-  if (limits_.count) {
-    const auto wanted = static_cast<std::int64_t>(records->rows.size());
-    const std::int64_t left = state_.rows_left.fetch_sub(wanted);
-    if (left <= 0) return;
-    records = cut(records, INT64_MAX, static_cast<std::size_t>(std::min(left, wanted)));
-  }
   const TopicPartition partition{records->topic, records->partition};
   Assigned& assigned = tasks_.at(partition);
   if (limits_.until_end) {
     if (assigned.task->position() >= assigned.end_offset) return;
     records = cut(records, assigned.end_offset, SIZE_MAX);
   }
+  if (limits_.count) {
+    const auto wanted = static_cast<std::int64_t>(records->rows.size());
+    const std::int64_t left = state_.rows_left.fetch_sub(wanted);
+    if (left <= 0) return;
+    records = cut(records, INT64_MAX, static_cast<std::size_t>(std::min(left, wanted)));
+  }
   const std::int64_t arrived_ns = context_.clock->steady_ns();
-  state_.last_row_ns.store(arrived_ns, std::memory_order_relaxed);
   const std::uint64_t written = counters_.rows_out;
   dirty_ = true;
   for (const Record& record : records->rows) uncommitted_bytes_ += record.value_size + record.key_size;
   if (auto row = assigned.task->process(records)) stop_before(partition, std::move(*row));
+  // Afterwards: rows that wait behind a slow one are no pause.
+  state_.last_row_ns.store(context_.clock->steady_ns(), std::memory_order_relaxed);
   if (counters_.rows_out != written) pending_.push_back({arrived_ns, counters_.rows_out - written});
 }
 
@@ -206,7 +210,8 @@ void Worker::stop_before(const TopicPartition& partition, BadRow row) {
     counters_ = committed_counters_;
     for (auto& [other, assigned] : tasks_) assigned.task->set_position(assigned.committed_offset);
     Assigned& assigned = tasks_.at(partition);
-    make_task(assigned, assigned.task->stage(), partition);
+    // Not from the group's offset: without one it may be the topic's present end.
+    make_task(assigned, assigned.task->stage(), partition, assigned.committed_offset);
     found = replay(assigned, row.offset);
   }
   ++counters_.bad;

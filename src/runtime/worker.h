@@ -24,7 +24,7 @@ struct RunLimits {
 struct RunState {
   std::atomic<bool> stop{false};
   std::atomic<std::int64_t> rows_left{INT64_MAX};  ///< of `RunLimits::count`
-  std::atomic<std::int64_t> last_row_ns{0};        ///< steady clock
+  std::atomic<std::int64_t> last_row_ns{0};        ///< steady clock; also the end of a restore
 };
 
 /// One thread with a consumer, a producer and the tasks of its partitions.
@@ -65,7 +65,9 @@ class Worker {
   void hand_over();
   [[noreturn]] void stop_before(const TopicPartition& partition, BadRow row);
   [[nodiscard]] std::optional<BadRow> replay(Assigned& assigned, std::int64_t end);
-  void make_task(Assigned& assigned, Stage& stage, const TopicPartition& partition);
+  /// `from`: the input offset to start at; unset: where the state or the group stands.
+  void make_task(Assigned& assigned, Stage& stage, const TopicPartition& partition,
+                 std::optional<std::int64_t> from);
   [[nodiscard]] bool reached_limit() const;
   [[nodiscard]] std::chrono::milliseconds poll_timeout() const;
   [[nodiscard]] Stage& stage_of(const std::string& topic) const;

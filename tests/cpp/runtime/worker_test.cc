@@ -1,0 +1,362 @@
+// When a run ends, where the next one begins, and how the work is shared.
+
+#include "runtime/worker.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "runtime/observed.h"
+#include "runtime/test_service.h"
+
+namespace tiderace {
+namespace {
+
+using Texts = std::vector<std::string>;
+
+constexpr const char* sums = R"(sdf = app.dataframe(app.topic("in"))
+sdf["s"] = sdf["x"].rolling(100, min_periods=1).sum()
+sdf.to_topic(app.topic("out"))
+)";
+constexpr const char* stateless = R"(sdf = app.dataframe(app.topic("in"))
+sdf["y"] = sdf["x"] + 1
+sdf.to_topic(app.topic("out"))
+)";
+
+std::string row(int x) {
+  return "{\"x\":" + std::to_string(x) + "}";
+}
+Texts rows(int begin, int end) {
+  Texts all;
+  for (int i = begin; i < end; ++i) all.push_back(row(i));
+  return all;
+}
+std::string with_sum(int x, int sum) {
+  return "{\"x\":" + std::to_string(x) + ",\"s\":" + std::to_string(sum) + "}";
+}
+
+/// Time that goes on by a step with every look, and by jumps.
+class JumpingClock final : public Clock {
+ public:
+  std::int64_t wall_ms() override { return 0; }
+  std::int64_t steady_ns() override { return now_ns_ += 100'000'000; }
+  void jump(std::chrono::nanoseconds by) { now_ns_ += by.count(); }
+
+ private:
+  std::atomic<std::int64_t> now_ns_ = 0;
+};
+
+/// A log whose commits leave the group's offsets out, as if a crash had come between the state's changes and
+/// the offsets.
+class WithoutOffsets final : public Producer {
+ public:
+  explicit WithoutOffsets(std::unique_ptr<Producer> producer) : producer_(std::move(producer)) {}
+  void send(std::string_view topic, std::span<const ProducerRecord> records,
+            std::int32_t partition) override {
+    producer_->send(topic, records, partition);
+  }
+  void flush() override { producer_->flush(); }
+  std::map<TopicPartition, std::int64_t> commit(const std::string& group,
+                                                std::span<const OffsetCommit>) override {
+    return producer_->commit(group, {});
+  }
+  void abort() noexcept override { producer_->abort(); }
+
+ private:
+  std::unique_ptr<Producer> producer_;
+};
+
+class LogWithoutOffsets final : public Log {
+ public:
+  explicit LogWithoutOffsets(std::shared_ptr<Log> log) : log_(std::move(log)) {}
+  std::unique_ptr<Consumer> consumer(const ConsumerOptions& options) override {
+    return log_->consumer(options);
+  }
+  std::unique_ptr<Producer> producer() override { return std::make_unique<WithoutOffsets>(log_->producer()); }
+  std::shared_ptr<const Records> read(const TopicPartition& partition, std::int64_t offset,
+                                      std::size_t max_bytes) override {
+    return log_->read(partition, offset, max_bytes);
+  }
+  std::pair<std::int64_t, std::int64_t> offsets(const TopicPartition& partition) override {
+    return log_->offsets(partition);
+  }
+  bool create_topic(const std::string& name, const TopicConfig& config) override {
+    return log_->create_topic(name, config);
+  }
+  std::optional<TopicInfo> topic(const std::string& name) override { return log_->topic(name); }
+  std::vector<TopicInfo> topics() override { return log_->topics(); }
+  std::map<TopicPartition, std::int64_t> group_offsets(const std::string& group) override {
+    return log_->group_offsets(group);
+  }
+  std::vector<std::string> groups() override { return log_->groups(); }
+
+ private:
+  std::shared_ptr<Log> log_;
+};
+
+TEST(UntilEnd, ProcessesWhatIsThereAndGoesOnFromThereNextTime) {
+  TestService service(sums);
+  EXPECT_EQ(service.run().rows_in, 0u);
+  service.produce_all(rows(1, 4));
+  EXPECT_EQ(service.run().rows_in, 3u);
+  EXPECT_EQ(service.committed("in"), 3);
+  EXPECT_EQ(service.run().rows_in, 0u);
+  service.produce_all(rows(4, 5));
+  const Summary summary = service.run();
+  EXPECT_EQ(summary.rows_in, 1u);
+  EXPECT_EQ(summary.rows_out, 1u);
+  EXPECT_EQ(service.values("out"), (Texts{with_sum(1, 1), with_sum(2, 3), with_sum(3, 6), with_sum(4, 10)}));
+}
+
+TEST(UntilEnd, LeavesRowsThatCameAfterTheStart) {
+  TestService service(stateless);
+  service.produce_all(rows(0, 3));
+  const std::shared_ptr<Log> log = service.context.log;
+  TestService writer("");
+  writer.context.log = log;
+  bool written = false;
+  service.context.log = std::make_shared<ObservedLog>(log, [&](std::string_view call) {
+    if (call != "Consumer::start" || written) return;
+    written = true;
+    writer.produce_all(rows(3, 6));
+  });
+  EXPECT_EQ(service.run().rows_in, 3u);
+  EXPECT_EQ(service.committed("in"), 3);
+  EXPECT_EQ(service.run().rows_in, 3u);
+}
+
+TEST(Count, ReadsSoManyRowsOfAllPartitions) {
+  for (const int workers : {1, 2}) {
+    TestService service(stateless);
+    service.context.options.workers = workers;
+    service.create_topic("in", 3);
+    for (int i = 0; i < 30; ++i) service.produce("in", std::nullopt, row(i), 1000, {}, i % 3);
+    service.limits.until_end = false;
+    service.limits.count = 7;
+    EXPECT_EQ(service.run().rows_in, 7u);
+    EXPECT_EQ(service.run().rows_in, 7u);
+    service.limits.count = 16;
+    EXPECT_EQ(service.run().rows_in, 16u);
+    EXPECT_EQ(service.read("out").size(), 30u);
+  }
+}
+
+TEST(Count, DoesNotCountRowsBehindTheEnd) {
+  TestService service(stateless);
+  service.create_topic("in", 2);
+  for (int i = 0; i < 4; ++i) service.produce("in", std::nullopt, row(i), 1000, {}, i % 2);
+  const std::shared_ptr<Log> log = service.context.log;
+  TestService writer("");
+  writer.context.log = log;
+  int started = 0;
+  service.context.log = std::make_shared<ObservedLog>(log, [&](std::string_view call) {
+    if (call != "Consumer::start" || ++started != 2) return;
+    for (int i = 0; i < 10; ++i) writer.produce("in", std::nullopt, row(i), 1000, {}, 0);
+  });
+  service.limits.count = 4;
+  EXPECT_EQ(service.run().rows_in, 4u);
+}
+
+TEST(Timeout, EndsARunWithoutNewRows) {
+  TestService service(stateless);
+  JumpingClock clock;
+  service.context.clock = &clock;
+  service.limits.until_end = false;
+  service.limits.timeout = std::chrono::seconds(1);
+  service.produce_all(rows(0, 3));
+  EXPECT_EQ(service.run().rows_in, 3u);
+  EXPECT_EQ(service.run().rows_in, 0u);
+}
+
+TEST(Timeout, DoesNotCountTheTimeThatRestoringTakes) {
+  TestService service(sums);
+  JumpingClock clock;
+  service.context.clock = &clock;
+  service.limits.until_end = false;
+  service.limits.timeout = std::chrono::seconds(5);
+  service.context.stores =
+      std::make_shared<ObservedStores>(memory_state_stores(), [&](std::string_view call) {
+        if (call == "StateStores::open") clock.jump(std::chrono::seconds(60));
+      });
+  service.produce_all(rows(0, 3));
+  EXPECT_EQ(service.run().rows_in, 3u);
+}
+
+TEST(Timeout, DoesNotCountTheTimeThatARowTakes) {
+  TestService service(stateless);
+  JumpingClock clock;
+  service.context.clock = &clock;
+  service.limits.until_end = false;
+  service.limits.timeout = std::chrono::seconds(5);
+  const std::shared_ptr<Log> log = service.context.log;
+  TestService writer("");
+  writer.context.log = log;
+  int asked = 0;
+  service.context.options.on_error = [&](const BadRow&) {
+    clock.jump(std::chrono::seconds(60));
+    if (++asked == 1) writer.produce_all(rows(0, 3));  // waits behind the slow row
+    return ErrorPolicy::skip;
+  };
+  service.produce_all({"slow"});
+  EXPECT_EQ(service.run().rows_in, 4u);
+}
+
+TEST(AtLeastOnce, GoesOnFromThePositionOfTheState) {
+  TestService service(sums);
+  service.context.options.processing_guarantee = ProcessingGuarantee::at_least_once;
+  service.produce_all(rows(1, 4));
+  const std::shared_ptr<Log> log = service.context.log;
+  service.context.log = std::make_shared<LogWithoutOffsets>(log);
+  service.run();
+  EXPECT_EQ(service.committed("in"), -1);
+  service.produce_all(rows(4, 5));
+  service.context.log = log;
+  EXPECT_EQ(service.run().rows_in, 1u);
+  EXPECT_EQ(service.values("out").back(), with_sum(4, 10));
+  // The same without the local state.
+  service.context.log = std::make_shared<LogWithoutOffsets>(log);
+  service.context.stores = memory_state_stores();
+  service.produce_all(rows(5, 6));
+  EXPECT_EQ(service.run().rows_in, 1u);
+  EXPECT_EQ(service.values("out").back(), with_sum(5, 15));
+}
+
+TEST(UntilEnd, ComesThoughTheTopicHasForgottenRowsBehindTheState) {
+  TestService service(sums);
+  TopicConfig config;
+  config.retention_bytes = 1;
+  service.context.log->create_topic("in", config);
+  service.produce_all(rows(1, 3));
+  service.run();
+  service.produce_all(rows(3, 20));  // only the last block is kept
+  const auto [first, end] = service.context.log->offsets({"in", 0});
+  EXPECT_EQ(first, end - 1);
+  EXPECT_EQ(service.run().rows_in, 1u);
+  EXPECT_EQ(service.committed("in"), end);
+}
+
+TEST(Stages, OfSeveralTopicsRunInOneApplication) {
+  for (const int workers : {1, 2, 5}) {
+    TestService service(R"(a = app.dataframe(app.topic("a"))
+a["s"] = a["x"].rolling(10, min_periods=1).sum()
+a.to_topic(app.topic("out-a"))
+b = app.dataframe(app.topic("b"))
+b["d"] = b["x"].diff()
+b.to_topic(app.topic("out-b"))
+c = app.dataframe(app.topic("a"))
+c.to_topic(app.topic("out-c"))
+)");
+    service.context.options.workers = workers;
+    service.create_topic("a", 2);
+    for (int i = 0; i < 4; ++i) {
+      for (const char* topic : {"a", "b"}) {
+        service.produce(topic, "k", row(i));
+        service.produce(topic, "l", row(i * 10));
+      }
+    }
+    EXPECT_EQ(service.run().rows_in, 16u);
+    EXPECT_EQ(service.by_key("out-a")["k"],
+              (Texts{with_sum(0, 0), with_sum(1, 1), with_sum(2, 3), with_sum(3, 6)}));
+    EXPECT_EQ(service.by_key("out-b")["l"], (Texts{R"({"x":0,"d":null})", R"({"x":10,"d":10})",
+                                                   R"({"x":20,"d":10})", R"({"x":30,"d":10})"}));
+    EXPECT_EQ(service.read("out-c").size(), 8u);
+  }
+}
+
+TEST(Workers, MoreThanPartitionsAllEnd) {
+  TestService service(sums);
+  service.context.options.workers = 8;
+  service.create_topic("in", 2);
+  for (int i = 0; i < 20; ++i) service.produce("in", "key" + std::to_string(i % 5), row(1));
+  EXPECT_EQ(service.run().rows_in, 20u);
+  for (const auto& [key, values] : service.by_key("out")) {
+    EXPECT_EQ(values, (Texts{with_sum(1, 1), with_sum(1, 2), with_sum(1, 3), with_sum(1, 4)})) << key;
+  }
+}
+
+TEST(Workers, StopWhenOneOfThemFails) {
+  TestService service(stateless);
+  service.context.options.workers = 3;
+  service.create_topic("in", 3);
+  for (int i = 0; i < 3; ++i) service.produce("in", std::nullopt, row(i), 1000, {}, i);
+  service.limits.until_end = false;
+  std::atomic<int> polls = 0;
+  service.context.log = std::make_shared<ObservedLog>(service.context.log, [&](std::string_view call) {
+    if (call == "Consumer::poll" && ++polls == 5) throw Error(ErrorKind::broker, "gone");
+  });
+  EXPECT_EQ(service.run_to_error(ErrorKind::broker), "gone");
+}
+
+TEST(Stop, FromAnotherThreadEndsWithACheckpoint) {
+  TestService service(sums);
+  service.create_topic("out", 1);
+  service.produce_all(rows(1, 4));
+  service.limits.until_end = false;
+  RunState state;
+  std::thread stopper([&] {
+    // Another group waits for the results.
+    const auto consumer = service.context.log->consumer({.group = "watcher"});
+    consumer->subscribe({"out"});
+    for (std::size_t seen = 0; seen < 3;) {
+      const PollResult result = consumer->poll(std::chrono::milliseconds(50));
+      for (const TopicPartition& partition : result.assigned) consumer->start(partition, 0);
+      for (const auto& records : result.records) seen += records->rows.size();
+    }
+    state.stop = true;
+  });
+  service.run(state);
+  stopper.join();
+  EXPECT_EQ(service.committed("in"), 3);
+}
+
+TEST(Late, RowsCountOnceHoweverManyStepsFindThemLate) {
+  TestService service(R"(sdf = app.dataframe(app.topic("in", timestamp="t"))
+sdf["a"] = sdf["x"].rolling("1s").sum()
+sdf["b"] = sdf["x"].rolling("2s").sum()
+sdf.to_topic(app.topic("out"))
+)");
+  service.produce_all({R"({"t":10000,"x":1})", R"({"t":8500,"x":2})", R"({"t":1000,"x":4})"});
+  const Summary summary = service.run();
+  EXPECT_EQ(summary.late, 2u);
+  EXPECT_EQ(summary.rows_out, 3u);
+  EXPECT_EQ(service.values("out"),
+            (Texts{R"({"t":10000,"x":1,"a":1,"b":1})", R"({"t":8500,"x":2,"a":null,"b":2})",
+                   R"({"t":1000,"x":4,"a":null,"b":null})"}));
+  EXPECT_EQ(service.stages[0]->counters[1].late, 2u);
+  EXPECT_EQ(service.stages[0]->counters[2].late, 1u);
+}
+
+TEST(Late, RowsAreDroppedOrRoutedWhereThatIsAskedFor) {
+  TestService service(R"(sdf = app.dataframe(app.topic("in", timestamp="t"))
+sdf["a"] = sdf["x"].rolling("1s", on_late="drop").sum()
+sdf.to_topic(app.topic("dropped"))
+other = app.dataframe(app.topic("in", timestamp="t"))
+other["y"] = other["x"] + 1
+other["a"] = other["x"].rolling("1s", on_late=app.topic("late"), name="routed").sum()
+other.to_topic(app.topic("routed"))
+)");
+  service.produce_all({R"({"t":10000,"x":1})", R"({"t":1000,"x":2})"});
+  const Summary summary = service.run();
+  EXPECT_EQ(summary.late, 1u);
+  EXPECT_EQ(service.values("dropped"), Texts{R"({"t":10000,"x":1,"a":1})"});
+  EXPECT_EQ(service.values("routed"), Texts{R"({"t":10000,"x":1,"y":2,"a":1})"});
+  EXPECT_EQ(service.values("late"), Texts{R"({"t":1000,"x":2,"y":3})"});
+}
+
+TEST(Cut, KeepsRowsBeforeTheEndAndNoMoreThanWanted) {
+  auto records = std::make_shared<Records>();
+  for (const std::int64_t offset : {3, 4, 9}) {
+    Record record;
+    record.offset = offset;
+    records->rows.push_back(record);
+  }
+  records->next_offset = 12;
+  EXPECT_EQ(cut(records, 12, SIZE_MAX), records);
+  EXPECT_EQ(cut(records, 9, SIZE_MAX)->rows.size(), 2u);
+  EXPECT_EQ(cut(records, 9, SIZE_MAX)->next_offset, 9);
+  EXPECT_EQ(cut(records, 12, 1)->next_offset, 4);
+  EXPECT_TRUE(cut(records, 0, 5)->rows.empty());
+}
+
+}  // namespace
+}  // namespace tiderace
