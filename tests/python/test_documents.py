@@ -228,7 +228,7 @@ def test_the_two_programs_of_the_readme_give_the_same_rows(tmp_path: Path) -> No
             for second in range(30):
                 row = {"gForceX": float(second), "gForceY": -1, "gForceZ": 0.5}
                 producer.produce("phone-data", "anna", row if second % 5 else {"speed": 3.5}, second * 1000)
-        command = [sys.executable, source] if name.endswith(".py") else [build(source)]
+        command: list[str | Path] = [sys.executable, source] if name.endswith(".py") else [build(source)]
         found.append(serve(command, directory, wanted=24))
     assert len(found[0]) == 24
     assert found[0] == found[1]
