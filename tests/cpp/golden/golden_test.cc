@@ -83,6 +83,7 @@ class GoldenRun {
     write_input();
   }
   ~GoldenRun() {
+    context_ = RuntimeContext();  // it holds the log, which works in the background as long as it lives
     log_.reset();
     base_.reset();
     if (!directory_.empty()) fs::remove_all(directory_);
