@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 
 #include "api/application_state.h"
 #include "api/frame_access.h"
@@ -61,6 +62,10 @@ ApplicationOptions completed(ApplicationOptions options) {
   }
   if (options.state_dir.empty())
     options.state_dir = embedded_directory(options.broker_address).value_or(".tiderace") + "/state";
+  // A program that changes its working directory later goes on with the same files.
+  options.state_dir = std::filesystem::absolute(options.state_dir).string();
+  if (const auto directory = embedded_directory(options.broker_address); directory && !directory->empty())
+    options.broker_address = "embedded:" + std::filesystem::absolute(*directory).string();
   return options;
 }
 
