@@ -1,9 +1,9 @@
 // A checkpoint of 1,000 changed keys in a state of a million: what a rolling mean writes, and RocksDB taking
 // it.
 #include <benchmark/benchmark.h>
-#include <stdlib.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <string>

@@ -14,9 +14,9 @@ enum class Kind : std::uint8_t {
   string = 8,
   bytes = 16,
   nested = 32,  ///< an object or array, as its raw JSON text
-  /// A value that cannot be used and is not touched by anybody yet: see `columnar/invalid.h` for what it says of what is
-  /// wrong (a number beyond int64, a lone surrogate, a duplicated field, ...). An expression that reads it
-  /// makes the row bad; nobody else sees it.
+  /// A value that cannot be used and is not touched by anybody yet: see `columnar/invalid.h` for what it says
+  /// of what is wrong (a number beyond int64, a lone surrogate, a duplicated field, ...). An expression that
+  /// reads it makes the row bad; nobody else sees it.
   invalid = 64,
 };
 

@@ -10,8 +10,8 @@
 
 #include "base/error.h"
 #include "expr/lanes.h"
-#include "expr/spelling.h"
-#include "expr/utf8.h"
+#include "expr/text/spelling.h"
+#include "expr/text/utf8.h"
 
 namespace tiderace {
 namespace {

@@ -10,8 +10,8 @@
 #include "expr/compare.h"
 #include "expr/logic.h"
 #include "expr/numeric.h"
-#include "expr/spelling.h"
-#include "expr/strings.h"
+#include "expr/text/spelling.h"
+#include "expr/text/strings.h"
 
 namespace tiderace {
 

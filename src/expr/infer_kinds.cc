@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "expr/expression.h"
-#include "expr/spelling.h"
+#include "expr/text/spelling.h"
 
 namespace tiderace {
 namespace {

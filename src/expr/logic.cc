@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "expr/lanes.h"
-#include "expr/spelling.h"
+#include "expr/text/spelling.h"
 
 namespace tiderace {
 namespace {

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "expr/compare.h"
 #include "expr/lanes.h"
-#include "expr/spelling.h"
+#include "expr/text/spelling.h"
 
 namespace tiderace {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "expr/spelling.h"
+#include "expr/text/spelling.h"
 
 namespace tiderace {
 namespace {

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "expr/expression.h"
-#include "expr/spelling.h"
+#include "expr/text/spelling.h"
 
 namespace tiderace {
 namespace {

@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "operators/operator.h"
-#include "operators/resolve.h"
+#include "operators/resolve/resolve.h"
 
 namespace tiderace {
 

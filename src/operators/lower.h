@@ -8,7 +8,7 @@
 
 #include "log/log.h"
 #include "operators/operator.h"
-#include "operators/resolve.h"
+#include "operators/resolve/resolve.h"
 #include "state/key_table.h"
 #include "state/store.h"
 

@@ -4,7 +4,7 @@
 
 #include "formats/json/decoder.h"
 #include "operators/operator.h"
-#include "operators/resolve.h"
+#include "operators/resolve/resolve.h"
 #include "state/key_table.h"
 
 namespace tiderace {

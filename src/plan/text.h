@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "expr/spelling.h"
+#include "expr/text/spelling.h"
 #include "plan/plan.h"
 
 namespace tiderace {

@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "log/log.h"
-#include "operators/resolve.h"
+#include "operators/resolve/resolve.h"
 #include "runtime/metrics.h"
 #include "state/store.h"
 

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "plan/parse.h"
+#include "plan/parse/parse.h"
 #include "plan/plan_text.h"
 
 /// Any text either builds a plan, which then prints and parses as itself, or is an Error of kind plan.

@@ -5,7 +5,7 @@
 #include "log/embedded/embedded_consumer.h"
 #include "log/embedded/embedded_files.h"
 #include "log/embedded/embedded_producer.h"
-#include "log/embedded/maintenance.h"
+#include "log/embedded/maintenance/maintenance.h"
 
 namespace tiderace {
 namespace {

@@ -1,12 +1,13 @@
 #pragma once
 
+#include <tiderace/options.h>
+
 #include <chrono>
 #include <memory>
 #include <string>
 
 #include "base/clock.h"
 #include "log/log.h"
-#include <tiderace/options.h>
 
 namespace tiderace {
 

@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "log/embedded/embedded_files.h"
-#include "log/embedded/maintenance.h"
+#include "log/embedded/maintenance/maintenance.h"
 #include "log/log.h"
 #include "log/pending_records.h"
 

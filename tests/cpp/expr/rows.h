@@ -8,7 +8,7 @@
 #include "columnar/batch.h"
 #include "expr/evaluate.h"
 #include "expr/expression.h"
-#include "expr/spelling.h"
+#include "expr/text/spelling.h"
 
 namespace tiderace::testing {
 

@@ -246,7 +246,8 @@ TEST(JsonDecoder, Limits) {
   options.max_depth = 2;
   EXPECT_EQ(decode(options, R"({"a":[1]})"), "nested [1]");
   EXPECT_EQ(decode(options, R"({"a":[[1]]})"), "too_large: found nesting deeper than max_depth=2 at byte 6");
-  EXPECT_EQ(decode(options, R"({"b":{"a":{}}})"), "too_large: found nesting deeper than max_depth=2 at byte 10");
+  EXPECT_EQ(decode(options, R"({"b":{"a":{}}})"),
+            "too_large: found nesting deeper than max_depth=2 at byte 10");
   options = reading({"gps.lat.x"});
   options.max_depth = 2;
   EXPECT_EQ(decode(options, R"({"gps":{"lat":{}}})"),

@@ -166,7 +166,8 @@ TEST(JsonOracle, FloatsOfEveryLengthAreCorrectlyRounded) {
     for (int left = static_cast<int>(random() % 11); left >= 0; --left)
       text += static_cast<char>('0' + random() % 10);
     const std::size_t first = text.find_first_of("123456789");
-    text = fmt::format("{}{}.", text[0] == '-' ? "-" : "", first == std::string::npos ? "0" : text.substr(first));
+    text = fmt::format("{}{}.", text[0] == '-' ? "-" : "",
+                       first == std::string::npos ? "0" : text.substr(first));
     for (int left = static_cast<int>(random() % 20); left >= 0; --left)
       text += static_cast<char>('0' + random() % 10);
     if (random() % 8 == 0) text += fmt::format("e{}", static_cast<int>(random() % 640) - 330);

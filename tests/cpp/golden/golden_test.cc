@@ -12,7 +12,7 @@
 #include "golden/test_log.h"
 #include "log/embedded/embedded_log.h"
 #include "log/memory/memory_log.h"
-#include "plan/parse.h"
+#include "plan/parse/parse.h"
 #include "runtime/runner.h"
 
 namespace tiderace {

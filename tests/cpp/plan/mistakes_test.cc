@@ -1,5 +1,5 @@
 #include "plan/offset.h"
-#include "plan/parse.h"
+#include "plan/parse/parse.h"
 #include "plan/support.h"
 
 namespace tiderace::plan {

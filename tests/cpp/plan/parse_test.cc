@@ -1,4 +1,4 @@
-#include "plan/parse.h"
+#include "plan/parse/parse.h"
 
 #include <fmt/format.h>
 

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "operators/resolve.h"
+#include "operators/resolve/resolve.h"
 
 namespace tiderace {
 

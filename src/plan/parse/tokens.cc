@@ -1,4 +1,4 @@
-#include "plan/tokens.h"
+#include "plan/parse/tokens.h"
 
 #include <fmt/format.h>
 
@@ -6,8 +6,8 @@
 #include <optional>
 
 #include "base/error.h"
-#include "expr/spelling.h"
-#include "expr/utf8.h"
+#include "expr/text/spelling.h"
+#include "expr/text/utf8.h"
 
 namespace tiderace::plan {
 namespace {

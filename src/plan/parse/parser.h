@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "plan/parse_value.h"
-#include "plan/tokens.h"
+#include "plan/parse/parse_value.h"
+#include "plan/parse/tokens.h"
 
 namespace tiderace::plan {
 

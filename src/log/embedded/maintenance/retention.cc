@@ -1,4 +1,4 @@
-#include "log/embedded/retention.h"
+#include "log/embedded/maintenance/retention.h"
 
 #include "log/embedded/schema.h"
 

@@ -4,8 +4,8 @@
 #include <charconv>
 #include <limits>
 
-#include "expr/spelling.h"
-#include "plan/parser.h"
+#include "expr/text/spelling.h"
+#include "plan/parse/parser.h"
 
 namespace tiderace::plan {
 namespace {

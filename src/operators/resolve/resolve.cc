@@ -1,4 +1,4 @@
-#include "operators/resolve.h"
+#include "operators/resolve/resolve.h"
 
 #include <algorithm>
 #include <map>
@@ -6,7 +6,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
-#include "operators/scope.h"
+#include "operators/resolve/scope.h"
 
 namespace tiderace {
 namespace {

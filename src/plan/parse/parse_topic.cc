@@ -3,7 +3,7 @@
 #include <limits>
 
 #include "plan/offset.h"
-#include "plan/parse_value.h"
+#include "plan/parse/parse_value.h"
 
 namespace tiderace::plan {
 namespace {

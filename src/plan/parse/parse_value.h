@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "plan/frame.h"
-#include "plan/tokens.h"
+#include "plan/parse/tokens.h"
 
 namespace tiderace::plan {
 

@@ -1,4 +1,4 @@
-#include "log/embedded/compaction.h"
+#include "log/embedded/maintenance/compaction.h"
 
 #include <algorithm>
 #include <limits>

@@ -1,4 +1,4 @@
-#include "expr/spelling.h"
+#include "expr/text/spelling.h"
 
 #include <fmt/format.h>
 

@@ -1,10 +1,10 @@
-#include "expr/strings.h"
+#include "expr/text/strings.h"
 
 #include <re2/re2.h>
 
 #include "base/error.h"
-#include "expr/spelling.h"
-#include "expr/utf8.h"
+#include "expr/text/spelling.h"
+#include "expr/text/utf8.h"
 
 namespace tiderace {
 namespace {

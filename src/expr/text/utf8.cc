@@ -1,4 +1,4 @@
-#include "expr/utf8.h"
+#include "expr/text/utf8.h"
 
 #include <utf8proc.h>
 

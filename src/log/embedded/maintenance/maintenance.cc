@@ -1,11 +1,11 @@
-#include "log/embedded/maintenance.h"
+#include "log/embedded/maintenance/maintenance.h"
 
 #include <algorithm>
 
 #include "base/error.h"
 #include "base/logging.h"
-#include "log/embedded/compaction.h"
-#include "log/embedded/retention.h"
+#include "log/embedded/maintenance/compaction.h"
+#include "log/embedded/maintenance/retention.h"
 
 namespace tiderace {
 namespace {

@@ -1,4 +1,4 @@
-#include "plan/parse.h"
+#include "plan/parse/parse.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 #include <array>
 
 #include "base/error.h"
-#include "plan/parser.h"
+#include "plan/parse/parser.h"
 
 namespace tiderace::plan {
 namespace {

@@ -4,7 +4,7 @@
 #include <tuple>
 
 #include "plan/offset.h"
-#include "plan/parse_value.h"
+#include "plan/parse/parse_value.h"
 
 namespace tiderace::plan {
 namespace {

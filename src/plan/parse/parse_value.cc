@@ -1,10 +1,10 @@
-#include "plan/parse_value.h"
+#include "plan/parse/parse_value.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "expr/spelling.h"
+#include "expr/text/spelling.h"
 
 namespace tiderace::plan {
 namespace {

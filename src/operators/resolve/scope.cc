@@ -1,4 +1,4 @@
-#include "operators/scope.h"
+#include "operators/resolve/scope.h"
 
 #include <algorithm>
 
