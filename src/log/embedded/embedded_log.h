@@ -36,8 +36,8 @@ struct EmbeddedOptions {
   std::string vfs = {};
 };
 
-/// The log in the SQLite file `log.db` below `directory` (made if absent): DESIGN.md, "The embedded log". Any
-/// number of processes may use one directory. A background thread, from the first producer on, copies the
+/// The log in the SQLite file `log.db` below `directory` (made if absent): see docs/guide/embedded-log.md.
+/// Any number of processes may use one directory. A background thread, from the first producer on, copies the
 /// write-ahead log into the file, drops what retention lets go, and compacts. `clock` must outlive the log.
 ///
 /// A disk that fails for good in the middle of a commit is like a power cut in it: whoever opens the log
