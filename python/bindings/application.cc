@@ -9,6 +9,7 @@
 #include "api/table_internal.h"
 #include "arguments.h"
 #include "bindings.h"
+#include "runtime/progress.h"
 #include "table.h"
 
 namespace tiderace::python {
@@ -126,6 +127,16 @@ Backtest backtest(Application& self, const plan::Frame& frame, const InputTable&
 }
 
 }  // namespace
+
+void draw_progress_in_notebook() {
+  set_progress_output([](std::string_view text) {
+    const nb::gil_scoped_acquire gil;
+    const nb::object error = nb::module_::import_("sys").attr("stderr");
+    if (error.is_none()) return;
+    error.attr("write")(nb::str(text.data(), text.size()));
+    error.attr("flush")();
+  });
+}
 
 void bind_application(nb::module_& module) {
   nb::class_<Backtest>(module, "Backtest")

@@ -27,6 +27,9 @@ struct ModelHandle {
   std::shared_ptr<Model> model;
 };
 
+/// Bars go to Python's standard error, which notebooks show.
+void draw_progress_in_notebook();
+
 void bind_values(nb::module_& module);  ///< BadRow, Summary, Topic
 void bind_series(nb::module_& module);
 void bind_frame(nb::module_& module);

@@ -9,6 +9,8 @@ NB_MODULE(_tiderace, module) {
   module.doc() = "The C++ engine of tiderace; its front end is the package `tiderace`.";
   module.attr("version") = TIDERACE_VERSION;
   register_exceptions();
+  const auto modules = nb::cast<nb::dict>(nb::module_::import_("sys").attr("modules"));
+  if (modules.contains("ipykernel")) draw_progress_in_notebook();
   bind_values(module);
   bind_models(module);
   bind_series(module);

@@ -10,19 +10,43 @@
 
 namespace tiderace {
 
+namespace {
+
 constexpr std::int64_t second_ns = 1'000'000'000;
+constexpr int line_width = 78;  // a new line covers the one before it; notebooks know no escape sequences
+
+std::function<void(std::string_view)>& output() {
+  static std::function<void(std::string_view)> output;
+  return output;
+}
+
+}  // namespace
+
+void set_progress_output(std::function<void(std::string_view)> given) {
+  output() = std::move(given);
+}
 
 Progress::Progress(std::string what, std::uint64_t total, Clock& clock, bool shown)
     : what_(std::move(what)),
       total_(total),
       clock_(clock),
       shown_(shown),
-      terminal_(::isatty(STDERR_FILENO) == 1),
+      terminal_(output() || ::isatty(STDERR_FILENO) == 1),
       begin_ns_(clock.steady_ns()),
       next_ns_(begin_ns_ + second_ns) {}
 
 Progress::~Progress() {
-  if (drawn_ && terminal_) std::fputs("\r\x1b[K", stderr);
+  if (!drawn_ || !terminal_) return;
+  try {
+    write(fmt::format("\r{:{}}\r", "", line_width));
+  } catch (...) {  // a bar is not worth a backtest
+  }
+}
+
+void Progress::write(std::string_view text) const {
+  if (output()) return output()(text);
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
 }
 
 void Progress::reached(std::uint64_t done) {
@@ -46,10 +70,9 @@ void Progress::draw() {
   }
   constexpr std::size_t width = 30;
   const auto filled = static_cast<std::size_t>(share * width);
-  const std::string bar = fmt::format("\r\x1b[K{} [{}{}] {:3.0f} % {:.0f}/s", what_, std::string(filled, '#'),
+  const std::string bar = fmt::format("{} [{}{}] {:3.0f} % {:.0f}/s", what_, std::string(filled, '#'),
                                       std::string(width - filled, '.'), share * 100, rate);
-  std::fputs(bar.c_str(), stderr);
-  std::fflush(stderr);
+  write(fmt::format("\r{:{}}", bar, line_width));
 }
 
 }  // namespace tiderace

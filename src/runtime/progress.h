@@ -1,14 +1,21 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <string_view>
 
 #include "base/clock.h"
 
 namespace tiderace {
 
-/// Tells a person how far a long piece of work is: a bar on standard error where that is a terminal, else a
-/// log line (level info) every ten seconds. Silent for what is done within a second. One thread.
+/// Where bars are drawn from now on, for a front end whose user looks elsewhere than at standard error (a
+/// notebook). Before anything runs; empty: standard error, if it is a terminal.
+void set_progress_output(std::function<void(std::string_view)> output);
+
+/// Tells a person how far a long piece of work is: a bar on standard error where that is a terminal, or where
+/// `set_progress_output` says, else a log line (level info) every ten seconds. Silent for what is done within
+/// a second. One thread.
 class Progress {
  public:
   /// `total` items of `what`, for example `restoring phone-data/0`; `shown` false: says nothing.
@@ -21,6 +28,7 @@ class Progress {
 
  private:
   void draw();
+  void write(std::string_view text) const;
 
   std::string what_;
   std::uint64_t total_;
