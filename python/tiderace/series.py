@@ -335,7 +335,7 @@ def _binary(op: str, left: object, right: object) -> Series:
 
 
 def where(condition: object, then: object, otherwise: object) -> Series:
-    """`then` where `condition` is true, `otherwise` where it is false, null where it is null.
+    """`then` where `condition` is true, `otherwise` where it is false or null.
 
     The branch that is not taken is not judged: a value of a wrong kind in it does not make the row bad.
 

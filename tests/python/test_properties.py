@@ -146,7 +146,7 @@ def test_isin_and_where(rows: list[tuple[Any, ...]], values: list[int]) -> None:
     found = ours(lambda a, b: a.isin(values), rows)
     assert found == [a is not None and a in values for a, _ in rows]
     found = ours(lambda a, b: tr.where(a > b, a, b), rows)
-    assert found == [None if a is None or b is None else max(a, b) for a, b in rows]
+    assert found == [b if a is None or b is None else max(a, b) for a, b in rows]
 
 
 @given(rows=columns(TEXTS, TEXTS))
