@@ -47,6 +47,6 @@ def check(tree: Tree) -> list[str]:
             problems.append(f"{path}: {lines} lines, at most {limit}")
         if decision and not re.fullmatch(r"\d{4}-[a-z0-9-]+\.md", path.name) and path.name != "README.md":
             problems.append(f"{path}: a decision is named NNNN-title.md")
-    if Path("ARCHITECTURE.md") in tree.files:
-        problems += _missing_names(tree, Path("ARCHITECTURE.md"))
+        if decision or path == Path("ARCHITECTURE.md"):
+            problems += _missing_names(tree, path)
     return problems

@@ -155,7 +155,7 @@ def test_documents_finds(tmp_path: Path) -> None:
         {
             "README.md": "line\n" * 151,
             "ARCHITECTURE.md": "`log/log.h` and `log/gone.cc`, [a](docs/none.md)\n",
-            "docs/decisions/one.md": "line\n" * 61,
+            "docs/decisions/one.md": "`log/lost.h`\n" + "line\n" * 60,
             "src/log/log.h": "",
         },
     )
@@ -165,4 +165,5 @@ def test_documents_finds(tmp_path: Path) -> None:
         "README.md: 151 lines, at most 150",
         "docs/decisions/one.md: 61 lines, at most 60",
         "docs/decisions/one.md: a decision is named NNNN-title.md",
+        "docs/decisions/one.md: names log/lost.h, which does not exist",
     ]
