@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "log/memory/memory_log.h"
-#include "plan/parse.h"
+#include "plan/parse/parse.h"
 #include "runtime/runner.h"
 
 namespace tiderace {
