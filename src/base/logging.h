@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -16,6 +18,22 @@ enum class LogLevel { debug, info, warning, error };
 /// Writes one line `2026-11-23T10:00:00.000Z LEVEL text` to standard error in one `write`. Any thread. Never
 /// on the row path: what can happen once a row is counted and logged at most once a second by its owner.
 void log_line(LogLevel level, std::string_view text) noexcept;
+
+/// Keeps what may happen at every row to a line a second. One thread.
+class LogPace {
+ public:
+  /// Notes `events` more; returns how many there were since the last line if it is time for the next, else 0.
+  [[nodiscard]] std::uint64_t note(std::uint64_t events, std::int64_t steady_ns) noexcept {
+    waiting_ += events;
+    if (waiting_ == 0 || (last_ns_ && steady_ns - *last_ns_ < 1'000'000'000)) return 0;
+    last_ns_ = steady_ns;
+    return std::exchange(waiting_, 0);
+  }
+
+ private:
+  std::uint64_t waiting_ = 0;
+  std::optional<std::int64_t> last_ns_;
+};
 
 template <class... Args>
 void log(LogLevel level, fmt::format_string<Args...> format, Args&&... args) {

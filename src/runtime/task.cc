@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/logging.h"
 #include "runtime/state_format.h"
 
 namespace tiderace {
@@ -126,6 +127,7 @@ void Task::settle(std::size_t step, Batch& batch, StepReport& report, std::span<
   run.not_finite += report.not_finite;
   count(counters.late, report.late.size());
   for (const std::uint32_t row : report.late) run.late += mark(late_, row) ? 1 : 0;
+  if (!report.late.empty()) log_late(step, report.late);
   if (report.bad.empty()) return;
 
   count(counters.bad, report.bad.size());
@@ -139,6 +141,7 @@ void Task::settle(std::size_t step, Batch& batch, StepReport& report, std::span<
       return;
     }
     ++run.bad;
+    log_bad(row, policy);
     if (policy == ErrorPolicy::dead_letter && input_) dead_letters_.emplace_back(entry.row, std::move(row));
   }
   std::vector<std::uint32_t> kept;
@@ -149,6 +152,25 @@ void Task::settle(std::size_t step, Batch& batch, StepReport& report, std::span<
     if (next == report.bad.end() || next->row != batch.rows[i]) kept.push_back(i);
   }
   if (kept.size() != batch.size()) batch.keep(kept, live);
+}
+
+void Task::log_late(std::size_t step, std::span<const std::uint32_t> rows) {
+  const std::uint64_t events = late_pace_.note(rows.size(), context_.clock->steady_ns());
+  if (events == 0) return;
+  const Record* const record = input_record(rows.back());
+  log(LogLevel::warning,
+      "{} partition {}: late rows: {}, the last at offset {}, step {} {}; grace= waits longer for them, "
+      "on_late= says where they go",
+      partition_.topic, partition_.partition, events,
+      record != nullptr ? record->offset : static_cast<std::int64_t>(first_row_ + rows.back()), step,
+      stage_.resolved.steps[step].text);
+}
+
+void Task::log_bad(const BadRow& row, ErrorPolicy policy) {
+  const std::uint64_t events = bad_pace_.note(1, context_.clock->steady_ns());
+  if (events == 0) return;
+  log(LogLevel::warning, "bad rows {}: {}, the last: {}",
+      policy == ErrorPolicy::skip ? "skipped" : "sent to the dead letters", events, row.to_string());
 }
 
 /// In the order of the rows, whichever steps found them bad, so that it does not depend on how rows were

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/logging.h"
 #include "operators/lower.h"
 #include "operators/reader.h"
 #include "runtime/bad_rows.h"
@@ -58,6 +59,9 @@ class Task {
   [[nodiscard]] BadRow bad_row(std::size_t step, const RowErrors::Entry& entry) const;
   [[nodiscard]] const Record* input_record(std::uint32_t row) const noexcept;
   [[nodiscard]] bool mark(std::vector<bool>& rows, std::uint32_t row) const;
+  /// A line a second at most, so that nothing is silent and nothing floods.
+  void log_late(std::size_t step, std::span<const std::uint32_t> rows);
+  void log_bad(const BadRow& row, ErrorPolicy policy);
 
   const RuntimeContext& context_;
   Stage& stage_;
@@ -69,6 +73,8 @@ class Task {
   std::vector<std::unique_ptr<Operator>> operators_;  ///< by step; none for the source
   std::int64_t position_ = 0;
   std::int64_t watermark_ns_ = INT64_MIN;
+  LogPace late_pace_;
+  LogPace bad_pace_;
 
   // Of the batch in hand.
   std::shared_ptr<const Records> input_;  ///< null where rows come from a table
