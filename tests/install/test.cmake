@@ -15,7 +15,7 @@ file(RENAME ${work}/first ${work}/prefix)
 run(${CMAKE_COMMAND} -S ${PROJECT} -B ${work}/build -G Ninja -DCMAKE_PREFIX_PATH=${work}/prefix
   -DCMAKE_CXX_COMPILER=${CXX} -DVERSION=${VERSION})
 run(${CMAKE_COMMAND} --build ${work}/build)
-run(${work}/build/program)
+run(${work}/build/program ${work}/data)
 if(NOT output STREQUAL "sound\n")
   message(FATAL_ERROR "the program printed: ${output}")
 endif()
