@@ -6,6 +6,7 @@
 
 #include <filesystem>
 
+#include "golden/test_log.h"
 #include "log/temporary_directory.h"
 #include "runtime/observed.h"
 #include "runtime/test_service.h"
@@ -161,6 +162,47 @@ sdf.to_topic(app.topic("out"))
     }
     if (expected.empty()) expected = service.by_key("out");
     EXPECT_EQ(service.by_key("out"), expected) << memory;
+  }
+}
+
+TEST(StateTtl, ForgetsTheSameWhateverTheBatchesAndRestarts) {
+  constexpr const char* plan = R"(sdf = app.dataframe(app.topic("in", timestamp="t"))
+sdf["n"] = sdf["x"].rolling(4, min_periods=1).count()
+sdf["s"] = sdf["x"].rolling("60s", grace="60s").sum()
+sdf["d"] = sdf["x"].diff()
+sdf.to_topic(app.topic("out"))
+)";
+  std::map<std::string, Texts> expected;
+  for (const std::size_t batch_rows : {std::size_t{1000}, std::size_t{1}, std::size_t{7}}) {
+    for (const int restarts : {0, 4}) {
+      TestService service(plan);
+      service.context.options.state_ttl = std::chrono::seconds(20);
+      service.context.options.commit_interval = std::chrono::nanoseconds(1);
+      service.context.options.max_state_memory = restarts == 0 ? std::size_t{1} << 20 : 0;
+      const std::shared_ptr<Log> log = service.context.log;
+      for (int i = 0; i < 300; ++i) {
+        const int t = i * 1000 - (i % 13 == 6 ? 25'000 : 0);
+        service.produce("in", "key" + std::to_string(i * i % 37),
+                        "{\"t\":" + std::to_string(std::max(t, 0)) + ",\"x\":" + std::to_string(i) + "}");
+        if (restarts > 0 && i % 60 == 59) {
+          service.context.log = std::make_shared<TestLog>(log, batch_rows);
+          service.run();
+          service.context.log = log;
+          if (i % 120 == 59) service.context.stores = memory_state_stores();
+        }
+      }
+      service.context.log = std::make_shared<TestLog>(log, batch_rows);
+      service.run();
+      if (expected.empty()) {
+        expected = service.by_key("out");
+        const Texts& values = expected.begin()->second;
+        EXPECT_TRUE(std::any_of(values.begin() + 1, values.end(), [](const std::string& value) {
+          return value.ends_with("\"d\":null}");
+        })) << "something is forgotten";
+      }
+      EXPECT_EQ(service.by_key("out"), expected)
+          << batch_rows << " rows a batch, " << restarts << " restarts";
+    }
   }
 }
 
