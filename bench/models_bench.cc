@@ -2,7 +2,7 @@
 
 #include <random>
 
-#include "models/model.h"
+#include "models/xgboost_model.h"
 
 namespace tiderace {
 namespace {

@@ -17,7 +17,7 @@ class PythonBatchFunction final : public BatchFunction {
   PythonBatchFunction(nb::object function, nb::object adapter)
       : function_(std::move(function)), adapter_(std::move(adapter)) {}
 
-  std::optional<std::string> call(std::span<const NamedColumn> columns,
+  std::optional<CallFailure> call(std::span<const NamedColumn> columns,
                                   std::vector<NamedColumn>& results) override {
     const std::size_t rows = columns.empty() ? 0 : columns[0].column.size();
     const nb::gil_scoped_acquire gil;
@@ -26,9 +26,9 @@ class PythonBatchFunction final : public BatchFunction {
       results = TableAccess::columns(from_capsule(nb::borrow(adapter_.get())(table)));
       return std::nullopt;
     } catch (nb::python_error& error) {
-      return describe_exception(error, function_.get());
+      return CallFailure{describe_exception(error, function_.get())};
     } catch (const Error& error) {
-      return error.what();
+      return CallFailure{error.what()};
     }
   }
 

@@ -11,7 +11,7 @@
 
 #include <memory>
 
-#include "models/model.h"
+#include "columnar/function.h"
 
 namespace tiderace::python {
 

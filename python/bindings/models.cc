@@ -9,6 +9,7 @@
 #include "exceptions.h"
 #include "held.h"
 #include "models/model_file.h"
+#include "models/xgboost_model.h"
 #include "python_to_json.h"
 
 namespace tiderace::python {
@@ -28,30 +29,41 @@ nb::object array_of(const FeatureMatrix& features) {
 
 class PythonModel final : public Model {
  public:
-  PythonModel(nb::object call, std::string name) : call_(std::move(call)), name_(std::move(name)) {}
+  PythonModel(nb::object call, std::string name, std::optional<std::size_t> trained_on,
+              std::vector<std::string> trained_names)
+      : call_(std::move(call)),
+        name_(std::move(name)),
+        trained_on_(trained_on),
+        trained_names_(std::move(trained_names)) {}
 
-  std::optional<std::string> predict(const FeatureMatrix& features, ColumnBuilder& predictions) override {
+  [[nodiscard]] std::optional<std::string> mismatch(std::span<const std::string> features) const override {
+    if (!trained_on_) return std::nullopt;
+    return feature_mismatch(name_, *trained_on_, trained_names_, features);
+  }
+
+  std::optional<CallFailure> predict(const FeatureMatrix& features, ColumnBuilder& predictions) override {
     const nb::gil_scoped_acquire gil;
     try {
       nb::list names;
       for (const std::string& name : features.names) names.append(name);
       return read(nb::borrow(call_.get())(array_of(features), names), features.rows, predictions);
     } catch (nb::python_error& error) {
-      return fmt::format("{}: {}", name_, describe_exception(error, nb::none()));
+      return CallFailure{fmt::format("{}: {}", name_, describe_exception(error, nb::none()))};
     } catch (const UnfitValue& unfit) {
-      return fmt::format("{}: a prediction is {}", name_, unfit.message);
+      return CallFailure{fmt::format("{}: a prediction is {}", name_, unfit.message)};
     }
   }
 
   [[nodiscard]] std::string name() const override { return name_; }
 
  private:
-  [[nodiscard]] std::optional<std::string> read(const nb::object& result, std::size_t rows,
+  [[nodiscard]] std::optional<CallFailure> read(const nb::object& result, std::size_t rows,
                                                 ColumnBuilder& predictions) const {
     const std::size_t found = nb::len(result);
     if (found != rows) {
-      return fmt::format("{}: wanted {} prediction{}, one for each row, found {}", name_, rows,
-                         rows == 1 ? "" : "s", found);
+      return CallFailure{fmt::format("{}: wanted {} prediction{}, one for each row, found {}", name_, rows,
+                                     rows == 1 ? "" : "s", found),
+                         true};
     }
     Vector<double> floats;
     Vector<std::int64_t> ints;
@@ -69,6 +81,8 @@ class PythonModel final : public Model {
 
   Held call_;
   std::string name_;
+  std::optional<std::size_t> trained_on_;
+  std::vector<std::string> trained_names_;
 };
 
 ModelHandle xgboost_model(const std::string& path, const std::string& sha256, const std::string& method) {
@@ -80,8 +94,10 @@ nb::bytes model_bytes(const std::string& path, const std::string& sha256) {
   return nb::bytes(bytes.data(), bytes.size());
 }
 
-ModelHandle python_model(nb::object call, std::string name) {
-  return {std::make_shared<PythonModel>(std::move(call), std::move(name))};
+ModelHandle python_model(nb::object call, std::string name, std::optional<std::size_t> trained_on,
+                         std::vector<std::string> trained_names) {
+  return {
+      std::make_shared<PythonModel>(std::move(call), std::move(name), trained_on, std::move(trained_names))};
 }
 
 }  // namespace
@@ -90,10 +106,13 @@ void bind_models(nb::module_& module) {
   nb::class_<ModelHandle>(module, "Model").def("__repr__", [](const ModelHandle& self) {
     return self.model->name();
   });
-  module.def("python_model", &python_model, nb::arg("call"), nb::arg("name"),
-             nb::sig("def python_model(call: object, name: str) -> Model"),
+  module.def("python_model", &python_model, nb::arg("call"), nb::arg("name"), nb::arg("trained_on").none(),
+             nb::arg("trained_names"),
+             nb::sig("def python_model(call: object, name: str, trained_on: int | None, trained_names: "
+                     "list[str]) -> Model"),
              "`call(features, names)` as a model: it gets a float64 array of its own, a row a line, and the "
-             "names of its columns, and returns an array with a value, or a row of values, for each row.");
+             "names of its columns, and returns an array with a value, or a row of values, for each row. "
+             "`trained_on`: how many features it wants, if that is known; `trained_names`: which, or none.");
   module.def("xgboost_model", &xgboost_model, nb::arg("path"), nb::arg("sha256"), nb::arg("method"));
   module.def("model_bytes", &model_bytes, nb::arg("path"), nb::arg("sha256"));
 }

@@ -43,8 +43,15 @@ class Model:
 
         Notes
         -----
-        Features are float64. A call that raises, or returns the wrong number of values, is split until only
-        the rows that fail alone are bad (kind `model`). *Threads*: the worker's.
+        Features are float64. A call that raises is split until only the rows that fail alone are bad (kind
+        `model`); one that returns the wrong number of values makes all rows of the call bad. *Threads*: the
+        worker's.
+
+        Raises
+        ------
+        PlanError
+            If the model says what it was trained on (`n_features_in_`, `feature_names_in_`, or in its file)
+            and these are other features.
 
         Examples
         --------
@@ -129,11 +136,19 @@ def _of_object(model: Any, name: str) -> Model:
             raise ConfigError(
                 f"{name}: wanted method 'predict' or 'predict_proba' of the model, found {method!r}"
             )
-        return _tiderace.python_model(_call_of(model, method), name)
+        return _tiderace.python_model(_call_of(model, method), name, *_trained_on(model))
 
     if not hasattr(model, "predict"):
         raise ConfigError(f"{name}: wanted a path or an object with predict(), found {type(model).__name__}")
     return Model(name, bind)
+
+
+def _trained_on(model: Any) -> tuple[int | None, list[str]]:
+    """How many features the model wants and their names, as far as it says so and would insist on it."""
+    count = getattr(model, "n_features_in_", None)
+    if not isinstance(count, int) or hasattr(model, "steps") or hasattr(model, "best_estimator_"):
+        return None, []  # a pipeline may select columns by name
+    return count, [str(name) for name in getattr(model, "feature_names_in_", ())]
 
 
 def _call_of(model: Any, method: str) -> Call:

@@ -14,7 +14,7 @@ class CallTable final : public BatchFunction {
  public:
   explicit CallTable(std::function<Table(const Table&)> function) : function_(std::move(function)) {}
 
-  std::optional<std::string> call(std::span<const NamedColumn> columns,
+  std::optional<CallFailure> call(std::span<const NamedColumn> columns,
                                   std::vector<NamedColumn>& results) override {
     try {
       const std::size_t rows = columns.empty() ? 0 : columns[0].column.size();
@@ -22,9 +22,9 @@ class CallTable final : public BatchFunction {
       results = TableAccess::columns(function_(table));
       return std::nullopt;
     } catch (const std::exception& error) {
-      return error.what();
+      return CallFailure{error.what()};
     } catch (...) {
-      return "the function threw something that is no std::exception";
+      return CallFailure{"the function threw something that is no std::exception"};
     }
   }
 

@@ -1,4 +1,4 @@
-#include "models/model.h"
+#include "models/xgboost_model.h"
 
 #include <tiderace/model.h>
 

@@ -48,6 +48,30 @@ class ValueFunction {
   virtual void call(const Column& values, ColumnBuilder& results, RowErrors& errors) = 0;
 };
 
+/// Why a call with a batch failed.
+struct CallFailure {
+  std::string message;
+  /// The answer does not fit the rows it was asked for (their number, its columns): all of them are bad.
+  /// Otherwise the halves of the batch are tried by themselves, down to the rows that fail alone. An answer
+  /// that does not fit is not tried so: a model that always says `[1]` would be right for every single row.
+  bool whole_call = false;
+};
+
+/// Calls `call(begin, end)` for the rows [begin, end) and whatever parts of them a failure asks for, in order;
+/// `bad(row, message)` for the rows that fail.
+template <class Call, class Bad>
+void call_in_parts(std::size_t begin, std::size_t end, const Call& call, const Bad& bad) {
+  const std::optional<CallFailure> failure = call(begin, end);
+  if (!failure) return;
+  if (failure->whole_call || end - begin == 1) {
+    for (std::size_t row = begin; row < end; ++row) bad(row, failure->message);
+    return;
+  }
+  const std::size_t middle = begin + (end - begin) / 2;
+  call_in_parts(begin, middle, call, bad);
+  call_in_parts(middle, end, call, bad);
+}
+
 struct NamedColumn {
   std::string name;
   Column column;
@@ -57,10 +81,39 @@ struct NamedColumn {
 class BatchFunction {
  public:
   virtual ~BatchFunction() = default;
-  /// Either fills `results` (each column as long as the input) or returns why the call failed; the caller
-  /// then splits the batch.
-  [[nodiscard]] virtual std::optional<std::string> call(std::span<const NamedColumn> columns,
+  /// Either fills `results` (each column as long as the input) or returns why the call failed.
+  [[nodiscard]] virtual std::optional<CallFailure> call(std::span<const NamedColumn> columns,
                                                         std::vector<NamedColumn>& results) = 0;
 };
+
+/// Rows of features, row-major; nulls are NaN.
+struct FeatureMatrix {
+  std::span<const double> values;
+  std::size_t rows = 0;
+  std::size_t columns = 0;
+  std::span<const std::string> names;  ///< of the columns, in order
+};
+
+/// A trained model: features in, one value a row out.
+class Model {
+ public:
+  virtual ~Model() = default;
+  /// Why it cannot take features of these names, as far as it knows; asked while the plan is built.
+  [[nodiscard]] virtual std::optional<std::string> mismatch(
+      std::span<const std::string> /*features*/) const {
+    return std::nullopt;
+  }
+  /// Sets every row of `predictions` (made with `features.rows` rows), or returns why the call failed.
+  [[nodiscard]] virtual std::optional<CallFailure> predict(const FeatureMatrix& features,
+                                                           ColumnBuilder& predictions) = 0;
+  /// What `app.explain()` prints, for example `shaking.ubj`.
+  [[nodiscard]] virtual std::string name() const = 0;
+};
+
+/// What `Model::mismatch` says of a model that was trained on `trained_on` features: nothing, if `found` has as
+/// many, under `trained_names` where it knows them.
+[[nodiscard]] std::optional<std::string> feature_mismatch(const std::string& model, std::size_t trained_on,
+                                                          std::span<const std::string> trained_names,
+                                                          std::span<const std::string> found);
 
 }  // namespace tiderace

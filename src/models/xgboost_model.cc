@@ -1,3 +1,5 @@
+#include "models/xgboost_model.h"
+
 #include <xgboost/c_api.h>
 
 #include <algorithm>
@@ -9,7 +11,6 @@
 
 #include "base/error.h"
 #include "models/document.h"
-#include "models/model.h"
 #include "models/model_file.h"
 #include "models/xgboost_header.h"
 
@@ -88,13 +89,17 @@ class XgboostModel : public Model {
     run({row, 1, header_.features, {}}, ignored);
   }
 
-  std::optional<std::string> predict(const FeatureMatrix& features, ColumnBuilder& predictions) override {
+  [[nodiscard]] std::optional<std::string> mismatch(std::span<const std::string> features) const override {
+    return feature_mismatch(name_, header_.features, header_.feature_names, features);
+  }
+
+  std::optional<CallFailure> predict(const FeatureMatrix& features, ColumnBuilder& predictions) override {
     if (features.rows == 0) return std::nullopt;
-    if (auto mismatch = check_features(features)) return mismatch;
+    TIDERACE_CHECK(features.columns == header_.features);  // see `mismatch`
     try {
       run(features, predictions);
     } catch (const Error& error) {
-      return fmt::format("{}: {}", name_, error.what());
+      return CallFailure{fmt::format("{}: {}", name_, error.what())};
     }
     return std::nullopt;
   }
@@ -102,28 +107,6 @@ class XgboostModel : public Model {
   [[nodiscard]] std::string name() const override { return name_; }
 
  private:
-  [[nodiscard]] std::optional<std::string> check_features(const FeatureMatrix& features) const {
-    if (features.columns != header_.features) {
-      return fmt::format(
-          "{}: the model was trained on {} features{}, found {} ({}); select the columns that it was trained "
-          "on",
-          name_, header_.features, listed(header_.feature_names), features.columns,
-          fmt::join(features.names, ", "));
-    }
-    if (!header_.feature_names.empty() && !features.names.empty() &&
-        !std::ranges::equal(header_.feature_names, features.names)) {
-      return fmt::format(
-          "{}: the model was trained on the features{}, found ({}); select them under these names, in this "
-          "order",
-          name_, listed(header_.feature_names), fmt::join(features.names, ", "));
-    }
-    return std::nullopt;
-  }
-
-  static std::string listed(const std::vector<std::string>& names) {
-    return names.empty() ? "" : fmt::format(" ({})", fmt::join(names, ", "));
-  }
-
   /// A matrix without features that carries the base score of each class for each row.
   [[nodiscard]] Matrix base_margin(std::size_t rows) const {
     std::vector<float> scores;

@@ -29,7 +29,9 @@ class MapBatchesOperator final : public Operator {
     if (!errors.empty()) keep_good(batch, columns, std::move(errors), report);
     if (batch.size() == 0) return;
     parts_.clear();
-    call(columns, 0, batch.size(), errors);
+    call_in_parts(
+        0, batch.size(), [&](std::size_t begin, std::size_t end) { return call(columns, begin, end); },
+        [&](std::size_t row, const std::string& why) { errors.add(row, BadRowKind::function, why); });
     if (!errors.empty()) {
       const std::vector<std::uint32_t> kept = errors.good_rows(batch.size());
       report.add(std::move(errors), batch);
@@ -48,24 +50,17 @@ class MapBatchesOperator final : public Operator {
     errors = RowErrors();
   }
 
-  /// Calls the function for the rows [begin, end); on failure for each half by itself. Good parts go to
-  /// `parts_` in order.
-  void call(const std::vector<NamedColumn>& columns, std::size_t begin, std::size_t end, RowErrors& errors) {
+  /// Calls the function for the rows [begin, end). Good parts go to `parts_` in order.
+  std::optional<CallFailure> call(const std::vector<NamedColumn>& columns, std::size_t begin,
+                                  std::size_t end) {
     std::vector<NamedColumn> part;
     for (const NamedColumn& column : columns)
       part.push_back({column.name, column.column.slice(begin, end - begin)});
     std::vector<NamedColumn> results;
-    std::optional<std::string> failure = plan_.function->call(part, results);
-    if (!failure) failure = wrong_shape(results, end - begin);
-    if (!failure) {
-      parts_.push_back(std::move(results));
-    } else if (end - begin == 1) {
-      errors.add(begin, BadRowKind::function, std::move(*failure));
-    } else {
-      const std::size_t middle = begin + (end - begin) / 2;
-      call(columns, begin, middle, errors);
-      call(columns, middle, end, errors);
-    }
+    if (auto failure = plan_.function->call(part, results)) return failure;
+    if (auto wrong = wrong_shape(results, end - begin)) return CallFailure{std::move(*wrong), true};
+    parts_.push_back(std::move(results));
+    return std::nullopt;
   }
 
   std::optional<std::string> wrong_shape(const std::vector<NamedColumn>& results, std::size_t rows) const {

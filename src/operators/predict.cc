@@ -3,7 +3,7 @@
 #include <limits>
 #include <numeric>
 
-#include "models/model.h"
+#include "columnar/function.h"
 #include "operators/float_columns.h"
 
 namespace tiderace {
@@ -12,9 +12,7 @@ namespace {
 class PredictOperator final : public Operator {
  public:
   explicit PredictOperator(const ResolvedStep& step)
-      : step_(step), plan_(std::get<Predict>(step.node->step)) {
-    for (const ColumnReference& feature : plan_.features) names_.push_back(feature.path.back());
-  }
+      : step_(step), plan_(std::get<Predict>(step.node->step)) {}
 
   void process(Batch& batch, StepReport& report) override {
     RowErrors errors;
@@ -22,7 +20,12 @@ class PredictOperator final : public Operator {
     fill_matrix(batch, rows);
     ColumnBuilder results(batch.size());
     for (std::size_t i = 0; i < batch.size(); ++i) results.set_null(i);
-    if (!rows.empty()) predict(rows, 0, rows.size(), results, errors);
+    if (!rows.empty()) {
+      call_in_parts(
+          0, rows.size(),
+          [&](std::size_t begin, std::size_t end) { return predict(rows, begin, end, results); },
+          [&](std::size_t row, const std::string& why) { errors.add(rows[row], BadRowKind::model, why); });
+    }
     batch.columns[step_.outputs[0]] = Column(std::move(results));
     report.add(std::move(errors), batch);
   }
@@ -62,30 +65,21 @@ class PredictOperator final : public Operator {
     }
   }
 
-  /// The rows [begin, end) of the matrix; on failure each half by itself, down to single rows.
-  void predict(const std::vector<std::uint32_t>& rows, std::size_t begin, std::size_t end,
-               ColumnBuilder& results, RowErrors& errors) {
+  /// The rows [begin, end) of the matrix.
+  std::optional<CallFailure> predict(const std::vector<std::uint32_t>& rows, std::size_t begin,
+                                     std::size_t end, ColumnBuilder& results) {
     const std::size_t width = step_.inputs.size();
     ColumnBuilder part(end - begin);
     const std::span<const double> values(matrix_.data() + begin * width, (end - begin) * width);
-    const auto failure = plan_.model->predict({values, end - begin, width, names_}, part);
-    if (!failure) {
-      const Column predictions(std::move(part));
-      for (std::size_t i = begin; i < end; ++i) results.copy(rows[i], predictions, i - begin);
-      return;
-    }
-    if (end - begin == 1) {
-      errors.add(rows[begin], BadRowKind::model, *failure);
-      return;
-    }
-    const std::size_t middle = begin + (end - begin) / 2;
-    predict(rows, begin, middle, results, errors);
-    predict(rows, middle, end, results, errors);
+    auto failure = plan_.model->predict({values, end - begin, width, plan_.feature_names}, part);
+    if (failure) return failure;
+    const Column predictions(std::move(part));
+    for (std::size_t i = begin; i < end; ++i) results.copy(rows[i], predictions, i - begin);
+    return std::nullopt;
   }
 
   const ResolvedStep& step_;
   const Predict& plan_;
-  std::vector<std::string> names_;
   std::vector<double> matrix_;
 };
 

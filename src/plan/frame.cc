@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "columnar/function.h"
 #include "plan/text.h"
 
 namespace tiderace::plan {
@@ -213,6 +214,9 @@ Series Frame::predict(std::shared_ptr<Model> model, const std::string& model_nam
     inputs.push_back(column.as_column());
     step.features.push_back(inputs.back().reference());
   }
+  step.feature_names = selection.names;
+  if (const auto mismatch = step.model->mismatch(step.feature_names))
+    throw Error(ErrorKind::plan, *mismatch);
   const std::string output = to_text(Step{step});
   step.output = output;
   return Series::computed(inputs, std::move(step), output, false);

@@ -130,6 +130,7 @@ struct Predict {
   std::shared_ptr<Model> model;
   std::string model_name;  ///< as `explain` prints it
   std::vector<ColumnReference> features;
+  std::vector<std::string> feature_names;  ///< as the model sees them
   bool pass_nulls = false;
   std::string output;
   bool hidden = true;

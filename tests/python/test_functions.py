@@ -137,6 +137,20 @@ def test_other_rows_go_on(app: tr.Application) -> None:
     ].to_pylist() == [1, 3]
 
 
+def test_a_table_of_wrong_length_is_not_split_until_it_fits(app: tr.Application) -> None:
+    calls = []
+
+    def total(table: pa.Table) -> pa.Table:
+        calls.append(table.num_rows)
+        return table.slice(0, 1)
+
+    sdf = app.dataframe(app.topic("input", on_error="skip"))
+    assert sdf[["x"]].map_batches(total).backtest([{"x": 1}, {"x": 2}, {"x": 3}]).num_rows == 0
+    assert (app.summary.bad, calls) == (3, [3])
+    with pytest.raises(tr.BadRowError, match="a value for each of the 3 rows, found 1"):
+        app.dataframe(app.topic("strict"))[["x"]].map_batches(total).backtest([{"x": 1}, {"x": 2}, {"x": 3}])
+
+
 def raises_at_two(table: pa.Table) -> pa.Table:
     if 2 in table["x"].to_pylist():
         raise ValueError("two")

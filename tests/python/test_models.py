@@ -1,10 +1,12 @@
 """Models: objects and files, what they get and give, and what happens when they fail."""
 
 import hashlib
+import json
 import pickle
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,8 @@ import pytest
 import skl2onnx
 import tiderace as tr
 import xgboost
-from sklearn.linear_model import LinearRegression
+from conftest import records
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 RANDOM = np.random.default_rng(0)
@@ -116,9 +119,9 @@ def test_names_of_features_are_handed_over(sdf: tr.StreamingDataFrame) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert predicted(sdf, model) == model.predict(frame).tolist()
-    sdf["y"] = tr.load_model(model).predict(sdf[["b", "a"]])
-    with pytest.raises(tr.BadRowError, match="feature names"):
-        sdf.backtest(ROWS)
+    sdf["y"] = tr.load_model(model).predict(sdf[["a", "b"]].rolling("10s").mean())
+    rows = [{"a": 0.0, "b": 1.0, "k": "k", "t": 1}]
+    assert sdf.backtest(rows, key="k", timestamp="t").num_rows == 1
 
 
 class Calls:
@@ -162,9 +165,41 @@ def test_what_models_return(sdf: tr.StreamingDataFrame, answer: Any, expected: l
 
 
 def test_a_wrong_length(app: tr.Application, sdf: tr.StreamingDataFrame) -> None:
-    with pytest.raises(tr.BadRowError, match="wanted 1 prediction, one for each row, found 3") as error:
+    with pytest.raises(tr.BadRowError, match="wanted 2 predictions, one for each row, found 3") as error:
         predicted(sdf, Calls(lambda features: np.zeros(3)), ROWS[:2])
     assert (error.value.kind, error.value.offset) == ("model", 0)
+
+
+def test_a_wrong_length_is_not_split_until_it_fits(app: tr.Application) -> None:
+    model = Calls(lambda features: np.ones(1))
+    sdf = app.dataframe(app.topic("input", on_error="skip"))
+    assert predicted(sdf, model, [{"a": a, "b": 0} for a in range(5)]) == []
+    assert (app.summary.bad, len(model.seen)) == (5, 1)
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba"])
+def test_other_features_than_a_model_was_trained_on(sdf: tr.StreamingDataFrame, method: str) -> None:
+    unnamed = LogisticRegression().fit([[0.0, 0.0], [1.0, 1.0]], [0, 1])
+    with pytest.raises(tr.PlanError, match="trained on 2 features, found 1 [(]a[)]"):
+        tr.load_model(unnamed).predict(sdf[["a"]], method=method)
+    named = LogisticRegression().fit(pd.DataFrame({"a": [0.0, 1.0], "b": [0.0, 1.0]}), [0, 1])
+    with pytest.raises(tr.PlanError, match="trained on the features [(]a, b[)], found [(]b, a[)]"):
+        tr.load_model(named).predict(sdf[["b", "a"]], method=method)
+
+
+def test_a_wrong_length_loses_nothing(make_app: Callable[..., tr.Application], tmp_path: Path) -> None:
+    app = make_app(on_error="dead-letter", processing_guarantee="exactly-once")
+    sdf = app.dataframe(app.topic("input"))
+    sdf["y"] = tr.load_model(Calls(lambda features: features[features[:, 0] < 2, 0])).predict(sdf[["a"]])
+    sdf.to_topic(app.topic("output"))
+    with app.get_producer() as producer:
+        for a in range(3):
+            producer.produce("input", "k", {"a": a})
+    summary = app.run(until_end=True)
+    assert (summary.rows_in, summary.rows_out, summary.bad) == (3, 0, 3)
+    letters = records(tmp_path / "log", "group-dead-letters")
+    assert [json.loads(letter["value"]) for letter in letters] == [{"a": 0}, {"a": 1}, {"a": 2}]
+    assert "wanted 3 predictions, one for each row, found 2" in str(letters[0]["headers"])
 
 
 def test_rows_that_fail_alone_are_bad(app: tr.Application) -> None:

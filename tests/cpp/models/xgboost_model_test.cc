@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "models/document.h"
-#include "models/model.h"
+#include "models/xgboost_model.h"
 #include "models/model_file.h"
 
 namespace tiderace {
@@ -183,23 +183,22 @@ TEST(XgboostModel, ReadsJsonWithAnyWhiteSpace) {
   }
 }
 
-TEST(XgboostModel, OtherFeaturesAreAnErrorOfTheCall) {
+TEST(XgboostModel, NamesOtherFeaturesThanItWasTrainedOn) {
   const Expected expected;
   const auto model = load_xgboost_model(data("named.ubj"), "", "predict");
-  ColumnBuilder builder(12);
-  const std::vector<double> few(24, 1.0);
   const std::vector<std::string> two = {"a", "b"};
-  EXPECT_EQ(model->predict({few, 12, 2, two}, builder),
+  EXPECT_EQ(model->mismatch(two),
             "named.ubj: the model was trained on 3 features (gForceTotal, gForceTotal-10s, größe), found 2 "
             "(a, b); select "
             "the columns that it was trained on");
   const std::vector<std::string> swapped = {"gForceTotal-10s", "gForceTotal", "größe"};
-  EXPECT_EQ(model->predict(expected.rows(swapped), builder),
+  EXPECT_EQ(model->mismatch(swapped),
             "named.ubj: the model was trained on the features (gForceTotal, gForceTotal-10s, größe), found "
             "(gForceTotal-10s, "
             "gForceTotal, größe); select them under these names, in this order");
   const std::vector<std::string> right = {"gForceTotal", "gForceTotal-10s", "größe"};
-  EXPECT_EQ(model->predict(expected.rows(right), builder), std::nullopt);
+  EXPECT_EQ(model->mismatch(right), std::nullopt);
+  EXPECT_EQ(load_xgboost_model(data("logistic.ubj"), "", "predict")->mismatch(swapped), std::nullopt);
 }
 
 TEST(XgboostModel, RefusesWhatItWouldComputeOtherwise) {
