@@ -123,7 +123,8 @@ Backtest backtest(Application& self, const plan::Frame& frame, const InputTable&
   BacktestRequest request{data.table, data.bad, std::move(key), std::move(timestamp),
                           batch_rows, progress, meet_signals};
   const nb::gil_scoped_release release;
-  return {tiderace::backtest(*ApplicationAccess::state(self), frame, request), data.table};
+  name_columns_of_nothing(frame, request);
+  return {tiderace::backtest(*ApplicationAccess::state(self), frame, request), request.table};
 }
 
 }  // namespace

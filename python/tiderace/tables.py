@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tiderace._tiderace import Backtest, InputTable
 from tiderace.errors import PlanError
@@ -26,14 +26,19 @@ def read(data: object) -> tuple[InputTable, pyarrow.Table | None]:
 def _arrow(data: object) -> pyarrow.Table:
     import pyarrow as pa
 
-    if type(data).__module__.startswith("pandas."):
-        return pa.Table.from_pandas(data, preserve_index=False)
+    if type(data).__module__.partition(".")[0] == "pandas" and hasattr(data, "index"):
+        return pa.Table.from_pandas(_with_named_index(data), preserve_index=False)
     if not hasattr(data, "__arrow_c_stream__"):
         raise PlanError(
             "backtest: wanted a pyarrow, pandas or polars table, anything with __arrow_c_stream__, "
             f"a list of dicts or the path of a file, found {type(data).__name__}"
         )
     return _without_views(pa.table(data))
+
+
+def _with_named_index(frame: Any) -> Any:
+    """A pandas frame whose index is among the columns where it has a name; else it only counts rows."""
+    return frame if all(name is None for name in frame.index.names) else frame.reset_index()
 
 
 def _without_views(table: pyarrow.Table) -> pyarrow.Table:

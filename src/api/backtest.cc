@@ -89,6 +89,21 @@ void require_columns(const ResolvedStage& stage, const BacktestRequest& request,
 
 }  // namespace
 
+void name_columns_of_nothing(const plan::Frame& frame, BacktestRequest& request) {
+  if (request.table.num_rows() > 0 || !request.table.column_names().empty()) return;
+  std::vector<std::string> names;
+  const auto add = [&names](const std::string& name) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  };
+  const ResolvedStage stage = resolve_stage(source_of(frame.node()), {frame.node()});
+  for (const JsonField& field : stage.reads.front().fields) add(field.path.front());
+  if (request.key) add(*request.key);
+  if (request.timestamp) add(*request.timestamp);
+  std::vector<NamedColumn> columns;
+  for (const std::string& name : names) columns.push_back({name, Column()});
+  request.table = TableAccess::make(std::move(columns), 0);
+}
+
 BacktestResult backtest(ApplicationState& application, const plan::Frame& frame,
                         const BacktestRequest& request) {
   application.pipeline->mark_used(frame.node());
@@ -160,7 +175,8 @@ Table StreamingDataFrame::backtest(const Table& data, const BacktestOptions& opt
   request.timestamp = options.timestamp;
   request.batch_rows = options.batch_rows;
   request.progress = options.progress;
-  return to_table(tiderace::backtest(*application, frame, request), data);
+  name_columns_of_nothing(frame, request);
+  return to_table(tiderace::backtest(*application, frame, request), request.table);
 }
 
 }  // namespace tiderace

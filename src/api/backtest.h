@@ -24,6 +24,9 @@ struct BacktestRequest {
   std::function<void()> interrupt = {};  ///< called before each batch; what it throws ends the backtest
 };
 
+/// Documents of which there are none name no columns: gives such a table those that `frame` reads.
+void name_columns_of_nothing(const plan::Frame& frame, BacktestRequest& request);
+
 /// Runs the plan of `frame` over a table and sets the application's summary: the one way to a backtest, for
 /// both front ends. Throws Error{plan} where the plan needs a key or a time that the table does not give, and
 /// Error{bad_row} under the policy `stop`.

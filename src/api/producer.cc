@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <exception>
+#include <map>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -23,8 +24,11 @@ constexpr std::size_t block_bytes = 1u << 20;
 
 /// A log producer and a thread that flushes what has waited for `linger`.
 struct TopicProducer::Impl {
-  explicit Impl(std::shared_ptr<Log> opened)
-      : log(std::move(opened)), producer(log->producer()), flusher([this] { flush_late(); }) {}
+  Impl(std::shared_ptr<Log> opened, std::map<std::string, TopicConfig, std::less<>> topics)
+      : log(std::move(opened)),
+        declared(std::move(topics)),
+        producer(log->producer()),
+        flusher([this] { flush_late(); }) {}
 
   ~Impl() {
     {
@@ -55,11 +59,17 @@ struct TopicProducer::Impl {
     producer->flush();
   }
 
+  [[nodiscard]] TopicConfig config_of(std::string_view topic) const {
+    const auto found = declared.find(topic);
+    return found == declared.end() ? TopicConfig{} : found->second;
+  }
+
   void rethrow_failure() {
     if (failure) std::rethrow_exception(std::exchange(failure, nullptr));
   }
 
   std::shared_ptr<Log> log;
+  const std::map<std::string, TopicConfig, std::less<>> declared;  ///< topics of the application
   std::unique_ptr<Producer> producer;
   std::set<std::string, std::less<>> known_topics;
   std::mutex mutex;
@@ -97,7 +107,7 @@ void TopicProducer::produce(const ProduceOptions& options) {
   const std::lock_guard lock(impl_->mutex);
   impl_->rethrow_failure();
   if (!impl_->known_topics.contains(options.topic)) {
-    impl_->log->create_topic(std::string(options.topic), TopicConfig{});
+    impl_->log->create_topic(std::string(options.topic), impl_->config_of(options.topic));
     impl_->known_topics.emplace(options.topic);
   }
   impl_->producer->send(options.topic, std::span(&record, 1));
@@ -117,7 +127,10 @@ void TopicProducer::flush() {
 }
 
 TopicProducer Application::get_producer() {
-  return TopicProducer(std::make_unique<TopicProducer::Impl>(state_->log()));
+  std::map<std::string, TopicConfig, std::less<>> declared;
+  for (const TopicPtr& topic : state_->pipeline->topics())
+    declared.emplace(topic->name, topic_config(topic->options));
+  return TopicProducer(std::make_unique<TopicProducer::Impl>(state_->log(), std::move(declared)));
 }
 
 }  // namespace tiderace

@@ -182,10 +182,9 @@ struct ArrowTable::Impl {
 namespace {
 
 [[noreturn]] void refuse_type(const Place& place, std::span<const std::string> path) {
-  throw_error(
-      ErrorKind::plan,
-      "the column {} is of the Arrow type \"{}\", which cannot be read; cast it to another type first",
-      path_text(path), place.schema->format);
+  throw_error(ErrorKind::plan,
+              "the column {} is of the Arrow type {}, which cannot be read; cast it to another type first",
+              path_text(path), arrow_type_name(place.schema->format));
 }
 
 [[noreturn]] void refuse_size(std::span<const std::string> path) {

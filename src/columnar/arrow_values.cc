@@ -105,6 +105,22 @@ ArrowType arrow_type(std::string_view format) noexcept {
   return {};
 }
 
+std::string arrow_type_name(std::string_view format) {
+  if (format.starts_with("d:")) {
+    // precision,scale[,width]
+    const std::string_view parameters = format.substr(2);
+    const std::size_t scale_end = parameters.find(',', parameters.find(',') + 1);
+    const std::string_view width = scale_end < parameters.size() ? parameters.substr(scale_end + 1) : "128";
+    return fmt::format("decimal{}({})", width, parameters.substr(0, scale_end));
+  }
+  if (format.starts_with("ti")) return "interval";
+  if (format == "+m") return "map";
+  if (format == "+r") return "run_end_encoded";
+  if (format == "+vl" || format == "+vL") return "list_view";
+  if (format.starts_with("+u")) return "union";
+  return fmt::format("format \"{}\"", format);
+}
+
 bool is_valid(const ArrowArray& array, std::int64_t i) noexcept {
   return array.n_buffers == 0 || array.buffers[0] == nullptr || array.null_count == 0 ||
          bit_at(array.buffers[0], i);

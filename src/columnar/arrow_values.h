@@ -35,6 +35,9 @@ struct ArrowType {
 /// What `format` of the C data interface says.
 [[nodiscard]] ArrowType arrow_type(std::string_view format) noexcept;
 
+/// The name of a type that `arrow_type` cannot read, as Arrow's libraries print it: `decimal128(10, 2)`.
+[[nodiscard]] std::string arrow_type_name(std::string_view format);
+
 /// Whether value `i` (counted with the array's offset) is not null by its validity bitmap.
 [[nodiscard]] bool is_valid(const ArrowArray& array, std::int64_t i) noexcept;
 [[nodiscard]] inline bool bit_at(const void* bits, std::int64_t i) noexcept {

@@ -24,6 +24,10 @@ void Batch::keep(std::span<const std::uint32_t> kept, std::span<const Slot> live
   columns = std::move(remaining);
 }
 
+void RowErrors::add(std::size_t row, BadRowKind kind, std::string message) {
+  entries_.push_back({static_cast<std::uint32_t>(row), kind, std::move(message)});
+}
+
 bool RowErrors::contains(std::size_t row) const noexcept {
   return std::any_of(entries_.begin(), entries_.end(),
                      [row](const Entry& entry) { return entry.row == row; });

@@ -65,9 +65,7 @@ class RowErrors {
     BadRowKind kind;
     std::string message;
   };
-  void add(std::size_t row, BadRowKind kind, std::string message) {
-    entries_.push_back({static_cast<std::uint32_t>(row), kind, std::move(message)});
-  }
+  void add(std::size_t row, BadRowKind kind, std::string message);
   [[nodiscard]] bool empty() const noexcept { return entries_.empty(); }
   [[nodiscard]] bool contains(std::size_t row) const noexcept;
   /// For each of `size` rows whether it has an entry; empty if none has.

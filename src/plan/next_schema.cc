@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "columnar/aggregate.h"
 #include "plan/offset.h"
 #include "plan/schema.h"
 #include "plan/text.h"
@@ -239,23 +240,6 @@ struct NextSchema {
 
   void require_numbers(const ColumnReference& column, Aggregate aggregate) const {
     require_number(next.of(column), column, fmt::format("a rolling {}", to_string(aggregate)));
-  }
-
-  static KindMask result_kinds(Aggregate aggregate, KindMask input) {
-    const KindMask either = mask_of(Kind::int64) | mask_of(Kind::float64);
-    switch (aggregate) {
-      case Aggregate::count:
-        return mask_of(Kind::int64);
-      case Aggregate::mean:
-      case Aggregate::std:
-      case Aggregate::var:
-        return mask_of(Kind::float64);
-      case Aggregate::min:
-      case Aggregate::max:
-      case Aggregate::sum:
-        return input == mask_of(Kind::float64) ? input : either;
-    }
-    return either;
   }
 };
 

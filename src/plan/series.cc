@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "expr/text/strings.h"
 #include "plan/text.h"
 
 namespace tiderace::plan {
@@ -232,7 +233,9 @@ Series Series::astype(std::string_view kind) const {
 }
 
 Series Series::match(MatchKind kind, std::string pattern) const {
-  return over({this}, "str").with({Match{expression_, kind, std::move(pattern)}});
+  Match match{expression_, kind, std::move(pattern)};
+  static_cast<void>(Matcher(match));  // what it refuses is refused where it is written
+  return over({this}, "str").with({std::move(match)});
 }
 
 }  // namespace tiderace::plan

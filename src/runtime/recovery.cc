@@ -56,8 +56,49 @@ void prepare_changelog(const RuntimeContext& context, const Stage& stage) {
               name, found ? found->config.num_partitions : 0, topic, config.num_partitions);
 }
 
+namespace {
+
+/// Of the first record of a changelog, which has some.
+ChangelogIdentity identity_of(Log& log, const TopicPartition& changelog, std::int64_t first) {
+  const auto records = log.read(changelog, first, 1);
+  if (records && !records->rows.empty()) {
+    const Record& record = records->rows.front();
+    if (record.key_view() == identity_key && record.value != nullptr)
+      return read_identity(record.value_view());
+  }
+  throw_error(
+      ErrorKind::state,
+      "{} partition {} does not begin as the changelog of an application does; it is another topic, or "
+      "damaged. Use another consumer_group, or delete the topic and the state directory to start "
+      "without state",
+      changelog.topic, changelog.partition);
+}
+
+void check_identity(const RuntimeContext& context, const TopicPartition& partition,
+                    const TopicPartition& changelog, StateStore& store, std::int64_t first) {
+  const std::string& group = context.options.consumer_group;
+  const ChangelogIdentity found = identity_of(*context.log, changelog, first);
+  if (found.group != group || found.topic != partition.topic) {
+    throw_error(ErrorKind::config,
+                "{} is the changelog of consumer_group {} and topic {}, not of {} and {}; use another "
+                "consumer_group",
+                changelog.topic, found.group, found.topic, group, partition.topic);
+  }
+  if (store.position().changelog_offset == 0) return;
+  const auto own = store.get(identity_key);
+  if (!own || read_identity(*own) != found) {
+    throw_error(ErrorKind::state,
+                "the local state of {} partition {} belongs to the changelog of another log. Remove the "
+                "directory {}/{}/{} to restore it from {}, or use another state_dir",
+                partition.topic, partition.partition, context.options.state_dir, group, partition.topic,
+                changelog.topic);
+  }
+}
+
+}  // namespace
+
 std::unique_ptr<StateStore> restore(const RuntimeContext& context, const Stage& stage,
-                                    const TopicPartition& partition) {
+                                    const TopicPartition& partition, const std::atomic<bool>& stop) {
   if (!stage.stateful()) return memory_state_stores()->open("stateless");
   const std::string& group = context.options.consumer_group;
   const TopicPartition changelog{changelog_topic(group, partition.topic), partition.partition};
@@ -73,6 +114,7 @@ std::unique_ptr<StateStore> restore(const RuntimeContext& context, const Stage& 
                 partition.topic, partition.partition, position.changelog_offset, changelog.topic, end,
                 context.options.state_dir, group, partition.topic);
   }
+  if (first < end) check_identity(context, partition, changelog, *store, first);
   position.changelog_offset = std::max(position.changelog_offset, first);
   const std::int64_t begin = position.changelog_offset;
   if (begin == end) return store;
@@ -81,6 +123,7 @@ std::unique_ptr<StateStore> restore(const RuntimeContext& context, const Stage& 
   Progress progress("restoring " + partition.topic + "/" + std::to_string(partition.partition),
                     static_cast<std::uint64_t>(end - begin), *context.clock);
   while (position.changelog_offset < end) {
+    if (stop.load(std::memory_order_relaxed)) return nullptr;
     const auto records = context.log->read(changelog, position.changelog_offset, restore_bytes);
     if (!records || records->rows.empty()) break;
     const std::vector<Change> changes = to_changes(*records, position);
@@ -88,6 +131,13 @@ std::unique_ptr<StateStore> restore(const RuntimeContext& context, const Stage& 
     progress.reached(static_cast<std::uint64_t>(position.changelog_offset - begin));
   }
   return store;
+}
+
+void add_identity(const RuntimeContext& context, const Stage& stage, StateStore& store,
+                  std::vector<Change>& changes) {
+  if (store.get(identity_key)) return;
+  changes.push_back(
+      identity_change(new_changelog_identity(context.options.consumer_group, stage.resolved.topic->name)));
 }
 
 void compare_step_names(const Stage& stage, StateStore& store, std::vector<Change>& changes) {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
+#include <vector>
 
 #include "runtime/stage.h"
 
@@ -8,9 +10,15 @@ namespace tiderace {
 
 /// Opens the store of a task and brings it up to what is committed: local state, then the changelog's tail,
 /// in bulk. An absent or empty directory restores from the start of the changelog. Throws Error{state} if the
-/// local state is ahead of the changelog, which means that it belongs to another log.
+/// local state belongs to another log, Error{config} if the changelog is another application's. Null if
+/// `stop` was set on the way: what is restored by then stays, and the next start goes on from there.
 [[nodiscard]] std::unique_ptr<StateStore> restore(const RuntimeContext& context, const Stage& stage,
-                                                  const TopicPartition& partition);
+                                                  const TopicPartition& partition,
+                                                  const std::atomic<bool>& stop);
+
+/// Makes the identity of the changelog the first thing that the first checkpoint writes into it.
+void add_identity(const RuntimeContext& context, const Stage& stage, StateStore& store,
+                  std::vector<Change>& changes);
 
 /// Logs which steps of `stage` find no state in `store` though others do or find what they left when they
 /// were last part of the plan, and which states have no step any more; none of it is an error. Writes the

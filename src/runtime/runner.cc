@@ -15,18 +15,9 @@
 namespace tiderace {
 namespace {
 
-TopicConfig config_of(const TopicOptions& options) {
-  TopicConfig config;
-  config.num_partitions = options.num_partitions;
-  config.replication_factor = static_cast<std::int16_t>(options.replication_factor);
-  config.retention_ms = options.retention_ms;
-  config.retention_bytes = options.retention_bytes;
-  return config;
-}
-
 void create_topics(const RuntimeContext& context, const std::vector<std::unique_ptr<Stage>>& stages) {
   const auto create = [&](const Topic& topic) {
-    context.log->create_topic(topic.name, config_of(topic.options));
+    context.log->create_topic(topic.name, topic_config(topic.options));
   };
   TopicConfig dead_letters;
   for (const auto& stage : stages) {

@@ -2,6 +2,15 @@
 
 namespace tiderace {
 
+TopicConfig topic_config(const TopicOptions& options) {
+  TopicConfig config;
+  config.num_partitions = options.num_partitions;
+  config.replication_factor = static_cast<std::int16_t>(options.replication_factor);
+  config.retention_ms = options.retention_ms;
+  config.retention_bytes = options.retention_bytes;
+  return config;
+}
+
 std::string changelog_topic(const std::string& group, const std::string& topic) {
   return group + "-" + topic + "-changelog";
 }

@@ -48,6 +48,9 @@ struct RuntimeContext {
   }
 };
 
+/// How a topic of these options is created.
+[[nodiscard]] TopicConfig topic_config(const TopicOptions& options);
+
 /// The changelog of a group's stage: `<group>-<topic>-changelog`, with as many partitions as the topic.
 [[nodiscard]] std::string changelog_topic(const std::string& group, const std::string& topic);
 

@@ -1,5 +1,11 @@
 #include "runtime/state_format.h"
 
+#include <fmt/format.h>
+
+#include <array>
+#include <random>
+#include <span>
+
 #include "base/error.h"
 #include "columnar/records.h"
 
@@ -39,27 +45,59 @@ std::optional<std::int64_t> input_offset_of(const Change& change) {
   return static_cast<std::int64_t>(offset);
 }
 
-Change step_names_change(const std::vector<std::string>& names) {
+namespace {
+
+std::string packed(std::span<const std::string> texts) {
   std::string value(1, version);
-  for (const std::string& name : names) {
-    append_varint(value, name.size());
-    value += name;
+  for (const std::string& text : texts) {
+    append_varint(value, text.size());
+    value += text;
   }
-  return {std::string(step_names_key), std::move(value)};
+  return value;
 }
 
-std::vector<std::string> read_step_names(std::string_view value) {
-  check_version(value, "list of steps");
+std::vector<std::string> unpacked(std::string_view value, std::string_view what) {
+  check_version(value, what);
   value.remove_prefix(1);
-  std::vector<std::string> names;
+  std::vector<std::string> texts;
   while (!value.empty()) {
     const auto size = take_varint(value);
     if (!size || *size > value.size())
-      throw Error(ErrorKind::state, "the list of steps of the state is damaged: it ends early");
-    names.emplace_back(value.substr(0, *size));
+      throw_error(ErrorKind::state, "the {} of the state is damaged: it ends early", what);
+    texts.emplace_back(value.substr(0, *size));
     value.remove_prefix(*size);
   }
-  return names;
+  return texts;
+}
+
+}  // namespace
+
+ChangelogIdentity new_changelog_identity(const std::string& group, const std::string& topic) {
+  std::random_device random;
+  std::string id;
+  for (int i = 0; i < 4; ++i) id += fmt::format("{:08x}", random());
+  return {std::move(id), group, topic};
+}
+
+Change identity_change(const ChangelogIdentity& identity) {
+  const std::array<std::string, 3> texts = {identity.id, identity.group, identity.topic};
+  return {std::string(identity_key), packed(texts)};
+}
+
+ChangelogIdentity read_identity(std::string_view value) {
+  std::vector<std::string> texts = unpacked(value, "changelog's identity");
+  if (texts.size() != 3)
+    throw_error(ErrorKind::state, "the changelog's identity is damaged: wanted 3 texts, found {}",
+                texts.size());
+  return {std::move(texts[0]), std::move(texts[1]), std::move(texts[2])};
+}
+
+Change step_names_change(const std::vector<std::string>& names) {
+  return {std::string(step_names_key), packed(names)};
+}
+
+std::vector<std::string> read_step_names(std::string_view value) {
+  return unpacked(value, "list of steps");
 }
 
 }  // namespace tiderace

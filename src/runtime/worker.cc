@@ -84,16 +84,20 @@ Stage& Worker::stage_of(const std::string& topic) const {
   throw_error(ErrorKind::broker, "was assigned a partition of {}, to which nobody subscribed", topic);
 }
 
-void Worker::make_task(Assigned& assigned, Stage& stage, const TopicPartition& partition,
-                       std::optional<std::int64_t> from) {
+bool Worker::make_task(Assigned& assigned, Stage& stage, const TopicPartition& partition,
+                       std::optional<std::int64_t> from, const std::atomic<bool>& stop) {
   assigned.task.reset();  // closes its store before the store is opened again
-  auto store = restore(context_, stage, partition);
+  auto store = restore(context_, stage, partition, stop);
+  if (store == nullptr) return false;
   // State knows the input position that it belongs to; under at-least-once it may be ahead of the group's
   // offset.
   const std::int64_t stored = store->position().input_offset;
   if (!from) from = stage.stateful() && stored >= 0 ? stored : consumer_->start_offset(partition);
   assigned.initial.clear();
-  if (stage.stateful()) compare_step_names(stage, *store, assigned.initial);
+  if (stage.stateful()) {
+    add_identity(context_, stage, *store, assigned.initial);
+    compare_step_names(stage, *store, assigned.initial);
+  }
   Task::Resources resources;
   resources.store = std::move(store);
   resources.producer = producer_.get();
@@ -102,12 +106,16 @@ void Worker::make_task(Assigned& assigned, Stage& stage, const TopicPartition& p
   assigned.committed_offset = *from;
   assigned.task->set_position(assigned.committed_offset);
   consumer_->start(partition, assigned.committed_offset);
+  return true;
 }
 
 void Worker::take_over(const TopicPartition& partition) {
   Assigned& assigned = tasks_[partition];
   assigned.end_offset = consumer_->end_offset(partition);
-  make_task(assigned, stage_of(partition.topic), partition, std::nullopt);
+  if (!make_task(assigned, stage_of(partition.topic), partition, std::nullopt, state_.stop)) {
+    tasks_.erase(partition);
+    return;
+  }
   state_.last_row_ns.store(context_.clock->steady_ns(), std::memory_order_relaxed);  // restoring is no pause
   log(LogLevel::debug, "{} partition {}: starts at offset {}, ends now at {}", partition.topic,
       partition.partition, assigned.committed_offset, assigned.end_offset);
@@ -210,8 +218,10 @@ void Worker::stop_before(const TopicPartition& partition, BadRow row) {
     counters_ = committed_counters_;
     for (auto& [other, assigned] : tasks_) assigned.task->set_position(assigned.committed_offset);
     Assigned& assigned = tasks_.at(partition);
-    // Not from the group's offset: without one it may be the topic's present end.
-    make_task(assigned, assigned.task->stage(), partition, assigned.committed_offset);
+    // Not from the group's offset: without one it may be the topic's present end. What there is to restore is
+    // one checkpoint, which no stop needs to cut short.
+    const std::atomic<bool> never{false};
+    TIDERACE_CHECK(make_task(assigned, assigned.task->stage(), partition, assigned.committed_offset, never));
     found = replay(assigned, row.offset);
   }
   ++counters_.bad;

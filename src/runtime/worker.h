@@ -65,9 +65,10 @@ class Worker {
   void hand_over();
   [[noreturn]] void stop_before(const TopicPartition& partition, BadRow row);
   [[nodiscard]] std::optional<BadRow> replay(Assigned& assigned, std::int64_t end);
-  /// `from`: the input offset to start at; unset: where the state or the group stands.
-  void make_task(Assigned& assigned, Stage& stage, const TopicPartition& partition,
-                 std::optional<std::int64_t> from);
+  /// `from`: the input offset to start at; unset: where the state or the group stands. False if `stop` was
+  /// set before its state was restored.
+  [[nodiscard]] bool make_task(Assigned& assigned, Stage& stage, const TopicPartition& partition,
+                               std::optional<std::int64_t> from, const std::atomic<bool>& stop);
   [[nodiscard]] bool reached_limit() const;
   [[nodiscard]] std::chrono::milliseconds poll_timeout() const;
   [[nodiscard]] Stage& stage_of(const std::string& topic) const;

@@ -167,6 +167,31 @@ def test_nothing_in_nothing_out(mean: tr.StreamingDataFrame) -> None:
     assert mean.backtest(TABLE, key="k", timestamp="t").num_rows == 20  # no state is left
 
 
+def test_no_documents(mean: tr.StreamingDataFrame, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.ndjson"
+    empty.write_bytes(b"")
+    nothing: list[Any] = [[], empty]
+    for data in nothing:
+        result = mean.backtest(data, key="k", timestamp="t")
+        assert (set(result.column_names), result.num_rows) == ({"k", "t", "x", "mean"}, 0)
+
+
+def test_the_index_of_a_pandas_frame(sdf: tr.StreamingDataFrame) -> None:
+    frame = pd.DataFrame({"x": [1, 2]}, index=["a", "b"])
+    assert sdf.backtest(frame).to_pylist() == [{"x": 1}, {"x": 2}]
+    assert sdf.backtest(frame.rename_axis("k")).to_pylist() == [{"k": "a", "x": 1}, {"k": "b", "x": 2}]
+
+
+def test_types_that_cannot_be_read_have_their_names(sdf: tr.StreamingDataFrame) -> None:
+    sdf["y"] = sdf["x"] + 1
+    for values, name in (
+        (pa.array([Decimal("1.5")]), r"decimal128\(2,1\)"),
+        (pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64())), "map"),
+    ):
+        with pytest.raises(tr.PlanError, match=rf'the column \["x"\] is of the Arrow type {name}'):
+            sdf.backtest(pa.table({"x": values}))
+
+
 def test_summary(app: tr.Application) -> None:
     sdf = app.dataframe(app.topic("input", on_error="skip"))
     sdf = sdf[sdf["x"] > 1]

@@ -182,6 +182,7 @@ def test_texts(app: tr.Application, sdf: tr.StreamingDataFrame) -> None:
         (lambda sdf: sdf["x"].rolling("soon"), "soon"),
         (lambda sdf: sdf["x"].astype("string").rolling("10s").mean(), "string"),
         (lambda sdf: sdf["x"].str.lower() + 1, "string"),
+        (lambda sdf: sdf["x"].str.contains("("), r"wanted a regular expression .* found \"\(\""),
         (lambda sdf: sdf["x"] + [1], "list|nested"),
         (lambda sdf: sdf["x"].isin("abc"), "isin: wanted a list of constants"),
         (lambda sdf: sdf["x"].isin(3), "isin: wanted a list of constants"),

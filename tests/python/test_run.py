@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import tiderace as tr
-from conftest import Reader, produce
+from conftest import Reader, produce, records
 
 MakeApp = Callable[..., tr.Application]
 
@@ -82,6 +82,16 @@ def test_the_producer(app: tr.Application, read: Reader) -> None:
             producer.produce("", None, {})
     with pytest.raises(tr.ConfigError, match="closed"):
         producer.produce("input", None, {})
+
+
+def test_the_producer_creates_topics_as_they_are_declared(app: tr.Application, tmp_path: Path) -> None:
+    app.topic("wide", num_partitions=4)
+    with app.get_producer() as producer:
+        for number in range(40):
+            producer.produce("wide", str(number), {})
+            producer.produce("narrow", str(number), {})
+    assert {record["partition"] for record in records(tmp_path / "log", "wide")} == {0, 1, 2, 3}
+    assert {record["partition"] for record in records(tmp_path / "log", "narrow")} == {0}
 
 
 def test_a_group_goes_on_where_it_was(make_app: MakeApp, read: Reader) -> None:

@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "columnar/aggregate.h"
 #include "operators/resolve/scope.h"
 
 namespace tiderace {
@@ -224,25 +225,9 @@ class Resolver {
     for (const Rolling::Output& output : rolling.outputs) {
       const Slot slot = new_slot();
       step->outputs.push_back(slot);
-      known_[slot] = kinds_of(output.aggregate);
+      known_[slot] = result_kinds(output.aggregate, any_mask);
       set(point.scope, output.name, output.hidden, slot);
     }
-  }
-
-  static KindMask kinds_of(Aggregate aggregate) {
-    switch (aggregate) {
-      case Aggregate::count:
-        return mask_of(Kind::int64);
-      case Aggregate::mean:
-      case Aggregate::std:
-      case Aggregate::var:
-        return mask_of(Kind::float64);
-      case Aggregate::sum:
-      case Aggregate::min:
-      case Aggregate::max:
-        break;
-    }
-    return mask_of(Kind::int64) | mask_of(Kind::float64);
   }
 
   /// An earlier step on the way to `from` that keeps the very buffer that `rolling` asks for.

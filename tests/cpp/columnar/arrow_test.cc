@@ -224,7 +224,7 @@ TEST(Arrow, ReadsUnsignedHalvesDictionariesAndViews) {
   EXPECT_EQ(imported.column("v").text(1), far);
   EXPECT_EQ(
       refusal([&] { static_cast<void>(imported.column("m")); }),
-      "the column [\"m\"] is of the Arrow type \"+m\", which cannot be read; cast it to another type first");
+      "the column [\"m\"] is of the Arrow type map, which cannot be read; cast it to another type first");
   EXPECT_EQ(refusal([&] { static_cast<void>(imported.column("q")); }),
             "there is no column [\"q\"] in the table; it has L, e, d, v, m");
 }

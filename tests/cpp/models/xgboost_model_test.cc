@@ -1,3 +1,5 @@
+#include "models/xgboost_model.h"
+
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <tiderace/error.h>
@@ -11,7 +13,6 @@
 #include <thread>
 
 #include "models/document.h"
-#include "models/xgboost_model.h"
 #include "models/model_file.h"
 
 namespace tiderace {
@@ -43,8 +44,8 @@ class Expected : public DocumentVisitor {
 
 Column predicted(Model& model, const FeatureMatrix& features) {
   ColumnBuilder builder(features.rows);
-  const auto error = model.predict(features, builder);
-  EXPECT_EQ(error, std::nullopt) << *error;
+  const auto failure = model.predict(features, builder);
+  EXPECT_FALSE(failure.has_value()) << failure->message;
   return Column(std::move(builder));
 }
 

@@ -71,6 +71,67 @@ TEST(Restore, RefusesTheStateOfAnotherLog) {
   EXPECT_TRUE(service.values("out").empty());
 }
 
+TEST(Restore, RefusesTheStateOfAnotherLogThatIsShorter) {
+  TestService service(sums);
+  service.produce_all(ones(3));
+  service.run();
+  const std::shared_ptr<StateStores> of_first_log = service.context.stores;
+  service.context.log = memory_log();
+  service.context.stores = memory_state_stores();
+  for (int i = 0; i < 5; ++i) {
+    service.produce_all(ones(10));
+    service.run();
+  }
+  service.context.stores = of_first_log;
+  service.produce_all(ones(1));
+  const std::string text = service.run_to_error(ErrorKind::state);
+  EXPECT_NE(text.find("belongs to the changelog of another log"), std::string::npos) << text;
+  EXPECT_EQ(service.values("out").size(), 50u);
+}
+
+TEST(Restore, RefusesTheChangelogOfAnotherApplication) {
+  TestService service(R"(sdf = app.dataframe(app.topic("b-c"))
+sdf["s"] = sdf["x"].rolling(100, min_periods=1).sum()
+sdf.to_topic(app.topic("out"))
+)");
+  service.context.options.consumer_group = "a";
+  service.produce_all(ones(1), "b-c");
+  service.run();
+  service.plan = R"(sdf = app.dataframe(app.topic("c"))
+sdf["s"] = sdf["x"].rolling(100, min_periods=1).sum()
+sdf.to_topic(app.topic("out"))
+)";
+  service.context.options.consumer_group = "a-b";
+  service.produce_all(ones(1), "c");
+  const std::string text = service.run_to_error(ErrorKind::config);
+  EXPECT_NE(text.find("a-b-c-changelog is the changelog of consumer_group a and topic b-c"),
+            std::string::npos)
+      << text;
+}
+
+TEST(Restore, RefusesATopicThatIsNoChangelog) {
+  TestService service(sums);
+  service.produce_all(ones(1));
+  service.produce(changelog_topic("group", "in"), "k", "v");
+  const std::string text = service.run_to_error(ErrorKind::state);
+  EXPECT_NE(text.find("does not begin as the changelog of an application does"), std::string::npos) << text;
+}
+
+TEST(Restore, IsCutShortByAStopAndGoesOnFromThere) {
+  TestService service(sums);
+  service.produce_all(ones(3));
+  service.run();
+  service.context.stores = memory_state_stores();
+  service.produce_all(ones(1));
+  RunState stopped;
+  stopped.stop = true;
+  EXPECT_EQ(service.run(stopped).rows_in, 0u);
+  Stage stage(resolve_stage(source_of(service.pipeline->ends().front()), service.pipeline->ends()));
+  EXPECT_EQ(restore(service.context, stage, {"in", 0}, stopped.stop), nullptr);
+  service.run();
+  EXPECT_EQ(service.values("out").back(), sum_of(4));
+}
+
 TEST(Restore, RefusesAChangelogWithAnotherNumberOfPartitions) {
   TestService service(sums);
   service.create_topic(changelog_topic("group", "in"), 3);
