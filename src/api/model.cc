@@ -1,10 +1,9 @@
-#include "models/xgboost_model.h"
-
 #include <tiderace/model.h>
 
 #include <filesystem>
 
 #include "api/frame_access.h"
+#include "models/xgboost_model.h"
 
 namespace tiderace {
 

@@ -57,8 +57,8 @@ struct CallFailure {
   bool whole_call = false;
 };
 
-/// Calls `call(begin, end)` for the rows [begin, end) and whatever parts of them a failure asks for, in order;
-/// `bad(row, message)` for the rows that fail.
+/// Calls `call(begin, end)` for the rows [begin, end) and whatever parts of them a failure asks for, in
+/// order; `bad(row, message)` for the rows that fail.
 template <class Call, class Bad>
 void call_in_parts(std::size_t begin, std::size_t end, const Call& call, const Bad& bad) {
   const std::optional<CallFailure> failure = call(begin, end);
@@ -99,8 +99,7 @@ class Model {
  public:
   virtual ~Model() = default;
   /// Why it cannot take features of these names, as far as it knows; asked while the plan is built.
-  [[nodiscard]] virtual std::optional<std::string> mismatch(
-      std::span<const std::string> /*features*/) const {
+  [[nodiscard]] virtual std::optional<std::string> mismatch(std::span<const std::string> /*features*/) const {
     return std::nullopt;
   }
   /// Sets every row of `predictions` (made with `features.rows` rows), or returns why the call failed.
@@ -110,8 +109,8 @@ class Model {
   [[nodiscard]] virtual std::string name() const = 0;
 };
 
-/// What `Model::mismatch` says of a model that was trained on `trained_on` features: nothing, if `found` has as
-/// many, under `trained_names` where it knows them.
+/// What `Model::mismatch` says of a model that was trained on `trained_on` features: nothing, if `found` has
+/// as many, under `trained_names` where it knows them.
 [[nodiscard]] std::optional<std::string> feature_mismatch(const std::string& model, std::size_t trained_on,
                                                           std::span<const std::string> trained_names,
                                                           std::span<const std::string> found);

@@ -215,8 +215,7 @@ Series Frame::predict(std::shared_ptr<Model> model, const std::string& model_nam
     step.features.push_back(inputs.back().reference());
   }
   step.feature_names = selection.names;
-  if (const auto mismatch = step.model->mismatch(step.feature_names))
-    throw Error(ErrorKind::plan, *mismatch);
+  if (const auto mismatch = step.model->mismatch(step.feature_names)) throw Error(ErrorKind::plan, *mismatch);
   const std::string output = to_text(Step{step});
   step.output = output;
   return Series::computed(inputs, std::move(step), output, false);
