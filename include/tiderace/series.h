@@ -153,7 +153,7 @@ class Series {
   std::shared_ptr<const SeriesState> state_;
 };
 
-/// `then` where `condition` is true, `otherwise` where it is false, null where it is null.
+/// `then` where `condition` is true, `otherwise` where it is false or null.
 [[nodiscard]] Series where(const Series& condition, const Series& then, const Series& otherwise);
 /// Python's `left // right`: rounded down.
 [[nodiscard]] Series floor_divide(const Series& left, const Series& right);

@@ -16,8 +16,17 @@
 namespace tiderace::python {
 namespace {
 
+/// Nothing for a str with half a surrogate pair.
+std::optional<std::string> utf8_of(nb::handle text) {
+  Py_ssize_t size = 0;
+  const char* bytes = PyUnicode_AsUTF8AndSize(text.ptr(), &size);
+  if (bytes != nullptr) return std::string(bytes, static_cast<std::size_t>(size));
+  PyErr_Clear();
+  return std::nullopt;
+}
+
 std::string shown(nb::handle value) {
-  return nb::cast<std::string>(nb::repr(value));
+  return utf8_of(nb::repr(value)).value_or("a value that cannot be shown");
 }
 
 /// One of `names`, by its place; a mistake names them all.
@@ -61,10 +70,15 @@ bool is_integer(nb::handle value) {
 
 }  // namespace
 
-std::chrono::nanoseconds duration(nb::handle value, const char* option) {
+std::chrono::nanoseconds duration(nb::handle value, const char* option, ErrorKind kind) {
   if (const auto time = of_timedelta(value)) return *time;
-  if (nb::isinstance<nb::str>(value))
-    return std::chrono::nanoseconds(parse_offset(nb::cast<std::string>(value)));
+  if (nb::isinstance<nb::str>(value)) {
+    try {
+      return std::chrono::nanoseconds(parse_offset(nb::cast<std::string>(value)));
+    } catch (const Error& error) {
+      throw_error(kind, "{}: {}", option, error.what());
+    }
+  }
   if (PyFloat_Check(value.ptr()) || is_integer(value)) {
     const double seconds = PyFloat_AsDouble(value.ptr());
     if (PyErr_Occurred() != nullptr)
@@ -72,8 +86,7 @@ std::chrono::nanoseconds duration(nb::handle value, const char* option) {
     else if (std::isfinite(seconds) && std::abs(seconds) < 9e9)
       return std::chrono::nanoseconds(std::llround(seconds * 1e9));
   }
-  throw_error(ErrorKind::config,
-              "{}: wanted seconds as a number, a timedelta, or a text like \"500ms\", found {}", option,
+  throw_error(kind, "{}: wanted seconds as a number, a timedelta, or a text like \"500ms\", found {}", option,
               shown(value));
 }
 
@@ -137,7 +150,10 @@ plan::Window window(nb::handle value) {
   if (is_integer(value)) {
     const nb::object rows = nb::steal(PyNumber_Index(value.ptr()));
     int overflow = 0;
-    return plan::Window::of_rows(PyLong_AsLongLongAndOverflow(rows.ptr(), &overflow));
+    const std::int64_t number = PyLong_AsLongLongAndOverflow(rows.ptr(), &overflow);
+    if (overflow == 0) return plan::Window::of_rows(number);
+    throw_error(ErrorKind::plan, "rolling: wanted a number of rows up to 1,000,000,000, found {}",
+                shown(value));
   }
   if (nb::isinstance<nb::str>(value)) return plan::Window::of_text(nb::cast<std::string>(value));
   if (const auto time = of_timedelta(value)) return plan::Window::of_nanoseconds(time->count());
@@ -149,7 +165,7 @@ plan::Window window(nb::handle value) {
 plan::RollingOptions rolling_options(nb::handle grace, std::optional<std::int64_t> min_periods,
                                      nb::handle on_late, const std::string& name) {
   plan::RollingOptions options;
-  options.grace_ns = grace.is_none() ? 0 : duration(grace, "grace").count();
+  options.grace_ns = grace.is_none() ? 0 : duration(grace, "grace", ErrorKind::plan).count();
   options.min_periods = min_periods;
   options.name = name;
   if (on_late.is_none()) return options;
@@ -180,7 +196,12 @@ std::vector<Scalar> scalars_of(nb::handle values) {
 }
 
 std::string bytes_of(nb::handle value, const char* what) {
-  if (nb::isinstance<nb::str>(value)) return nb::cast<std::string>(value);
+  if (nb::isinstance<nb::str>(value)) {
+    if (const auto text = utf8_of(value)) return *text;
+    throw_error(ErrorKind::config,
+                "{}: the str has half a surrogate pair, which UTF-8 has no form for; found {}", what,
+                shown(value));
+  }
   char* bytes = nullptr;
   Py_ssize_t size = 0;
   if (PyBytes_Check(value.ptr()) && PyBytes_AsStringAndSize(value.ptr(), &bytes, &size) == 0)
@@ -194,6 +215,10 @@ HeaderList headers_of(nb::handle value) {
   const nb::object pairs =
       nb::isinstance<nb::dict>(value) ? nb::object(value.attr("items")()) : nb::borrow(value);
   for (const nb::handle pair : pairs) {
+    if (!PySequence_Check(pair.ptr()) || nb::isinstance<nb::str>(pair) || nb::len(pair) != 2) {
+      throw_error(ErrorKind::config, "headers: wanted a dict or pairs of a name and a value, found {}",
+                  shown(pair));
+    }
     const nb::object content = nb::borrow(pair)[1];
     std::optional<std::string> bytes;
     if (!content.is_none()) bytes = bytes_of(content, "the value of a header");

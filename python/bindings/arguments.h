@@ -17,7 +17,8 @@ namespace nb = nanobind;
 
 /// A length of time: seconds as a number, a timedelta, or a text like `"500ms"`. Throws Error{config} that
 /// names `option` for anything else.
-[[nodiscard]] std::chrono::nanoseconds duration(nb::handle value, const char* option);
+[[nodiscard]] std::chrono::nanoseconds duration(nb::handle value, const char* option,
+                                                ErrorKind kind = ErrorKind::config);
 /// The same, or nothing for None.
 [[nodiscard]] std::optional<std::chrono::nanoseconds> optional_duration(nb::handle value, const char* option);
 

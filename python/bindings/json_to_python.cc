@@ -1,5 +1,8 @@
 #include "json_to_python.h"
 
+#include <fmt/format.h>
+
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -63,9 +66,12 @@ class JsonToPython::Builder final : public JsonEvents {
 
   nb::object read(std::string_view json) {
     clear();
-    const std::string fault = walk_json(json, *this, 100'000);
+    twice_.reset();
+    auto fault = read_json(json, *this, 100'000);
     if (PyErr_Occurred() != nullptr) nb::raise_python_error();
-    TIDERACE_CHECK(fault.empty() && result_.is_valid());
+    if (fault) throw std::move(*fault);
+    if (twice_) throw JsonFault{BadRowKind::parse, fmt::format("found the field \"{}\" twice", *twice_)};
+    TIDERACE_CHECK(result_.is_valid());
     return std::move(result_);
   }
 
@@ -106,7 +112,12 @@ class JsonToPython::Builder final : public JsonEvents {
     }
     Open& parent = open_.back();
     if (PyList_CheckExact(parent.container.ptr())) return PyList_Append(parent.container.ptr(), value) == 0;
-    return PyDict_SetItem(parent.container.ptr(), parent.name.ptr(), value) == 0;
+    PyObject* dict = parent.container.ptr();
+    const Py_ssize_t before = PyDict_GET_SIZE(dict);
+    if (PyDict_SetItem(dict, parent.name.ptr(), value) != 0) return false;
+    if (PyDict_GET_SIZE(dict) != before) return true;
+    twice_ = nb::cast<std::string>(parent.name);
+    return false;
   }
 
   bool open(PyObject* container) {
@@ -124,6 +135,7 @@ class JsonToPython::Builder final : public JsonEvents {
   Names names_;
   std::vector<Open> open_;
   nb::object result_;
+  std::optional<std::string> twice_;  // the name of a field that an object has twice
 };
 
 JsonToPython::JsonToPython() : builder_(std::make_unique<Builder>()) {}

@@ -19,7 +19,8 @@ class JsonToPython {
   JsonToPython(const JsonToPython&) = delete;
   JsonToPython& operator=(const JsonToPython&) = delete;
 
-  /// `json` has been checked, or written by this process. Throws nb::python_error where Python has no memory.
+  /// Throws JsonFault for what cannot be handed over (see `read_json`; also for a field that an object has
+  /// twice), nb::python_error where Python has no memory.
   [[nodiscard]] nb::object read(std::string_view json);
 
  private:

@@ -82,6 +82,8 @@ class Writer {
     }
   }
 
+  [[nodiscard]] std::uint64_t nulled() const noexcept { return nulled_; }
+
   /// `"a"["b"]`: the fields that lead to the value being written.
   [[nodiscard]] std::string place() const {
     std::string text;
@@ -97,8 +99,11 @@ class Writer {
   void write_float(double value) {
     if (std::isfinite(value)) {
       append_json_double(out_, value);
-    } else if (std::isnan(value) || not_finite_ == NotFinite::as_null) {
+    } else if (std::isnan(value)) {
       out_ += "null";
+    } else if (not_finite_ == NotFinite::as_null) {
+      out_ += "null";
+      ++nulled_;
     } else {
       out_ += value > 0 ? "Infinity" : "-Infinity";
     }
@@ -172,14 +177,16 @@ class Writer {
   NotFinite not_finite_;
   std::vector<PyObject*> path_;  // borrowed from the dicts being written
   std::size_t depth_ = 0;
+  std::uint64_t nulled_ = 0;
 };
 
 }  // namespace
 
-void append_json(std::string& out, nb::handle value, NotFinite not_finite) {
+std::uint64_t append_json(std::string& out, nb::handle value, NotFinite not_finite) {
   Writer writer(out, not_finite);
   try {
     writer.write(value.ptr());
+    return writer.nulled();
   } catch (UnfitValue& unfit) {
     const std::string place = writer.place();
     if (!place.empty()) unfit.message = fmt::format("field {}: {}", place, unfit.message);
@@ -187,7 +194,7 @@ void append_json(std::string& out, nb::handle value, NotFinite not_finite) {
   }
 }
 
-void set_value(ColumnBuilder& builder, std::size_t i, nb::handle handle) {
+std::uint64_t set_value(ColumnBuilder& builder, std::size_t i, nb::handle handle) {
   PyObject* value = handle.ptr();
   if (value == Py_None || is_not_available(value)) {
     builder.set_null(i);
@@ -205,12 +212,14 @@ void set_value(ColumnBuilder& builder, std::size_t i, nb::handle handle) {
     const nb::object python = plain(value);
     if (!python.is_valid()) PyErr_Clear();
     if (!python.is_valid() || is_numpy(python.ptr())) unfit(value);
-    set_value(builder, i, python);
+    return set_value(builder, i, python);
   } else {
     std::string json;
-    append_json(json, handle, NotFinite::as_null);
+    const std::uint64_t nulled = append_json(json, handle, NotFinite::as_null);
     builder.set_text(i, Kind::nested, json);
+    return nulled;
   }
+  return 0;
 }
 
 Scalar scalar_of(nb::handle value) {

@@ -4,6 +4,7 @@
 #include <tiderace/error.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -23,11 +24,12 @@ struct UnfitValue {
 
 /// Appends `value` as JSON text: None, bool, int, float, str, bytes (as base64), list, tuple, dict with str
 /// keys, and NumPy's scalars and arrays of these. NaN and pandas' NA are null; infinities as `not_finite`
-/// says. Throws UnfitValue for anything else. Needs the GIL.
-void append_json(std::string& out, nb::handle value, NotFinite not_finite);
+/// says. Throws UnfitValue for anything else. Returns how many infinities became null. Needs the GIL.
+std::uint64_t append_json(std::string& out, nb::handle value, NotFinite not_finite);
 
-/// Sets row `i` to `value`; lists and dicts become nested values. Throws UnfitValue. Needs the GIL.
-void set_value(ColumnBuilder& builder, std::size_t i, nb::handle value);
+/// Sets row `i` to `value`; lists and dicts become nested values. Throws UnfitValue. Returns how many
+/// infinities inside these became null. Needs the GIL.
+std::uint64_t set_value(ColumnBuilder& builder, std::size_t i, nb::handle value);
 
 /// `value` as a constant of an expression. Throws Error{plan} for what is none. Needs the GIL.
 [[nodiscard]] Scalar scalar_of(nb::handle value);

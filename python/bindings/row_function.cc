@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "bindings.h"
 #include "exceptions.h"
+#include "formats/json/reader.h"
 #include "functions.h"
 #include "held.h"
 #include "json_to_python.h"
@@ -90,17 +91,20 @@ class PythonRowFunction final : public RowFunction {
  public:
   PythonRowFunction(nb::object function, RowCall call) : function_(std::move(function)), call_(call) {}
 
-  void call(std::span<const std::string_view> rows, std::span<const KeyId> keys, FunctionState* state,
-            ColumnBuilder& results, RowErrors& errors) override {
+  std::uint64_t call(std::span<const std::string_view> rows, std::span<const KeyId> keys,
+                     FunctionState* state, ColumnBuilder& results, RowErrors& errors) override {
     const nb::gil_scoped_acquire gil;
     Readers::Reader reader = readers_.take();
     std::string json;
+    std::uint64_t nulled = 0;
     const OpenState python_state(state, *reader);
     for (std::size_t i = 0; i < rows.size(); ++i) {
       if (state != nullptr) state->begin(keys[i]);
       try {
-        set_result(results, i, call_row(reader->read(rows[i]), python_state.get()), json);
+        nulled += set_result(results, i, call_row(reader->read(rows[i]), python_state.get()), json);
         continue;
+      } catch (const JsonFault& fault) {
+        errors.add(i, fault.kind, fault.message);
       } catch (nb::python_error& error) {
         errors.add(i, BadRowKind::function, describe_exception(error, function_.get()));
       } catch (const UnfitValue& unfit) {
@@ -110,6 +114,7 @@ class PythonRowFunction final : public RowFunction {
       if (state != nullptr) state->undo();
     }
     readers_.give_back(std::move(reader));
+    return nulled;
   }
 
  private:
@@ -122,11 +127,13 @@ class PythonRowFunction final : public RowFunction {
     return call_ == RowCall::in_place ? std::move(row) : std::move(result);
   }
 
-  static void set_result(ColumnBuilder& results, std::size_t i, const nb::object& result, std::string& json) {
+  static std::uint64_t set_result(ColumnBuilder& results, std::size_t i, const nb::object& result,
+                                  std::string& json) {
     if (!PyDict_Check(result.ptr())) return set_value(results, i, result);
     json.clear();
-    append_json(json, result, NotFinite::as_null);
+    const std::uint64_t nulled = append_json(json, result, NotFinite::as_null);
     results.set_text(i, Kind::nested, json);
+    return nulled;
   }
 
   Held function_;
@@ -138,17 +145,20 @@ class PythonValueFunction final : public ValueFunction {
  public:
   explicit PythonValueFunction(nb::object function) : function_(std::move(function)) {}
 
-  void call(const Column& values, ColumnBuilder& results, RowErrors& errors) override {
+  std::uint64_t call(const Column& values, ColumnBuilder& results, RowErrors& errors) override {
     const nb::gil_scoped_acquire gil;
     Readers::Reader reader = readers_.take();
+    std::uint64_t nulled = 0;
     for (std::size_t i = 0; i < values.size(); ++i) {
       try {
         const nb::object value =
             values.kind(i) == Kind::nested ? reader->read(values.text(i)) : text_or_number(values, i);
         const nb::object result = nb::steal(PyObject_CallOneArg(function_.get().ptr(), value.ptr()));
         if (!result.is_valid()) nb::raise_python_error();
-        set_value(results, i, result);
+        nulled += set_value(results, i, result);
         continue;
+      } catch (const JsonFault& fault) {
+        errors.add(i, fault.kind, fault.message);
       } catch (nb::python_error& error) {
         errors.add(i, BadRowKind::function, describe_exception(error, function_.get()));
       } catch (const UnfitValue& unfit) {
@@ -157,6 +167,7 @@ class PythonValueFunction final : public ValueFunction {
       results.set_null(i);
     }
     readers_.give_back(std::move(reader));
+    return nulled;
   }
 
  private:

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "api/table_internal.h"
+#include "arguments.h"
 #include "arrow_capsule.h"
 #include "base/error.h"
 #include "bindings.h"
@@ -20,7 +21,11 @@ class Rows {
   explicit Rows(std::size_t size) : size_(size) {}
 
   void set(std::size_t row, nb::handle name, nb::handle value) {
-    const auto text = nb::cast<std::string>(name);
+    if (!nb::isinstance<nb::str>(name)) {
+      throw_error(ErrorKind::plan, "row {}: wanted names of fields that are str, found {}", row,
+                  nb::cast<std::string>(nb::repr(name)));
+    }
+    const std::string text = bytes_of(name, "the name of a field");
     const auto [found, added] = index_.emplace(text, columns_.size());
     if (added) add(text);
     try {

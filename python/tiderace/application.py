@@ -11,6 +11,7 @@ from typing import Any
 from tiderace import _tiderace
 from tiderace._tiderace import BadRow, Summary, Topic
 from tiderace.dataframe import StreamingDataFrame
+from tiderace.errors import ConfigError, PlanError
 
 Duration = float | str | timedelta
 OnError = str | Callable[[BadRow], str]
@@ -227,7 +228,9 @@ class Application:
         # fmt: on
 
     def dataframe(self, topic: Topic) -> StreamingDataFrame:
-        """All rows of `topic`."""
+        """All rows of `topic`, which `topic()` gave."""
+        if not isinstance(topic, Topic):
+            raise PlanError(f"app.dataframe: wanted a topic, app.topic(...), found {topic!r:.100}")
         return StreamingDataFrame(self._application, self._application.dataframe(topic))
 
     def run(
@@ -258,6 +261,8 @@ class Application:
         -----
         The GIL is free while the engine works. Ctrl-C stops cleanly, a second one at once.
         """
+        if count is not None and count < 1:
+            raise ConfigError(f"count: wanted 1 row or more, found {count!r}")
         return self._application.run(until_end, timeout, count)
 
     def stop(self) -> None:

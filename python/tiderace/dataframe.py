@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 from tiderace import _tiderace
 from tiderace._tiderace import State, Topic
 from tiderace.batches import adapter
+from tiderace.errors import PlanError
 from tiderace.rolling import Rolling
 from tiderace.series import Series, unwrapped
 from tiderace.tables import read, result_table
@@ -62,6 +63,8 @@ class StreamingDataFrame:
             return Series(self._frame.column(key))
         if isinstance(key, Series):
             return self._after(self._frame.where(key._series))
+        if not isinstance(key, list | tuple) or not all(isinstance(name, str) for name in key):
+            raise PlanError(f"sdf[...]: wanted a name, a list of names or a condition, found {key!r:.100}")
         return self._after(self._frame.project(list(key)))
 
     def __setitem__(self, name: str | list[str], value: object) -> None:

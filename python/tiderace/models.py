@@ -9,7 +9,7 @@ from typing import Any
 
 from tiderace import _tiderace
 from tiderace.dataframe import StreamingDataFrame
-from tiderace.errors import ConfigError
+from tiderace.errors import ConfigError, PlanError
 from tiderace.series import Series
 
 ONNX_ROWS = 128  # a call; larger ones are slower
@@ -62,6 +62,8 @@ class Model:
         >>> sdf.backtest([{"x": 1}, {"x": None}])["y"].to_pylist()
         [2.0, None]
         """
+        if not isinstance(features, StreamingDataFrame):
+            raise PlanError(f'predict: wanted columns of a frame, sdf[["x", "y"]], found {features!r:.100}')
         if nulls not in ("null", "pass"):
             raise ConfigError(f'nulls: wanted "null" or "pass", found {nulls!r}')
         return Series(features._frame.predict(self._bind(method), nulls == "pass"))
@@ -100,6 +102,8 @@ def load_model(model: Any, sha256: str = "") -> Model:
     [5.0]
     """
     if not isinstance(model, str | os.PathLike):
+        if sha256:
+            raise ConfigError("load_model: sha256= is for files; an object has no hash")
         return _of_object(model, type(model).__name__)
     path = Path(model)
     if path.suffix in (".ubj", ".json"):
@@ -132,9 +136,10 @@ def _unjoblib(content: bytes) -> Any:
 
 def _of_object(model: Any, name: str) -> Model:
     def bind(method: str) -> _tiderace.Model:
-        if method not in ("predict", "predict_proba") or not hasattr(model, method):
+        lacks_it = method == "predict_proba" and isinstance(model, _Onnx) and len(model._outputs) < 2
+        if method not in ("predict", "predict_proba") or not hasattr(model, method) or lacks_it:
             raise ConfigError(
-                f"{name}: wanted method 'predict' or 'predict_proba' of the model, found {method!r}"
+                f"{name}: wanted method 'predict', or 'predict_proba' if the model has it, found {method!r}"
             )
         return _tiderace.python_model(_call_of(model, method), name, *_trained_on(model))
 
@@ -160,6 +165,8 @@ def _call_of(model: Any, method: str) -> Call:
 
     def call(features: Any, names: list[str]) -> Any:
         result = np.asarray(predict(named(features, columns=names) if named else features))
+        if result.ndim == 0:
+            raise TypeError(f"wanted an array with a prediction for each row, found {result.item()!r:.100}")
         if result.ndim == 2 and result.shape[1] == 1:
             return result[:, 0]
         two_classes = method == "predict_proba" and result.ndim == 2 and result.shape[1] == 2
@@ -188,13 +195,14 @@ class _Onnx:
             raise ConfigError("a .onnx model needs onnxruntime: pip install onnxruntime") from None
         self._session = onnxruntime.InferenceSession(content)
         self._input = self._session.get_inputs()[0]
+        self._outputs = [output.name for output in self._session.get_outputs()]
         self._type = {"tensor(double)": "float64", "tensor(int64)": "int64"}.get(self._input.type, "float32")
 
     def predict(self, features: Any) -> Any:
-        return self._run(features, self._session.get_outputs()[0].name)
+        return self._run(features, self._outputs[0])
 
     def predict_proba(self, features: Any) -> Any:
-        return self._run(features, self._session.get_outputs()[1].name)
+        return self._run(features, self._outputs[1])
 
     def _run(self, features: Any, output: str) -> Any:
         import numpy as np

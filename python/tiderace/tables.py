@@ -54,9 +54,13 @@ def _without_views(table: pyarrow.Table) -> pyarrow.Table:
 
 def _read_file(path: Path) -> tuple[InputTable, pyarrow.Table | None]:
     if path.suffix == ".parquet":
+        import pyarrow as pa
         import pyarrow.parquet as parquet  # type: ignore[import-untyped]
 
-        table = parquet.read_table(path)
+        try:
+            table = parquet.read_table(path)
+        except (OSError, pa.ArrowException) as error:
+            raise PlanError(f"backtest: cannot read '{path}': {error}") from error
         return InputTable.from_arrow(table), table
     if path.suffix == ".csv":
         return InputTable.read_csv(str(path)), None

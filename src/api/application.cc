@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/logging.h"
 #include "log/open.h"
+#include "log/topic_rules.h"
 #include "runtime/stop_signals.h"
 
 namespace tiderace {
@@ -51,6 +52,7 @@ ApplicationOptions completed(ApplicationOptions options) {
   check_group(options.consumer_group);
   require_positive("commit_interval", options.commit_interval);
   require_positive("state_ttl", options.state_ttl);
+  if (!options.dead_letter_topic.empty()) check_topic_name(options.dead_letter_topic);
   if (options.group_lock_timeout.count() < 0)
     throw Error(ErrorKind::config, "group_lock_timeout: wanted a time of at least 0");
   if (options.workers < 1 || options.workers > 1024) {
@@ -81,13 +83,13 @@ ApplicationState::ApplicationState(ApplicationOptions given)
 
 std::shared_ptr<Log> ApplicationState::log() {
   const std::lock_guard lock(mutex);
-  if (!opened_log) {
-    EmbeddedOptions embedded;
-    embedded.durability = options.durability;
-    embedded.group_lock_timeout = options.group_lock_timeout;
-    opened_log = open_log(options.broker_address, embedded);
-  }
-  return opened_log;
+  if (auto opened = opened_log.lock()) return opened;
+  EmbeddedOptions embedded;
+  embedded.durability = options.durability;
+  embedded.group_lock_timeout = options.group_lock_timeout;
+  std::shared_ptr<Log> opened = open_log(options.broker_address, embedded);
+  opened_log = opened;
+  return opened;
 }
 
 std::shared_ptr<std::vector<std::unique_ptr<Stage>>> ApplicationState::resolve() const {

@@ -18,7 +18,7 @@ namespace tiderace {
 struct ApplicationState {
   explicit ApplicationState(ApplicationOptions given);
 
-  /// The log, opened by the first that needs it.
+  /// The log, opened by the first that needs it and closed when the last run and producer let go of it.
   [[nodiscard]] std::shared_ptr<Log> log();
   [[nodiscard]] Summary run(const RunOptions& run_options);
   [[nodiscard]] std::string explain() const;
@@ -30,7 +30,7 @@ struct ApplicationState {
       print;  ///< where `print()` writes; standard output unless a front end sets it
 
   mutable std::mutex mutex;
-  std::shared_ptr<Log> opened_log;
+  std::weak_ptr<Log> opened_log;
   std::shared_ptr<std::vector<std::unique_ptr<Stage>>> stages;  ///< of the present or last run
   std::shared_ptr<RunState> run_state;                          ///< of the present run
   Summary last_summary;

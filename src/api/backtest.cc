@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <exception>
+#include <optional>
 
 #include "api/frame_access.h"
 #include "api/table_internal.h"
@@ -132,13 +134,21 @@ BacktestResult backtest(ApplicationState& application, const plan::Frame& frame,
   std::stable_sort(input.bad.begin(), input.bad.end(),
                    [](const auto& a, const auto& b) { return a.row < b.row; });
 
-  BacktestResult result = run_backtest(context, stage, input);
-  application.set_summary(result.summary);
+  Summary summary;
+  std::optional<BacktestResult> result;
+  std::exception_ptr error;
+  try {
+    result = run_backtest(context, stage, input, summary);
+  } catch (...) {
+    error = std::current_exception();
+  }
+  application.set_summary(summary);
   {
     const std::lock_guard lock(application.mutex);
     if (!application.run_state) application.stages = stages;
   }
-  return result;
+  if (error) std::rethrow_exception(error);
+  return std::move(*result);
 }
 
 Table to_table(const BacktestResult& result, const Table& input) {

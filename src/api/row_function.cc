@@ -8,25 +8,29 @@
 namespace tiderace {
 namespace {
 
-void set_result(ColumnBuilder& results, std::size_t i, const Value& value) {
+/// Returns how many infinities inside it became null.
+std::uint64_t set_result(ColumnBuilder& results, std::size_t i, const Value& value) {
   struct Setter {
     ColumnBuilder& results;
     std::size_t i;
     const Value& value;
-    void operator()(std::monostate) const { results.set_null(i); }
-    void operator()(bool result) const { results.set_boolean(i, result); }
-    void operator()(std::int64_t result) const { results.set_int64(i, result); }
-    void operator()(double result) const { results.set_float64(i, result); }
-    void operator()(const std::string& result) const { results.set_text(i, Kind::string, result); }
-    void operator()(const Array&) const { set_json(); }
-    void operator()(const Row&) const { set_json(); }
-    void set_json() const {
+    std::uint64_t nulled = 0;
+    void operator()(std::monostate) { results.set_null(i); }
+    void operator()(bool result) { results.set_boolean(i, result); }
+    void operator()(std::int64_t result) { results.set_int64(i, result); }
+    void operator()(double result) { results.set_float64(i, result); }
+    void operator()(const std::string& result) { results.set_text(i, Kind::string, result); }
+    void operator()(const Array&) { set_json(); }
+    void operator()(const Row&) { set_json(); }
+    void set_json() {
       std::string json;
-      append_json(json, value, NotFinite::as_word);
+      nulled = append_json(json, value, NotFinite::as_null);
       results.set_text(i, Kind::nested, json);
     }
   };
-  std::visit(Setter{results, i, value}, value.variant());
+  Setter setter{results, i, value};
+  std::visit(setter, value.variant());
+  return setter.nulled;
 }
 
 Value value_of(const Column& column, std::size_t i) {
@@ -54,32 +58,37 @@ class CallRow final : public RowFunction {
  public:
   explicit CallRow(std::function<Value(Row&, State*)> function) : function_(std::move(function)) {}
 
-  void call(std::span<const std::string_view> rows, std::span<const KeyId> keys, FunctionState* state,
-            ColumnBuilder& results, RowErrors& errors) override {
+  std::uint64_t call(std::span<const std::string_view> rows, std::span<const KeyId> keys,
+                     FunctionState* state, ColumnBuilder& results, RowErrors& errors) override {
+    std::uint64_t nulled = 0;
     for (std::size_t i = 0; i < rows.size(); ++i) {
       if (state != nullptr) state->begin(keys[i]);
       try {
         Row row = parse_value(rows[i]).get<Row>();
         if (state == nullptr) {
-          set_result(results, i, function_(row, nullptr));
+          nulled += set_result(results, i, function_(row, nullptr));
         } else {
           State remembered(*state);
-          set_result(results, i, function_(row, &remembered));
+          nulled += set_result(results, i, function_(row, &remembered));
         }
+      } catch (const JsonFault& fault) {
+        fail(i, fault.kind, fault.message, state, results, errors);
       } catch (const std::exception& error) {
-        fail(i, error.what(), state, results, errors);
+        fail(i, BadRowKind::function, error.what(), state, results, errors);
       } catch (...) {
-        fail(i, "the function threw something that is no std::exception", state, results, errors);
+        fail(i, BadRowKind::function, "the function threw something that is no std::exception", state,
+             results, errors);
       }
     }
+    return nulled;
   }
 
  private:
-  static void fail(std::size_t i, const std::string& message, FunctionState* state, ColumnBuilder& results,
-                   RowErrors& errors) {
+  static void fail(std::size_t i, BadRowKind kind, const std::string& message, FunctionState* state,
+                   ColumnBuilder& results, RowErrors& errors) {
     if (state != nullptr) state->undo();
     results.set_null(i);
-    errors.add(i, BadRowKind::function, message);
+    errors.add(i, kind, message);
   }
 
   std::function<Value(Row&, State*)> function_;
@@ -89,17 +98,21 @@ class CallValue final : public ValueFunction {
  public:
   explicit CallValue(std::function<Value(const Value&)> function) : function_(std::move(function)) {}
 
-  void call(const Column& values, ColumnBuilder& results, RowErrors& errors) override {
+  std::uint64_t call(const Column& values, ColumnBuilder& results, RowErrors& errors) override {
+    std::uint64_t nulled = 0;
     for (std::size_t i = 0; i < values.size(); ++i) {
       results.set_null(i);
       try {
-        set_result(results, i, function_(value_of(values, i)));
+        nulled += set_result(results, i, function_(value_of(values, i)));
+      } catch (const JsonFault& fault) {
+        errors.add(i, fault.kind, fault.message);
       } catch (const std::exception& error) {
         errors.add(i, BadRowKind::function, error.what());
       } catch (...) {
         errors.add(i, BadRowKind::function, "the function threw something that is no std::exception");
       }
     }
+    return nulled;
   }
 
  private:

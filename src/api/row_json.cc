@@ -1,6 +1,10 @@
 #include "api/row_json.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -23,10 +27,14 @@ class ValueBuilder final : public JsonEvents {
   bool end_array() override { return close(); }
   bool name(std::string_view name) override {
     open_.back().name = name;
-    return true;
+    const Row* row = std::get_if<Row>(&open_.back().value);
+    if (row == nullptr || !row->contains(name)) return true;
+    twice = name;
+    return false;
   }
 
   Value result;
+  std::optional<std::string> twice;  ///< the name of a field that an object has twice
 
  private:
   struct Open {
@@ -65,27 +73,36 @@ struct Appender {
   std::string& out;
   NotFinite not_finite;
 
-  void operator()(std::monostate) const { out += "null"; }
-  void operator()(bool value) const { out += value ? "true" : "false"; }
-  void operator()(std::int64_t value) const { out += fmt::format_int(value).c_str(); }
-  void operator()(double value) const {
-    if (std::isfinite(value))
+  // Each returns how many infinities became null.
+  std::uint64_t operator()(std::monostate) const { return append("null"); }
+  std::uint64_t operator()(bool value) const { return append(value ? "true" : "false"); }
+  std::uint64_t operator()(std::int64_t value) const { return append(fmt::format_int(value).c_str()); }
+  std::uint64_t operator()(double value) const {
+    if (std::isfinite(value)) {
       append_json_double(out, value);
-    else if (std::isnan(value) || not_finite == NotFinite::as_null)
-      out += "null";
-    else
-      out += value > 0 ? "Infinity" : "-Infinity";
+      return 0;
+    }
+    if (not_finite == NotFinite::as_word && !std::isnan(value))
+      return append(value > 0 ? "Infinity" : "-Infinity");
+    append("null");
+    return std::isnan(value) ? 0 : 1;
   }
-  void operator()(const std::string& value) const { append_json_string(out, value); }
-  void operator()(const Array& values) const {
+  std::uint64_t operator()(const std::string& value) const {
+    append_json_string(out, value);
+    return 0;
+  }
+  std::uint64_t operator()(const Array& values) const {
+    std::uint64_t nulled = 0;
     out += '[';
     for (std::size_t i = 0; i < values.size(); ++i) {
       if (i > 0) out += ',';
-      append_json(out, values[i], not_finite);
+      nulled += append_json(out, values[i], not_finite);
     }
     out += ']';
+    return nulled;
   }
-  void operator()(const Row& row) const {
+  std::uint64_t operator()(const Row& row) const {
+    std::uint64_t nulled = 0;
     out += '{';
     bool first = true;
     for (const auto& [name, value] : row) {
@@ -93,9 +110,15 @@ struct Appender {
       first = false;
       append_json_string(out, name);
       out += ':';
-      append_json(out, value, not_finite);
+      nulled += append_json(out, value, not_finite);
     }
     out += '}';
+    return nulled;
+  }
+
+  std::uint64_t append(std::string_view text) const {
+    out += text;
+    return 0;
   }
 };
 
@@ -103,13 +126,14 @@ struct Appender {
 
 Value parse_value(std::string_view text) {
   ValueBuilder builder;
-  const std::string fault = walk_json(text, builder);
-  if (!fault.empty()) throw_error(ErrorKind::plan, "wanted a JSON value: {}", fault);
+  if (auto fault = read_json(text, builder)) throw std::move(*fault);
+  if (builder.twice)
+    throw JsonFault{BadRowKind::parse, fmt::format("found the field \"{}\" twice", *builder.twice)};
   return std::move(builder.result);
 }
 
-void append_json(std::string& out, const Value& value, NotFinite not_finite) {
-  std::visit(Appender{out, not_finite}, value.variant());
+std::uint64_t append_json(std::string& out, const Value& value, NotFinite not_finite) {
+  return std::visit(Appender{out, not_finite}, value.variant());
 }
 
 }  // namespace tiderace

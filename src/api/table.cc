@@ -7,6 +7,7 @@
 
 #include "api/table_internal.h"
 #include "base/error.h"
+#include "columnar/arrow_values.h"
 #include "columnar/invalid.h"
 #include "formats/csv/reader.h"
 
@@ -79,9 +80,12 @@ Table TableAccess::make(std::vector<ArrowColumn> columns, std::size_t rows) {
 }
 
 Table TableAccess::make(std::vector<NamedColumn> columns, std::size_t rows) {
-  std::vector<ArrowColumn> plain;
-  for (NamedColumn& column : columns) plain.push_back({std::move(column.name), std::move(column.column)});
-  return make(std::move(plain), rows);
+  std::vector<ArrowColumn> made;
+  for (NamedColumn& column : columns) {
+    made.push_back(
+        {std::move(column.name), std::move(column.column), std::string(arrow_format(column.when_empty))});
+  }
+  return make(std::move(made), rows);
 }
 
 const Table::Data& TableAccess::data(const Table& table) {

@@ -105,6 +105,26 @@ ArrowType arrow_type(std::string_view format) noexcept {
   return {};
 }
 
+std::string_view arrow_format(Kind kind) noexcept {
+  switch (kind) {
+    case Kind::boolean:
+      return "b";
+    case Kind::int64:
+      return "l";
+    case Kind::float64:
+      return "g";
+    case Kind::string:
+    case Kind::nested:
+      return "u";
+    case Kind::bytes:
+      return "z";
+    case Kind::null:
+    case Kind::invalid:
+      return "";
+  }
+  return "";
+}
+
 std::string arrow_type_name(std::string_view format) {
   if (format.starts_with("d:")) {
     // precision,scale[,width]

@@ -35,6 +35,8 @@ struct ArrowType {
 /// What `format` of the C data interface says.
 [[nodiscard]] ArrowType arrow_type(std::string_view format) noexcept;
 
+/// The type of a column of `kind`; empty for null.
+[[nodiscard]] std::string_view arrow_format(Kind kind) noexcept;
 /// The name of a type that `arrow_type` cannot read, as Arrow's libraries print it: `decimal128(10, 2)`.
 [[nodiscard]] std::string arrow_type_name(std::string_view format);
 

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <charconv>
+#include <cmath>
+
 #include "columnar/invalid.h"
 
 namespace tiderace {
@@ -14,6 +18,38 @@ std::string shortened(std::string_view text) {
   return std::string(text.substr(0, end)) + "...";
 }
 
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\')
+      (out += '\\') += c;
+    else if (c == '\n')
+      out += "\\n";
+    else if (c == '\r')
+      out += "\\r";
+    else if (c == '\t')
+      out += "\\t";
+    else if (static_cast<unsigned char>(c) < 0x20)
+      out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+    else
+      out += c;
+  }
+  return out + '"';
+}
+
+std::string float_text(double value) {
+  if (std::isinf(value)) return value < 0 ? "-inf" : "inf";
+  std::array<char, 32> buffer;
+  char* end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr;
+  std::string text(buffer.data(), end);
+  if (text.find_first_of(".en") != std::string::npos) return text;
+  // Written out, a double beyond 2^53 may have more digits than it needs to be told from its neighbours.
+  constexpr std::size_t most_digits = 17;
+  if (text.size() - (value < 0 ? 1 : 0) <= most_digits) return text + ".0";
+  end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::scientific).ptr;
+  return {buffer.data(), end};
+}
+
 std::string describe(const Column& column, std::size_t i) {
   switch (column.kind(i)) {
     case Kind::null:
@@ -23,13 +59,13 @@ std::string describe(const Column& column, std::size_t i) {
     case Kind::int64:
       return fmt::format("the number {}", column.int64(i));
     case Kind::float64:
-      return fmt::format("the number {}", column.float64(i));
+      return "the number " + float_text(column.float64(i));
     case Kind::string:
-      return fmt::format("the string \"{}\"", shortened(column.text(i)));
+      return "the string " + quoted(shortened(column.text(i)));
     case Kind::bytes:
       return fmt::format("{} bytes", column.text(i).size());
     case Kind::nested:
-      return fmt::format("the nested value {}", shortened(column.text(i)));
+      return "the nested value " + shortened(column.text(i));
     case Kind::invalid:
       return std::string(invalid_view(column, i).message);
   }

@@ -36,16 +36,17 @@ class RowFunction {
   /// Calls the user's function for every row and sets every row of `results` (null for a row with an error).
   /// What a result means is up to the step: a new row is Kind::nested (JSON text of an object), a filter
   /// wants a boolean, a value may be of any kind. `state` is null for a stateless function; otherwise call
-  /// `begin(keys[i])` before row i and `undo` if it fails.
-  virtual void call(std::span<const std::string_view> rows, std::span<const KeyId> keys, FunctionState* state,
-                    ColumnBuilder& results, RowErrors& errors) = 0;
+  /// `begin(keys[i])` before row i and `undo` if it fails. Returns how many infinities inside lists and
+  /// objects became null, since JSON has none.
+  virtual std::uint64_t call(std::span<const std::string_view> rows, std::span<const KeyId> keys,
+                             FunctionState* state, ColumnBuilder& results, RowErrors& errors) = 0;
 };
 
-/// Called value by value: `sdf["x"].apply(f)`. Nulls are handed over too.
+/// Called value by value: `sdf["x"].apply(f)`. Nulls are handed over too. Returns as RowFunction.
 class ValueFunction {
  public:
   virtual ~ValueFunction() = default;
-  virtual void call(const Column& values, ColumnBuilder& results, RowErrors& errors) = 0;
+  virtual std::uint64_t call(const Column& values, ColumnBuilder& results, RowErrors& errors) = 0;
 };
 
 /// Why a call with a batch failed.
@@ -75,6 +76,8 @@ void call_in_parts(std::size_t begin, std::size_t end, const Call& call, const B
 struct NamedColumn {
   std::string name;
   Column column;
+  /// What it is a column of where it has no value: user code must not see a type that depends on the batch.
+  Kind when_empty = Kind::null;
 };
 
 /// Called with whole columns, all of the same length: `map_batches`.

@@ -61,9 +61,9 @@ struct Conversion {
     out.set_null(i);
   }
   void fail_range(std::size_t i) const {
-    errors.add(i, BadRowKind::range,
-               fmt::format("{}: wanted {}, found {}, which is beyond it", operation, wanted,
-                           description(column(), i)));
+    errors.add(
+        i, BadRowKind::range,
+        fmt::format("{}: wanted {}, found {}, which is beyond it", operation, wanted, describe(column(), i)));
     out.set_null(i);
   }
 

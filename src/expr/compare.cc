@@ -89,9 +89,8 @@ void compare_row(std::string_view name, const Operand& left, const Operand& righ
   if (!same && !Comparison::is_ordering) return out.set_boolean(i, Comparison::of(0, 1));
   out.set_null(i);
   const char* const wanted = same ? "values that are not nested" : "two values of one kind";
-  errors.add(
-      i, BadRowKind::type,
-      fmt::format("{}: wanted {}, found {} and {}", name, wanted, description(a, at), description(b, bt)));
+  errors.add(i, BadRowKind::type,
+             fmt::format("{}: wanted {}, found {} and {}", name, wanted, describe(a, at), describe(b, bt)));
 }
 
 template <class Comparison>

@@ -6,6 +6,7 @@
 
 #include "columnar/batch.h"
 #include "columnar/column.h"
+#include "columnar/describe.h"
 
 namespace tiderace {
 
@@ -32,10 +33,6 @@ class Operand {
 
 /// `operand` as a column of `size` rows.
 [[nodiscard]] Column expanded(const Operand& operand, std::size_t size);
-
-/// A value for people: `the string "high"`, `the number 2.5`, `true`, `a nested value {"lat":1}`; long ones
-/// are cut.
-[[nodiscard]] std::string description(const Column& column, std::size_t i);
 
 /// Reports that `operation` met a value that it cannot take: `abs: wanted a number, found the string "high"`.
 void report_type(RowErrors& errors, std::size_t row, std::string_view operation, std::string_view wanted,

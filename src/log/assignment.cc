@@ -28,17 +28,17 @@ std::vector<TopicPartition> owned_partitions(const std::vector<TopicInfo>& topic
   return owned;
 }
 
-std::int64_t starting_offset(const TopicPartition& partition, const ConsumerOptions& options,
-                             std::optional<std::int64_t> committed, std::int64_t first, std::int64_t end) {
+StartOffset starting_offset(const TopicPartition& partition, const ConsumerOptions& options,
+                            std::optional<std::int64_t> committed, std::int64_t first, std::int64_t end) {
   const std::int64_t reset = options.auto_offset_reset == OffsetReset::earliest ? first : end;
-  if (!committed) return reset;
-  if (*committed >= first && *committed <= end) return *committed;
+  if (!committed) return {reset, false};
+  if (*committed >= first && *committed <= end) return {*committed};
   const std::int64_t start = *committed < first ? first : reset;
   log(LogLevel::warning,
       "group {}: topic {} partition {} no longer has the committed offset {} (it holds {} to {}); reading "
       "from {}",
       options.group, partition.topic, partition.partition, *committed, first, end, start);
-  return start;
+  return {start};
 }
 
 void check_offset_commit(const std::string& group, std::span<const OffsetCommit> offsets) {

@@ -17,9 +17,9 @@ void check_consumer_options(const ConsumerOptions& options);
 /// Where a group starts to read a partition of which the log holds [`first`, `end`). A committed offset that
 /// the log no longer has moves to the first one that it has, and one beyond the end to where
 /// `auto_offset_reset` points; both with a warning, since rows were lost.
-[[nodiscard]] std::int64_t starting_offset(const TopicPartition& partition, const ConsumerOptions& options,
-                                           std::optional<std::int64_t> committed, std::int64_t first,
-                                           std::int64_t end);
+[[nodiscard]] StartOffset starting_offset(const TopicPartition& partition, const ConsumerOptions& options,
+                                          std::optional<std::int64_t> committed, std::int64_t first,
+                                          std::int64_t end);
 
 /// Throws Error{config} for offsets without a group's name.
 void check_offset_commit(const std::string& group, std::span<const OffsetCommit> offsets);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -48,6 +49,8 @@ struct ConsumerOptions {
   int workers = 1;
   OffsetReset auto_offset_reset = OffsetReset::earliest;
   std::size_t max_poll_bytes = 8u << 20;  ///< about how much one `poll` hands out of each partition
+  /// Ends what `subscribe` may have to wait for; the consumer is then of no use. Null: nothing does.
+  const std::atomic<bool>* stop = nullptr;
 };
 
 /// One `poll`: first what was taken away, then what was given, then rows.
@@ -58,12 +61,19 @@ struct PollResult {
       records;  ///< whole runs, at most one of each partition, never empty ones
 };
 
+/// Where a group starts to read a partition.
+struct StartOffset {
+  std::int64_t offset = 0;
+  bool committed = true;  ///< false: the group has no offset yet, `auto_offset_reset` says where
+};
+
 /// A member of a consumer group. One thread. Sees committed records only (read_committed). Every call may
 /// throw Error{broker}.
 class Consumer {
  public:
   virtual ~Consumer() = default;
-  /// Once, before the first `poll`. A topic that does not exist is created with one partition.
+  /// Once, before the first `poll`. A topic that does not exist is created with one partition. May wait for
+  /// another process of the group.
   virtual void subscribe(const std::vector<std::string>& topics) = 0;
   /// Returns at once if there is anything to tell, else within 5 ms of the first commit by any process, else
   /// empty-handed after `timeout`. Never waits for a run to fill.
@@ -72,7 +82,7 @@ class Consumer {
   /// until revoked.
   virtual void start(const TopicPartition& partition, std::int64_t offset) = 0;
   /// The offset that the group committed, or where `auto_offset_reset` points if it has none.
-  virtual std::int64_t start_offset(const TopicPartition& partition) = 0;
+  virtual StartOffset start_offset(const TopicPartition& partition) = 0;
   /// One past the last committed record.
   virtual std::int64_t end_offset(const TopicPartition& partition) = 0;
 };

@@ -17,8 +17,8 @@ class ApplyRowOperator final : public Operator {
   ApplyRowOperator(const ResolvedStage& stage, const ResolvedStep& step, const TaskResources& resources)
       : step_(step), plan_(std::get<ApplyRow>(step.node->step)), encoder_(step.layout, NotFinite::as_word) {
     if (plan_.stateful) {
-      state_ = std::make_unique<FunctionStateStore>(
-          FunctionStateOptions{plan_.state_name, resources.state_ttl_ns}, *resources.store, *resources.keys);
+      state_ = std::make_unique<FunctionStateStore>(FunctionStateOptions{step.state, resources.state_ttl_ns},
+                                                    *resources.store, *resources.keys);
     }
     if (step.reads != SIZE_MAX) decoder_.emplace(decoder_options(stage, step.reads));
   }
@@ -35,7 +35,7 @@ class ApplyRowOperator final : public Operator {
     for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = encoded_.row(i);
     ColumnBuilder builder(batch.size());
     if (state_) state_->begin_batch(batch.event_time_ns);
-    plan_.function->call(rows, batch.keys, state_.get(), builder, errors);
+    report.not_finite += plan_.function->call(rows, batch.keys, state_.get(), builder, errors);
     use(batch, Column(std::move(builder)), errors, report);
   }
 
@@ -114,7 +114,7 @@ class ApplyValueOperator final : public Operator {
     const Column& values = batch.columns[step_.inputs[0]];
     check_valid(values, errors);
     ColumnBuilder builder(batch.size());
-    plan_.function->call(values, builder, errors);
+    report.not_finite += plan_.function->call(values, builder, errors);
     batch.columns[step_.outputs[0]] = Column(std::move(builder));
     report.add(std::move(errors), batch);
   }

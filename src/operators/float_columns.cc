@@ -65,4 +65,11 @@ Column handed_over(const Column& column, KindMask known, RowErrors& errors) {
   return Column(std::move(builder));
 }
 
+Kind kind_when_empty(KindMask known) noexcept {
+  for (const Kind kind : {Kind::boolean, Kind::int64, Kind::string, Kind::bytes, Kind::nested}) {
+    if (known == mask_of(kind)) return kind;
+  }
+  return Kind::float64;
+}
+
 }  // namespace tiderace

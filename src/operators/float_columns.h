@@ -26,4 +26,8 @@ void check_valid(const Column& column, RowErrors& errors);
 /// are; what cannot be handed over is added to `errors`.
 [[nodiscard]] Column handed_over(const Column& column, KindMask known, RowErrors& errors);
 
+/// What a column of kinds `known` is where all of a batch is null: float64 unless it is known to hold
+/// something else.
+[[nodiscard]] Kind kind_when_empty(KindMask known) noexcept;
+
 }  // namespace tiderace

@@ -23,8 +23,9 @@ class MapBatchesOperator final : public Operator {
     RowErrors errors;
     std::vector<NamedColumn> columns;
     for (std::size_t c = 0; c < step_.inputs.size(); ++c) {
-      columns.push_back(
-          {plan_.columns[c], handed_over(batch.columns[step_.inputs[c]], step_.input_kinds[c], errors)});
+      const KindMask known = step_.input_kinds[c];
+      columns.push_back({plan_.columns[c], handed_over(batch.columns[step_.inputs[c]], known, errors),
+                         kind_when_empty(known)});
     }
     if (!errors.empty()) keep_good(batch, columns, std::move(errors), report);
     if (batch.size() == 0) return;
@@ -55,7 +56,7 @@ class MapBatchesOperator final : public Operator {
                                   std::size_t end) {
     std::vector<NamedColumn> part;
     for (const NamedColumn& column : columns)
-      part.push_back({column.name, column.column.slice(begin, end - begin)});
+      part.push_back({column.name, column.column.slice(begin, end - begin), column.when_empty});
     std::vector<NamedColumn> results;
     if (auto failure = plan_.function->call(part, results)) return failure;
     if (auto wrong = wrong_shape(results, end - begin)) return CallFailure{std::move(*wrong), true};

@@ -1,7 +1,10 @@
 #include "operators/print.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <deque>
 
 #include "formats/json/encoder.h"
@@ -14,6 +17,44 @@ struct Cell {
   std::string text;
   bool number = false;
 };
+
+/// `text` without what would move a terminal's cursor: control characters as `\\n`, `\\t` or `\\x1b`.
+std::string on_one_line(std::string_view text) {
+  std::string shown;
+  for (const char c : text) {
+    if (c == '\n')
+      shown += "\\n";
+    else if (c == '\t')
+      shown += "\\t";
+    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+      shown += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    else
+      shown += c;
+  }
+  return shown;
+}
+
+struct TerminalSize {
+  std::size_t lines = SIZE_MAX;
+  std::size_t columns = SIZE_MAX;
+};
+
+/// Of standard output; without bounds where that is no terminal.
+TerminalSize terminal_size() noexcept {
+  winsize size{};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) return {};
+  return {size.ws_row, size.ws_col};
+}
+
+/// The first `width` characters (code points) of `text`, all of them if there are no more.
+std::string_view first_characters(std::string_view text, std::size_t width, std::size_t& shown) {
+  std::size_t bytes = 0;
+  for (shown = 0; bytes < text.size() && shown < width; ++shown) {
+    ++bytes;
+    while (bytes < text.size() && (static_cast<unsigned char>(text[bytes]) & 0xC0) == 0x80) ++bytes;
+  }
+  return text.substr(0, bytes);
+}
 
 /// The top-level fields of one row; nested values as `{...}` and `[...]`.
 class RowCells final : public JsonEvents {
@@ -30,9 +71,9 @@ class RowCells final : public JsonEvents {
   bool boolean(bool value) override { return add(value ? "true" : "false", false); }
   bool int64(std::int64_t value) override { return add(fmt::format("{}", value), true); }
   bool float64(double value) override { return add(fmt::format("{:.6g}", value), true); }
-  bool string(std::string_view value) override { return add(std::string(value), false); }
+  bool string(std::string_view value) override { return add(on_one_line(value), false); }
   bool name(std::string_view name) override {
-    if (depth_ == 1) names.emplace_back(name);
+    if (depth_ == 1) names.push_back(on_one_line(name));
     return true;
   }
   bool begin_object() override { return begin("{...}"); }
@@ -57,18 +98,11 @@ class RowCells final : public JsonEvents {
   int depth_ = 0;
 };
 
-/// Exactly `width` characters (code points), and a space.
-std::string padded(const std::string& text, std::size_t width, bool right) {
+/// Exactly `width` characters (code points), and a space; what is cut off is told by `…` at the end.
+std::string padded(std::string_view text, std::size_t width, bool right) {
   std::size_t shown = 0;
-  std::size_t bytes = 0;
-  while (bytes < text.size()) {
-    std::size_t next = bytes + 1;
-    while (next < text.size() && (static_cast<unsigned char>(text[next]) & 0xC0) == 0x80) ++next;
-    if (shown == width) break;
-    bytes = next;
-    ++shown;
-  }
-  const std::string cut = text.substr(0, bytes);
+  std::string cut(first_characters(text, width, shown));
+  if (cut.size() < text.size()) cut = std::string(first_characters(text, width - 1, shown)) + "…", ++shown;
   const std::string fill(width - shown, ' ');
   return (right ? fill + cut : cut + fill) + ' ';
 }
@@ -76,7 +110,9 @@ std::string padded(const std::string& text, std::size_t width, bool right) {
 class PrintOperator final : public Operator {
  public:
   PrintOperator(const ResolvedStep& step, const TaskResources& resources)
-      : plan_(std::get<Print>(step.node->step)), encoder_(step.layout), print_(resources.print) {}
+      : plan_(std::get<Print>(step.node->step)),
+        encoder_(step.layout, NotFinite::shown),
+        print_(resources.print) {}
 
   void process(Batch& batch, StepReport& report) override {
     RowErrors errors;
@@ -129,10 +165,18 @@ class PrintOperator final : public Operator {
 
   void redraw(std::string& out) {
     if (lines_.empty()) return;
+    // A line that wraps or a table that scrolls could not be drawn over.
+    const TerminalSize size = terminal_size();
+    const std::size_t rows = std::min(lines_.size(), std::max<std::size_t>(size.lines, 3) - 2);
+    const auto append = [&](std::string_view text) {
+      std::size_t shown = 0;
+      out += first_characters(text, size.columns, shown);
+      out += '\n';
+    };
     if (drawn_ > 0) out += fmt::format("\x1b[{}A\x1b[J", drawn_);
-    out += header() + '\n';
-    for (const std::string& text : lines_) out += text + '\n';
-    drawn_ = lines_.size() + 1;
+    append(header());
+    for (std::size_t i = lines_.size() - rows; i < lines_.size(); ++i) append(lines_[i]);
+    drawn_ = rows + 1;
   }
 
   static constexpr std::size_t live_rows = 20;

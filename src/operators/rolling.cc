@@ -14,7 +14,7 @@ namespace {
 RollingOptions store_options(const ResolvedStep& step, const TaskResources& resources) {
   const Rolling& first = step.merged.front();
   RollingOptions options;
-  options.step = first.state_name;
+  options.step = step.state;
   options.by_time = first.by_time;
   options.width = first.window;
   options.grace = first.grace_ns;
@@ -52,7 +52,8 @@ class LateRows {
       std::vector<std::string_view> rows(batch.size());
       for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = encoded.row(i);
       ColumnBuilder ignored(batch.size());
-      std::get<std::shared_ptr<RowFunction>>(on_late_)->call(rows, {}, nullptr, ignored, errors);
+      const auto& function = std::get<std::shared_ptr<RowFunction>>(on_late_);
+      static_cast<void>(function->call(rows, {}, nullptr, ignored, errors));
     }
     report.add(std::move(errors), batch);
   }

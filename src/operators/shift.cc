@@ -11,7 +11,7 @@ class ShiftOperator final : public Operator {
   ShiftOperator(const ResolvedStep& step, const TaskResources& resources)
       : step_(step),
         plan_(std::get<Shift>(step.node->step)),
-        store_({plan_.state_name, plan_.periods, plan_.difference, resources.state_ttl_ns}, *resources.store,
+        store_({step.state, plan_.periods, plan_.difference, resources.state_ttl_ns}, *resources.store,
                *resources.keys) {}
 
   void process(Batch& batch, StepReport& report) override {

@@ -47,6 +47,11 @@ class Pass {
     return std::nullopt;
   }
 
+  [[nodiscard]] std::optional<std::string> key_of(std::size_t row) const {
+    if (!input_.key) return std::nullopt;
+    return key_text(input_.column(std::span(&*input_.key, 1), row, 1), 0);
+  }
+
   BacktestResult finish() {
     BacktestResult result;
     const ResolvedOutput& output = *stage_.resolved.output;
@@ -59,9 +64,15 @@ class Pass {
       if (field.slot != no_slot) made.column = chunks_[f].empty() ? Column() : concatenate(chunks_[f]);
       result.fields.push_back(std::move(made));
     }
-    counters_.rows_out = result.rows.size();
-    result.summary = summarize(counters_, LatencyHistogram(), 0);
     return result;
+  }
+
+  /// `bad`: one more row was read and stopped at.
+  [[nodiscard]] Summary summary(bool bad, std::int64_t nanoseconds) {
+    counters_.rows_out = rows_.size();
+    counters_.rows_in += bad ? 1 : 0;
+    counters_.bad += bad ? 1 : 0;
+    return summarize(counters_, LatencyHistogram(), static_cast<double>(nanoseconds) / 1e9);
   }
 
  private:
@@ -94,9 +105,9 @@ class Pass {
     if (input_.event_time_ns)
       std::copy_n(input_.event_time_ns->begin() + static_cast<std::ptrdiff_t>(begin), size,
                   batch.event_time_ns.begin());
-    if (stage_.resolved.needs_keys) set_keys(batch, begin);
-    batch.columns.resize(stage_.resolved.slots);
     RowErrors errors;
+    if (stage_.resolved.needs_keys) set_keys(batch, begin, errors);
+    batch.columns.resize(stage_.resolved.slots);
     for (const JsonField& field : stage_.resolved.reads[0].fields) {
       Column column = input_.column(field.path, begin, size);
       batch.columns[field.slot] = field.declared ? declared(field, column, errors) : std::move(column);
@@ -111,17 +122,25 @@ class Pass {
     return batch;
   }
 
-  void set_keys(Batch& batch, std::size_t begin) {
+  void set_keys(Batch& batch, std::size_t begin, RowErrors& errors) {
     batch.keys.assign(batch.size(), no_key);
     if (!input_.key) return;
     const Column keys = input_.column(std::span(&*input_.key, 1), begin, batch.size());
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      if (keys.kind(i) == Kind::int64) {
-        batch.keys[i] = task_->keys().intern(fmt::format("{}", keys.int64(i)));
-      } else if (keys.kind(i) == Kind::string || keys.kind(i) == Kind::bytes) {
-        batch.keys[i] = task_->keys().intern(keys.text(i));
+      if (const auto key = key_text(keys, i)) {
+        batch.keys[i] = task_->keys().intern(*key);
+      } else if (!keys.is_null(i)) {
+        errors.add(i, BadRowKind::key,
+                   fmt::format("wanted a string or an integer as the key in the column \"{}\", found {}",
+                               *input_.key, describe(keys, i)));
       }
     }
+  }
+
+  static std::optional<std::string> key_text(const Column& keys, std::size_t i) {
+    if (keys.kind(i) == Kind::int64) return fmt::format("{}", keys.int64(i));
+    if (keys.kind(i) == Kind::string || keys.kind(i) == Kind::bytes) return std::string(keys.text(i));
+    return std::nullopt;
   }
 
   void collect(const Batch& batch) {
@@ -153,7 +172,8 @@ class Pass {
 
 }  // namespace
 
-BacktestResult run_backtest(const RuntimeContext& context, Stage& stage, const BacktestInput& input) {
+BacktestResult run_backtest(const RuntimeContext& context, Stage& stage, const BacktestInput& input,
+                            Summary& summary) {
   const std::int64_t begin_ns = context.clock->steady_ns();
   std::size_t end = input.rows;
   for (std::optional<BadRow> first;;) {
@@ -162,13 +182,13 @@ BacktestResult run_backtest(const RuntimeContext& context, Stage& stage, const B
     if (row) {
       // An earlier row of the same batch may be bad at a later step: the rows before this one decide.
       end = static_cast<std::size_t>(row->offset);
+      row->key = pass.key_of(end);
       first = std::move(row);
       continue;
     }
+    summary = pass.summary(first.has_value(), context.clock->steady_ns() - begin_ns);
     if (first) throw Error(std::move(*first));
-    BacktestResult result = pass.finish();
-    result.summary.seconds = static_cast<double>(context.clock->steady_ns() - begin_ns) / 1e9;
-    return result;
+    return pass.finish();
   }
 }
 

@@ -38,12 +38,12 @@ struct BacktestResult {
   std::vector<std::string>
       documents;  ///< where rows are documents that a function returned: their JSON text, and no fields
   bool is_documents = false;
-  Summary summary;
 };
 
 /// Runs `stage` (made by `resolve_backtest`) over `input`, without log and clock; nothing is written, no
-/// state is left. Throws Error{bad_row} under the policy `stop`, with the row number as offset.
+/// state is left. Throws Error{bad_row} under the policy `stop`, with the row number as offset; `summary`
+/// then counts the rows before it, and it.
 [[nodiscard]] BacktestResult run_backtest(const RuntimeContext& context, Stage& stage,
-                                          const BacktestInput& input);
+                                          const BacktestInput& input, Summary& summary);
 
 }  // namespace tiderace

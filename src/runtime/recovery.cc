@@ -144,7 +144,7 @@ void compare_step_names(const Stage& stage, StateStore& store, std::vector<Chang
   const auto value = store.get(step_names_key);
   std::vector<std::string> known;
   if (value) known = read_step_names(*value);
-  std::vector<std::string> names = stage.resolved.state_names;
+  std::vector<std::string> names = stage.resolved.states;
   std::sort(names.begin(), names.end());
   if (names == known) return;
   for (const std::string& name : names) {

@@ -111,7 +111,7 @@ std::string explain_stages(const std::vector<std::unique_ptr<Stage>>& stages) {
       text += fmt::format("{:>3}  {}", i, step.text);
       if (i > 0 && step.input != i - 1) text += fmt::format("  (after step {})", step.input);
       const std::uint64_t rows_in = counters.rows_in;
-      if (rows_in > 0) {
+      if (rows_in > 0 || stage->counters[0].rows_in > 0) {
         text += fmt::format("\n       rows in {}, out {}, bad {}, late {}; {:.3f} s", rows_in,
                             counters.rows_out.load(), counters.bad.load(), counters.late.load(),
                             static_cast<double>(counters.nanoseconds.load()) / 1e9);

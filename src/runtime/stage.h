@@ -20,7 +20,7 @@ struct Stage {
   explicit Stage(ResolvedStage stage)
       : resolved(std::move(stage)), counters(std::make_unique<StepCounters[]>(resolved.steps.size())) {}
 
-  [[nodiscard]] bool stateful() const noexcept { return !resolved.state_names.empty(); }
+  [[nodiscard]] bool stateful() const noexcept { return !resolved.states.empty(); }
 
   ResolvedStage resolved;
   std::unique_ptr<StepCounters[]> counters;  ///< by step

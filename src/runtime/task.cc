@@ -159,9 +159,11 @@ void Task::log_late(std::size_t step, std::span<const std::uint32_t> rows) {
   if (events == 0) return;
   const Record* const record = input_record(rows.back());
   log(LogLevel::warning,
-      "{} partition {}: late rows: {}, the last at offset {}, step {} {}; grace= waits longer for them, "
-      "on_late= says where they go",
-      partition_.topic, partition_.partition, events,
+      "{}: late rows: {}, the last at {} {}, step {} {}; grace= waits longer for them, on_late= says where "
+      "they "
+      "go",
+      input_ ? fmt::format("{} partition {}", partition_.topic, partition_.partition) : "backtest", events,
+      input_ ? "offset" : "row",
       record != nullptr ? record->offset : static_cast<std::int64_t>(first_row_ + rows.back()), step,
       stage_.resolved.steps[step].text);
 }

@@ -47,6 +47,7 @@ void Worker::run() {
   options.workers = context_.options.workers;
   options.auto_offset_reset = offset_reset(context_.options.auto_offset_reset);
   options.max_poll_bytes = poll_bytes;
+  options.stop = &state_.stop;
   producer_ = context_.log->producer();
   consumer_ = context_.log->consumer(options);
   std::vector<std::string> topics;
@@ -92,7 +93,12 @@ bool Worker::make_task(Assigned& assigned, Stage& stage, const TopicPartition& p
   // State knows the input position that it belongs to; under at-least-once it may be ahead of the group's
   // offset.
   const std::int64_t stored = store->position().input_offset;
-  if (!from) from = stage.stateful() && stored >= 0 ? stored : consumer_->start_offset(partition);
+  if (!from && stage.stateful() && stored >= 0) from = stored;
+  if (!from) {
+    const StartOffset start = consumer_->start_offset(partition);
+    from = start.offset;
+    assigned.is_new = !start.committed;
+  }
   assigned.initial.clear();
   if (stage.stateful()) {
     add_identity(context_, stage, *store, assigned.initial);
@@ -115,6 +121,12 @@ void Worker::take_over(const TopicPartition& partition) {
   if (!make_task(assigned, stage_of(partition.topic), partition, std::nullopt, state_.stop)) {
     tasks_.erase(partition);
     return;
+  }
+  if (assigned.is_new && context_.options.auto_offset_reset == AutoOffsetReset::latest) {
+    // What comes from now on is this group's, also if it comes while nobody is there: the start is committed
+    // before the first row is read.
+    dirty_ = true;
+    next_checkpoint_ns_ = context_.clock->steady_ns();
   }
   state_.last_row_ns.store(context_.clock->steady_ns(), std::memory_order_relaxed);  // restoring is no pause
   log(LogLevel::debug, "{} partition {}: starts at offset {}, ends now at {}", partition.topic,
@@ -169,9 +181,9 @@ void Worker::checkpoint() {
   std::vector<OffsetCommit> offsets;
   for (auto& [partition, assigned] : tasks_) {
     Task& task = *assigned.task;
-    if (task.position() == assigned.committed_offset) continue;
+    if (task.position() == assigned.committed_offset && !assigned.is_new) continue;
     offsets.push_back({partition, task.position()});
-    if (!task.stage().stateful()) continue;
+    if (!task.stage().stateful() || task.position() == assigned.committed_offset) continue;
     Flushed entry{&assigned, std::move(assigned.initial)};
     task.flush(entry.changes);
     std::vector<ProducerRecord> records;
@@ -192,7 +204,10 @@ void Worker::checkpoint() {
         entry.changes,
         ends.at({changelog_topic(context_.options.consumer_group, partition.topic), partition.partition}));
   }
-  for (auto& [partition, assigned] : tasks_) assigned.committed_offset = assigned.task->position();
+  for (auto& [partition, assigned] : tasks_) {
+    assigned.committed_offset = assigned.task->position();
+    assigned.is_new = false;
+  }
   committed_counters_ = counters_;
   dirty_ = false;
   uncommitted_bytes_ = 0;

@@ -50,6 +50,7 @@ class Worker {
     std::unique_ptr<Task> task;
     std::int64_t end_offset = 0;        ///< when it was assigned
     std::int64_t committed_offset = 0;  ///< the input offset of the last checkpoint
+    bool is_new = false;                ///< the group has no offset of it yet
     std::vector<Change> initial;        ///< changes that the first checkpoint adds
   };
   /// Outputs that are not visible yet, for the latency.

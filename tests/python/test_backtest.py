@@ -192,6 +192,38 @@ def test_types_that_cannot_be_read_have_their_names(sdf: tr.StreamingDataFrame) 
             sdf.backtest(pa.table({"x": values}))
 
 
+def test_fields_that_come_with_half_a_surrogate_pair(sdf: tr.StreamingDataFrame, tmp_path: Path) -> None:
+    file = tmp_path / "rows.ndjson"
+    file.write_bytes(b'{"a":1}\n{"a":2,"b":5,"s":"\\ud800"}\n{"a":3}\n')
+    assert sdf.drop("s").backtest(file)["b"].to_pylist() == [None, 5, None]
+
+
+def test_a_row_that_stops_a_backtest_counts(app: tr.Application, sdf: tr.StreamingDataFrame) -> None:
+    sdf["y"] = sdf["x"] + 1
+    with pytest.raises(tr.BadRowError) as raised:
+        sdf.backtest([{"k": "a", "x": 1}, {"k": "b", "x": "high"}, {"k": "c", "x": 2}], key="k")
+    assert (raised.value.offset, raised.value.key) == (1, "b")
+    assert (app.summary.rows_in, app.summary.rows_out, app.summary.bad) == (2, 1, 1)
+
+
+def test_keys_of_other_kinds(mean: tr.StreamingDataFrame) -> None:
+    with pytest.raises(
+        tr.BadRowError, match='a string or an integer as the key in the column "k", found the'
+    ):
+        mean.backtest([{"k": 1.5, "t": 1, "x": 1}], key="k", timestamp="t")
+
+
+def test_files_that_cannot_be_read(sdf: tr.StreamingDataFrame, tmp_path: Path) -> None:
+    latin, broken = tmp_path / "latin.csv", tmp_path / "broken.parquet"
+    latin.write_bytes(b"a,b\n1,x\n2,caf\xe9\n")
+    broken.write_bytes(b"no parquet")
+    with pytest.raises(tr.PlanError, match="CSV line 3: wanted UTF-8, found the byte 0xe9"):
+        sdf.backtest(latin)
+    for path in (broken, tmp_path / "missing.parquet"):
+        with pytest.raises(tr.PlanError, match=f"cannot read '{path}'"):
+            sdf.backtest(path)
+
+
 def test_summary(app: tr.Application) -> None:
     sdf = app.dataframe(app.topic("input", on_error="skip"))
     sdf = sdf[sdf["x"] > 1]
@@ -212,6 +244,8 @@ def test_summary(app: tr.Application) -> None:
         (3, {"key": "k"}, "wanted a pyarrow, pandas or polars table"),
         ([1], {"key": "k"}, "row 0: wanted a dict"),
         ([{"k": object()}], {"key": "k"}, 'row 0, field "k": a object'),
+        ([{1: 2}], {"key": "k"}, "row 0: wanted names of fields that are str, found 1"),
+        (TABLE.drop_columns(["x"]), {"key": "k", "timestamp": "t"}, r'^sdf\["x"\].*the column "x"'),
         (pa.table({"k": ["a"], "t": [1]}), {"key": "k", "timestamp": "t"}, '"x"'),
         (Path("missing.ndjson"), {}, "missing.ndjson"),
         (Path("missing.csv"), {}, "missing.csv"),

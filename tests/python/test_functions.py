@@ -3,6 +3,8 @@
 import datetime as dt
 import sys
 import threading
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import tiderace as tr
-from conftest import column
+from conftest import column, records
+
+MakeApp = Callable[..., tr.Application]
 
 ROWS = [{"k": "a", "x": 1}, {"k": "b", "x": 2}, {"k": "a", "x": 3}]
 
@@ -149,6 +153,72 @@ def test_a_table_of_wrong_length_is_not_split_until_it_fits(app: tr.Application)
     assert (app.summary.bad, calls) == (3, [3])
     with pytest.raises(tr.BadRowError, match="a value for each of the 3 rows, found 1"):
         app.dataframe(app.topic("strict"))[["x"]].map_batches(total).backtest([{"x": 1}, {"x": 2}, {"x": 3}])
+
+
+NOBODY_COULD_USE = [
+    (b'{"k":1,"note":"\\ud800"}', "parse", "half a surrogate pair"),
+    (b'{"k":1,"\\udc00":2}', "parse", "half a surrogate pair"),
+    (b'{"k":1,"n":{"id":12345678901234567890}}', "range", "12345678901234567890"),
+    (b'{"k":1,"x":1e999}', "range", "1e999"),
+    (b'{"k":1,"x":1,"x":2}', "parse", 'the field "x" twice'),
+    (b'{"k":1,"n":[{"x":1,"x":2}]}', "parse", 'the field "x" twice'),
+]
+
+
+@pytest.mark.parametrize(("value", "kind", "message"), NOBODY_COULD_USE, ids=lambda each: str(each)[:30])
+@pytest.mark.parametrize("method", ["apply", "filter", "update", "value"])
+def test_what_a_function_cannot_be_given_makes_the_row_bad(
+    make_app: MakeApp, tmp_path: Path, method: str, value: bytes, kind: str, message: str
+) -> None:
+    app = make_app(on_error="dead-letter")
+    sdf = app.dataframe(app.topic("input"))
+    if method == "value":
+        sdf["y"] = sdf.apply(lambda row: 1)
+    else:
+        sdf = getattr(sdf, method)(lambda row: row and True if method == "filter" else row)
+    sdf.to_topic(app.topic("output"))
+    with app.get_producer() as producer:
+        producer.produce("input", "k", b'{"k":0}')
+        producer.produce("input", "k", value)
+        producer.produce("input", "k", b'{"k":2}')
+    summary = app.run(until_end=True)
+    assert (summary.rows_in, summary.rows_out, summary.bad) == (3, 2, 1)
+    (letter,) = records(tmp_path / "log", "group-dead-letters")
+    assert letter["value"] == value
+    errors = dict(letter["headers"])
+    assert errors["__tiderace.errors.kind"] == kind
+    assert message in errors["__tiderace.errors.message"]
+
+
+def test_infinities_that_functions_return_in_rows_are_null_and_counted(
+    make_app: MakeApp, tmp_path: Path
+) -> None:
+    app = make_app()
+    sdf = app.dataframe(app.topic("input"))
+    sdf["inf"] = sdf["x"] / 0
+    sdf = sdf.update(lambda row: row.update(list=[float("-inf"), row["inf"]]))
+    sdf["isnull"] = sdf["inf"].isnull()
+    sdf.to_topic(app.topic("output"))
+    with app.get_producer() as producer:
+        producer.produce("input", "k", {"x": 1})
+    assert app.run(until_end=True).not_finite == 3
+    (record,) = records(tmp_path / "log", "output")
+    assert record["value"] == b'{"x":1,"inf":null,"list":[null,null],"isnull":true}'
+
+
+@pytest.mark.parametrize("batch_rows", [1, 2, 3])
+def test_types_do_not_depend_on_the_batch(app: tr.Application, batch_rows: int) -> None:
+    types = set()
+
+    def norm(x: np.ndarray, y: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+        types.update([x.dtype, y.dtype])
+        return np.sqrt(x**2 + y**2)
+
+    sdf = app.dataframe(app.topic("input"))
+    sdf["n"] = sdf[["x", "y"]].map_batches(norm)
+    rows = [{"x": 3.0, "y": 4}, {"x": None, "y": 1.0}, {"x": 0, "y": 2}]
+    assert sdf.backtest(rows, batch_rows=batch_rows)["n"].to_pylist() == [5.0, None, 2.0]
+    assert types == {np.dtype("float64")}
 
 
 def raises_at_two(table: pa.Table) -> pa.Table:

@@ -219,12 +219,28 @@ def test_the_message_of_a_model_that_raises(sdf: tr.StreamingDataFrame) -> None:
         predicted(sdf, Calls(lambda features: 1 / 0), ROWS[:1])
 
 
+@pytest.mark.parametrize("answer", [None, 3.0])
+def test_a_model_that_returns_no_array(sdf: tr.StreamingDataFrame, answer: Any) -> None:
+    with pytest.raises(
+        tr.BadRowError, match=f"wanted an array with a prediction for each row, found {answer}"
+    ):
+        predicted(sdf, Calls(lambda features: answer), ROWS[:1])
+
+
 def test_mistakes(sdf: tr.StreamingDataFrame, tmp_path: Path) -> None:
     features = sdf[["a", "b"]]
     path = tmp_path / "tree.pkl"
     path.write_bytes(pickle.dumps(tree()))
     with pytest.raises(tr.ConfigError, match="predict_proba"):
         tr.load_model(DecisionTreeRegressor().fit(FEATURES, LABELS)).predict(features, method="predict_proba")
+    onnx = tmp_path / "regressor.onnx"
+    example = FEATURES[:1].astype(np.float32)
+    model = skl2onnx.to_onnx(DecisionTreeRegressor().fit(FEATURES, LABELS), example)
+    onnx.write_bytes(model.SerializeToString())
+    with pytest.raises(tr.ConfigError, match="predict_proba"):
+        tr.load_model(onnx).predict(features, method="predict_proba")
+    with pytest.raises(tr.ConfigError, match="sha256= is for files"):
+        tr.load_model(tree(), sha256="0" * 64)
     with pytest.raises(tr.ConfigError, match="method"):
         tr.load_model(tree()).predict(features, method="transform")
     with pytest.raises(tr.ConfigError, match="nulls"):

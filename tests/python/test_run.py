@@ -1,9 +1,14 @@
 """Runs on the embedded log: what goes in comes out, when a run ends, and what survives."""
 
+import contextlib
+import fcntl
 import os
+import pty
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import textwrap
 import threading
 from collections.abc import Callable
@@ -80,6 +85,11 @@ def test_the_producer(app: tr.Application, read: Reader) -> None:
             producer.produce("input", None, {"x": object()})
         with pytest.raises(tr.ConfigError, match="topic"):
             producer.produce("", None, {})
+        for headers in ([("a",)], [("a", "b", "c")], ["ab"]):
+            with pytest.raises(tr.ConfigError, match="headers: wanted a dict or pairs"):
+                producer.produce("input", None, {}, headers=headers)  # type: ignore[arg-type]
+        with pytest.raises(tr.ConfigError, match="key: the str has half a surrogate pair"):
+            producer.produce("input", "\ud800", {})
     with pytest.raises(tr.ConfigError, match="closed"):
         producer.produce("input", None, {})
 
@@ -199,7 +209,47 @@ def test_print_goes_to_pythons_standard_output(
     sdf.print(width=8)
     produce(app, "input", [{"x": 1, "name": "é"}, {"x": 2.5, "name": "much too long"}])
     app.run(until_end=True)
-    assert capsys.readouterr().out == "       x name\n       1 é\n     2.5 much too\n"
+    assert capsys.readouterr().out == "       x name\n       1 é\n     2.5 much to…\n"
+
+
+def test_print_hides_nothing_and_moves_no_cursor(
+    app: tr.Application, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sdf = app.dataframe(app.topic("input"))
+    sdf["inf"] = sdf["x"] / 0
+    sdf.print(width=8)
+    produce(app, "input", [{"x": 1234567890, "s": "a\nb\x1b["}])
+    app.run(until_end=True)
+    header, row = capsys.readouterr().out.splitlines()
+    assert header.split() == ["x", "s", "inf"]
+    assert row == "1234567… a\\nb\\x1…      inf"
+
+
+LIVE = """
+import sys, tiderace as tr
+app = tr.Application(sys.argv[1], consumer_group="live")
+app.dataframe(app.topic("input")).print(live=True)
+app.run(until_end=True)
+"""
+
+
+def test_a_live_table_fits_its_terminal(app: tr.Application, tmp_path: Path) -> None:
+    produce(app, "input", [{f"column{c}": 100 * r + c for c in range(9)} for r in range(40)])
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 12, 50, 0, 0))
+    command = [sys.executable, "-c", LIVE, f"embedded:{tmp_path}/log"]
+    process = subprocess.Popen(command, stdout=theirs)
+    os.close(theirs)
+    output = b""
+    with contextlib.suppress(OSError):  # the terminal is gone
+        while part := os.read(ours, 65536):
+            output += part
+    os.close(ours)
+    assert process.wait() == 0
+    last = output.decode().split("\x1b[J")[-1].splitlines()
+    assert len(last) == 11  # a line less than the terminal has
+    assert {len(line) for line in last} == {50}
+    assert "3900" in last[-1]
 
 
 def test_nothing_to_run(app: tr.Application) -> None:
@@ -285,6 +335,19 @@ def test_signals_stop_cleanly(
     service.until("1")
     assert service.end(by).endswith("closed\n")
     assert service.process.returncode == 0
+
+
+def test_a_signal_ends_the_wait_for_another_process_of_the_group(app: tr.Application, tmp_path: Path) -> None:
+    produce(app, "input", [{"k": "a", "t": 1, "x": 1}], key="k")
+    holder = Service(f"embedded:{tmp_path}/log")
+    holder.until("1")
+    waiting = Service(f"embedded:{tmp_path}/log")
+    assert waiting.process.stderr
+    assert "consumer group service is held by process" in waiting.process.stderr.readline()
+    waiting.process.send_signal(signal.SIGINT)
+    output, _ = waiting.process.communicate(timeout=30)
+    assert (waiting.process.returncode, output.endswith("closed\n")) == (0, True)
+    holder.end(signal.SIGTERM)
 
 
 def test_kill_and_go_on_exactly_once(app: tr.Application, tmp_path: Path, read: Reader) -> None:

@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "columnar/describe.h"
 #include "expr/expression.h"
 
 namespace tiderace {
@@ -12,10 +13,6 @@ namespace tiderace {
 [[nodiscard]] std::string_view spelling(BinaryOperator op) noexcept;
 [[nodiscard]] std::string_view spelling(MatchKind kind) noexcept;
 
-/// `text` as a string literal that is both Python and JSON.
-[[nodiscard]] std::string quoted(std::string_view text);
-/// The shortest text that reads back as `value`, always recognisable as a float: `2.0`, `1e+300`, `inf`.
-[[nodiscard]] std::string float_text(double value);
 /// A constant as Python writes it: `None True 2 2.0 "a" float("inf")`.
 [[nodiscard]] std::string to_text(const Scalar& value);
 

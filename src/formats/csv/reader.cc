@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "formats/json/text.h"
 
 namespace tiderace {
 namespace {
@@ -89,6 +90,18 @@ class Splitter {
   std::deque<std::string> unescaped_;
 };
 
+/// The first byte that is not UTF-8 where it stands.
+std::optional<std::size_t> first_not_utf8(std::string_view text) {
+  const auto* const begin = reinterpret_cast<const json::Byte*>(text.data());
+  const json::Byte* const end = begin + text.size();
+  for (const json::Byte* p = begin; p != end;) {
+    const json::Byte* next = *p < 0x80 ? p + 1 : json::utf8_sequence_end(p, end);
+    if (next == nullptr) return static_cast<std::size_t>(p - begin);
+    p = next;
+  }
+  return std::nullopt;
+}
+
 /// pandas' words for a missing value.
 bool is_missing(std::string_view field) {
   static constexpr std::array<std::string_view, 18> words{
@@ -160,6 +173,11 @@ Column column_of(const std::vector<std::string_view>& fields, const std::string&
 }  // namespace
 
 std::vector<NamedColumn> read_csv_columns(std::string_view text) {
+  if (const auto fault = first_not_utf8(text)) {
+    const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(*fault), '\n');
+    throw_error(ErrorKind::plan, "CSV line {}: wanted UTF-8, found the byte {:#04x}; save the file as UTF-8",
+                line, static_cast<unsigned char>(text[*fault]));
+  }
   Splitter splitter(text);
   std::vector<std::string_view> names;
   if (!splitter.next(names))

@@ -18,6 +18,10 @@ char* write_double(char* out, double value) noexcept {
   for (const char* p = out; p != end; ++p) {
     if (*p == '.' || *p == 'e') return end;
   }
+  // Written out, a double beyond 2^53 may have more digits than it needs to be told from its neighbours.
+  constexpr std::ptrdiff_t most_digits = 17;
+  if (end - out > most_digits + (value < 0 ? 1 : 0))
+    return std::to_chars(out, out + max_number_bytes, value, std::chars_format::scientific).ptr;
   end[0] = '.';
   end[1] = '0';
   return end + 2;
@@ -76,7 +80,7 @@ void append_base64(std::string& out, std::string_view bytes) {
 void append_double(std::string& out, double value, NotFinite not_finite) {
   if (std::isfinite(value)) {
     append_json_double(out, value);
-  } else if (not_finite == NotFinite::as_word && !std::isnan(value)) {
+  } else if (not_finite != NotFinite::as_null && !std::isnan(value)) {
     out += value < 0 ? "-Infinity" : "Infinity";
   } else {
     out += "null";

@@ -209,7 +209,7 @@ void JsonEncoder::append_value(const Batch& batch, std::size_t i, std::size_t fi
   const Kind kind = column.kind(i);
   if (kind == Kind::invalid) {
     const InvalidView invalid = invalid_view(column, i);
-    if (!invalid.raw.empty() && not_finite_ == NotFinite::as_null) {  // nobody looks at it: it is handed on
+    if (!invalid.raw.empty() && not_finite_ != NotFinite::as_word) {  // nobody looks at it: it is handed on
       out.bytes += invalid.raw;
       return;
     }

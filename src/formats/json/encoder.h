@@ -41,7 +41,11 @@ struct EncodedRows {
   }
 };
 
-enum class NotFinite { as_null, as_word };  ///< as_word: `Infinity`, for functions in this process
+enum class NotFinite {
+  as_null,
+  as_word,  ///< `Infinity`, for functions in this process
+  shown     ///< the same, for people: values that nobody could use keep their bytes
+};
 
 /// Columns to bytes. What a row's layout leaves alone keeps its own bytes. One thread.
 class JsonEncoder {

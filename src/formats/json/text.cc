@@ -129,7 +129,10 @@ const Byte* special_end(const Byte* p, const Byte* end, bool& escaped) noexcept 
   return p;
 }
 
-bool unescape(std::string_view body, std::string& out) {
+namespace {
+
+// Up to the end, or to a lone surrogate, which is taken off `body` too: false.
+bool unescape_some(std::string_view& body, std::string& out) {
   while (!body.empty()) {
     const std::size_t plain = std::min(body.find('\\'), body.size());
     out.append(body.substr(0, plain));
@@ -143,6 +146,16 @@ bool unescape(std::string_view body, std::string& out) {
     body.remove_prefix(2);
   }
   return true;
+}
+
+}  // namespace
+
+bool unescape(std::string_view body, std::string& out) {
+  return unescape_some(body, out);
+}
+
+void unescape_replacing(std::string_view body, std::string& out) {
+  while (!unescape_some(body, out)) out += "\xEF\xBF\xBD";
 }
 
 }  // namespace tiderace::json

@@ -34,6 +34,8 @@ TIDERACE_INLINE const Byte* skip_white_space(const Byte* p, const Byte* end) noe
 
 /// Appends the characters of the checked string body `body` (without its quotes). False for a lone surrogate.
 [[nodiscard]] bool unescape(std::string_view body, std::string& out);
+/// The same with U+FFFD, the replacement character, for each lone surrogate.
+void unescape_replacing(std::string_view body, std::string& out);
 
 /// Behind the closing quote of the string whose first byte (behind the opening quote) is `p`. Sets `escaped`
 /// if it has an escape. Padded.

@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "columnar/describe.h"
 #include "formats/json/batch_decoder.h"
 #include "formats/json/number.h"
 #include "formats/json/text.h"
@@ -176,6 +177,11 @@ bool Walker::number() {
   const std::string_view text(reinterpret_cast<const char*>(begin), static_cast<std::size_t>(stop - begin));
   const Number number = number_of(text, is_float);
   if (number.kind == Kind::int64) return events_->int64(static_cast<std::int64_t>(number.payload));
+  if (options_.convert && number.kind != Kind::float64) {
+    out_of_range_ = true;
+    return fault(fmt::format("wanted a number that {} holds, found {} at byte {}",
+                             is_float ? "a float64" : "an int64", shortened(text), position(begin)));
+  }
   return events_->float64(number.kind == Kind::float64 ? std::bit_cast<double>(number.payload)
                                                        : double_of(text));
 }
@@ -227,7 +233,9 @@ bool Walker::string(bool is_name) {
 
 bool Walker::send_string(std::string_view body, const Byte* begin, bool is_name) {
   unescaped_.clear();
-  if (!unescape(body, unescaped_)) {
+  if (!options_.convert) {
+    unescape_replacing(body, unescaped_);
+  } else if (!unescape(body, unescaped_)) {
     return fault(fmt::format("found half a surrogate pair, which is no character, in the string at byte {}",
                              position(begin)));
   }

@@ -15,6 +15,9 @@ struct WalkOptions {
   int max_depth = 1000;
   bool infinities = false;   ///< take `Infinity` and `-Infinity` as numbers
   bool only_object = false;  ///< take nothing but an object
+  /// The values are used, not only shown: what an expression could not use is a fault (a number beyond int64
+  /// or double, a lone surrogate). Otherwise the events have a double and U+FFFD for them.
+  bool convert = false;
 };
 
 /// Walks one JSON text byte by byte, checks all of it and says what is wrong in words. Slow beside the
@@ -29,6 +32,8 @@ class Walker {
   [[nodiscard]] std::string walk();
   /// Whether the fault is nesting beyond the limit, in a text that was sound until there.
   [[nodiscard]] bool too_deep() const noexcept { return too_deep_; }
+  /// Whether the fault is a number beyond its range, in a text that was sound until there.
+  [[nodiscard]] bool out_of_range() const noexcept { return out_of_range_; }
 
  private:
   // Each returns false if the walk ends, with or without a fault.
@@ -63,6 +68,7 @@ class Walker {
   std::vector<const Byte*> open_;  // where each open object or array begins
   std::string fault_;
   bool too_deep_ = false;
+  bool out_of_range_ = false;
   std::string unescaped_;
 };
 

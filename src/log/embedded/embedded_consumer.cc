@@ -20,7 +20,8 @@ void EmbeddedConsumer::connect() {
 
 void EmbeddedConsumer::subscribe(const std::vector<std::string>& topics) {
   connect();
-  group_lock_ = files_->groups().acquire(options_.group);
+  group_lock_ = files_->groups().acquire(options_.group, options_.stop);
+  if (group_lock_ == nullptr) return;
   std::vector<TopicInfo> infos;
   for (const std::string& name : topics) {
     files_->create_topic(name, {});
@@ -44,7 +45,7 @@ void EmbeddedConsumer::start(const TopicPartition& partition, std::int64_t offse
   empty_at_.reset();
 }
 
-std::int64_t EmbeddedConsumer::start_offset(const TopicPartition& partition) {
+StartOffset EmbeddedConsumer::start_offset(const TopicPartition& partition) {
   connect();
   const std::int64_t id = files_->partition_id(partition);
   Transaction snapshot(connection_->database, Transaction::Kind::read);

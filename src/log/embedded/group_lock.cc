@@ -46,20 +46,24 @@ std::string lock_file_name(const std::string& group) {
 GroupLocks::GroupLocks(std::string directory, std::chrono::nanoseconds timeout, Clock& clock)
     : directory_(std::move(directory)), timeout_(timeout), clock_(clock) {}
 
-std::shared_ptr<const FileLock> GroupLocks::acquire(const std::string& group) {
+std::shared_ptr<const FileLock> GroupLocks::acquire(const std::string& group, const std::atomic<bool>* stop) {
   const std::lock_guard guard(mutex_);
   auto& held = held_[group];
   if (auto lock = held.lock()) return lock;
-  auto lock = std::make_shared<const FileLock>(wait_for(group, directory_ + "/" + lock_file_name(group)));
+  auto found = wait_for(group, directory_ + "/" + lock_file_name(group), stop);
+  if (!found) return nullptr;
+  auto lock = std::make_shared<const FileLock>(std::move(*found));
   lock->write(describe_self(clock_));
   held = lock;
   return lock;
 }
 
-FileLock GroupLocks::wait_for(const std::string& group, const std::string& path) {
+std::optional<FileLock> GroupLocks::wait_for(const std::string& group, const std::string& path,
+                                             const std::atomic<bool>* stop) {
   constexpr std::chrono::nanoseconds nap = std::chrono::milliseconds(2);
   for (std::chrono::nanoseconds waited{0};; waited += nap) {
-    if (auto lock = FileLock::try_acquire(path)) return std::move(*lock);
+    if (auto lock = FileLock::try_acquire(path)) return lock;
+    if (stop != nullptr && stop->load(std::memory_order_relaxed)) return std::nullopt;
     const auto timeout = std::chrono::duration<double>(timeout_).count();
     if (waited >= timeout_) {
       throw_error(ErrorKind::broker,

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
@@ -19,11 +21,13 @@ class GroupLocks {
 
   /// This process's claim to `group`, shared by all who ask and free when the last of them lets go. If
   /// another process has it: says so in the log, waits for at most the time-out, then throws Error{broker}
-  /// that names the holder.
-  [[nodiscard]] std::shared_ptr<const FileLock> acquire(const std::string& group);
+  /// that names the holder. Null if `stop` (which may be null) was set while it waited.
+  [[nodiscard]] std::shared_ptr<const FileLock> acquire(const std::string& group,
+                                                        const std::atomic<bool>* stop = nullptr);
 
  private:
-  [[nodiscard]] FileLock wait_for(const std::string& group, const std::string& path);
+  [[nodiscard]] std::optional<FileLock> wait_for(const std::string& group, const std::string& path,
+                                                 const std::atomic<bool>* stop);
 
   const std::string directory_;
   const std::chrono::nanoseconds timeout_;

@@ -47,7 +47,7 @@ class MemoryConsumer final : public Consumer {
     position_of(partition) = offset;
   }
 
-  std::int64_t start_offset(const TopicPartition& partition) override {
+  StartOffset start_offset(const TopicPartition& partition) override {
     const auto committed = topics_.group_offsets(options_.group);
     const auto found = committed.find(partition);
     const auto [first, end] = topics_.offsets(partition);

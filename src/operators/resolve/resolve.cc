@@ -1,5 +1,7 @@
 #include "operators/resolve/resolve.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
@@ -8,6 +10,7 @@
 #include "base/error.h"
 #include "columnar/aggregate.h"
 #include "operators/resolve/scope.h"
+#include "plan/offset.h"
 
 namespace tiderace {
 namespace {
@@ -36,7 +39,13 @@ class Resolver {
     if (known != resolved_.end()) return known->second;
     if (!node->input) return resolved_.emplace(node.get(), source(node)).first->second;
     Resolved point = resolve(node->input);  // a copy: this node's own scope
-    std::visit([&](const auto& step) { add(node, step, point); }, node->step);
+    try {
+      std::visit([&](const auto& step) { add(node, step, point); }, node->step);
+    } catch (const Error& error) {
+      const std::string text = to_text(node->step);
+      if (std::string_view(error.what()).starts_with(text)) throw;
+      throw error.within(text);
+    }
     return resolved_.emplace(node.get(), std::move(point)).first->second;
   }
 
@@ -146,14 +155,16 @@ class Resolver {
     Scope& scope_;
   };
 
-  void keep_state(const std::string& name, const NodePtr& node) {
+  /// `layout`: whatever the stored bytes depend on. Returns what the state is stored under.
+  std::string keep_state(const std::string& name, const std::string& layout) {
     stage_.needs_keys = true;
-    if (std::find(stage_.state_names.begin(), stage_.state_names.end(), name) != stage_.state_names.end()) {
-      throw_error(ErrorKind::plan,
-                  "{}: two steps would share the state {}; give one of them a name=", to_text(node->step),
-                  name);
+    if (!state_names_.insert(name).second) {
+      throw_error(ErrorKind::plan, "two steps would share the state {}; give one of them a name=", name);
     }
-    stage_.state_names.push_back(name);
+    const std::string_view method = std::string_view(layout).substr(0, layout.find('(') + 1);
+    const std::string state = name.starts_with(method) ? name : name + ": " + layout;
+    stage_.states.push_back(state);
+    return state;
   }
 
   void add(const NodePtr&, const Source&, Resolved&) { TIDERACE_CHECK(false); }
@@ -198,9 +209,7 @@ class Resolver {
     for (const std::string& name : drop.columns) point.scope.drop(name);
   }
 
-  void add(const NodePtr&, const Rename& rename, Resolved& point) {
-    for (const auto& [from, to] : rename.columns) point.scope.rename(from, to);
-  }
+  void add(const NodePtr&, const Rename& rename, Resolved& point) { point.scope.rename(rename.columns); }
 
   std::vector<Slot> slots_of(const std::vector<ColumnReference>& columns, Scope& scope) {
     std::vector<Slot> slots;
@@ -212,7 +221,11 @@ class Resolver {
     std::vector<Slot> inputs = slots_of(rolling.columns, point.scope);
     ResolvedStep* step = shared_buffer(rolling, inputs, point.step);
     if (step == nullptr) {
-      keep_state(rolling.state_name, node);
+      const std::string size =
+          rolling.by_time ? format_offset(rolling.window) : std::to_string(rolling.window);
+      const std::string state =
+          keep_state(rolling.state_name, fmt::format("rolling({}, columns={}, grace={})", size, inputs.size(),
+                                                     format_offset(rolling.grace_ns)));
       const bool whole_rows = !std::holds_alternative<KeepLate>(rolling.on_late) &&
                               !std::holds_alternative<DropLate>(rolling.on_late);
       RowLayout layout = whole_rows ? point.scope.layout(stage_) : RowLayout{};
@@ -220,6 +233,7 @@ class Resolver {
       step->inputs = std::move(inputs);
       step->layout = std::move(layout);
       step->needs_key = true;
+      step->state = state;
     }
     step->merged.push_back(rolling);
     for (const Rolling::Output& output : rolling.outputs) {
@@ -261,19 +275,22 @@ class Resolver {
 
   void add(const NodePtr& node, const Shift& shift, Resolved& point) {
     const Slot input = point.scope.slot_of(shift.column, stage_);
-    keep_state(shift.state_name, node);
+    const std::string state = keep_state(
+        shift.state_name, fmt::format("{}({})", shift.difference ? "diff" : "shift", shift.periods));
     ResolvedStep& step = step_after(point, node);
     step.needs_key = true;
+    step.state = state;
     step.inputs = {input};
     step.outputs = {new_slot()};
     set(point.scope, shift.output, shift.hidden, step.outputs[0]);
   }
 
   void add(const NodePtr& node, const ApplyRow& apply, Resolved& point) {
-    if (apply.stateful) keep_state(apply.state_name, node);
+    const std::string state = apply.stateful ? keep_state(apply.state_name, "apply()") : "";
     RowLayout layout = point.scope.layout(stage_);
     ResolvedStep& step = step_after(point, node);
     step.needs_key = apply.stateful;
+    step.state = state;
     step.layout = std::move(layout);
     if (apply.mode == RowMode::value) {
       step.outputs = {new_slot()};
@@ -358,6 +375,7 @@ class Resolver {
   ResolvedStage stage_;
   std::vector<std::string> table_columns_;
   bool from_table_;
+  std::set<std::string> state_names_;
   std::map<Slot, KindMask> known_;
   std::unordered_map<const Node*, Resolved> resolved_;
 };

@@ -34,10 +34,13 @@ struct ResolvedStep {
   std::vector<Slot> live;             ///< the slots that steps after it read
   std::vector<Slot> live_before;      ///< the slots that it or steps after it read: `live` of its input
   std::shared_ptr<const Evaluator> evaluator;  ///< of a filter or an assignment
-  std::vector<Rolling> merged;   ///< rolling steps that share this step's buffer, this one first
-  RowLayout layout;              ///< of the rows that come in, for steps that need whole rows
-  bool int64_only = false;       ///< an assignment to a column declared int64: overflow makes rows bad
-  bool needs_key = false;        ///< rows without a key are bad here
+  std::vector<Rolling> merged;  ///< rolling steps that share this step's buffer, this one first
+  RowLayout layout;             ///< of the rows that come in, for steps that need whole rows
+  bool int64_only = false;      ///< an assignment to a column declared int64: overflow makes rows bad
+  bool needs_key = false;       ///< rows without a key are bad here
+  /// What its state is stored under: what the step says, or its `name=` with whatever the stored bytes depend
+  /// on, so that a step which keeps its name and changes otherwise starts anew.
+  std::string state;
   std::size_t reads = SIZE_MAX;  ///< index into `ResolvedStage::reads` for a step that makes raw rows
 };
 
@@ -62,7 +65,7 @@ struct ResolvedStage {
   std::size_t slots = 0;
   Slot timestamp = no_slot;              ///< of the topic's timestamp field
   bool needs_keys = false;               ///< some step keeps state per key
-  std::vector<std::string> state_names;  ///< of the steps that keep state
+  std::vector<std::string> states;       ///< `ResolvedStep::state` of the steps that keep some
   std::optional<ResolvedOutput> output;  ///< of a backtest
 };
 

@@ -1,5 +1,7 @@
 #include "operators/resolve/scope.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/error.h"
@@ -115,8 +117,18 @@ void Scope::drop(const std::string& name) {
   dropped_.push_back(*raw);
 }
 
+void Scope::rename(const std::vector<std::pair<std::string, std::string>>& columns) {
+  // Under names that no column has, so that one that is renamed is not in the way of another.
+  const auto passing = [](std::size_t i) { return fmt::format("{}{}", '\0', i); };
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    if (columns[i].first != columns[i].second) rename(columns[i].first, passing(i));
+  }
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    if (columns[i].first != columns[i].second) rename(passing(i), columns[i].second);
+  }
+}
+
 void Scope::rename(const std::string& from, const std::string& to) {
-  if (from == to) return;
   drop(to);  // the new name takes the place of a column that had it, so that no row gets the name twice
   std::optional<std::string> raw;
   if (Field* field = find(from)) {

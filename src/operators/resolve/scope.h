@@ -27,7 +27,9 @@ class Scope {
   [[nodiscard]] std::optional<Slot> hidden(const std::string& name) const;
   void project(const std::vector<std::string>& columns, ResolvedStage& stage);
   void drop(const std::string& name);
-  void rename(const std::string& from, const std::string& to);
+  /// All at once, as pandas does: `{"a": "b", "b": "a"}` exchanges two columns. A column that has a new name
+  /// already and is not renamed itself gives way.
+  void rename(const std::vector<std::pair<std::string, std::string>>& columns);
 
   [[nodiscard]] bool closed() const noexcept { return closed_; }
   /// How its rows are written.
@@ -41,6 +43,7 @@ class Scope {
     std::optional<Slot> slot;        ///< unset: the reader's, asked for when somebody reads it
     std::optional<std::string> raw;  ///< the field of the raw row (or table) whose place it takes
   };
+  void rename(const std::string& from, const std::string& to);
   [[nodiscard]] Field* find(const std::string& name);
   /// The field of the raw row that shows under `name`, if the raw row may have one.
   [[nodiscard]] std::optional<std::string> raw_name(const std::string& name) const;

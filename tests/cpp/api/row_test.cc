@@ -36,7 +36,7 @@ TEST(Row, WritesInfinitiesAsAsked) {
   EXPECT_EQ(word, "Infinity");
   EXPECT_EQ(parse_value(word), value);
   EXPECT_EQ(value.to_string(), "null");
-  EXPECT_THROW((void)parse_value("{"), Error);
+  EXPECT_THROW((void)parse_value("{"), JsonFault);
 }
 
 TEST(RowFunction, TurnsExceptionsIntoBadRows) {

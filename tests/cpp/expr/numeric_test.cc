@@ -24,8 +24,8 @@ TEST(Numeric, UnaryOperations) {
   EXPECT_EQ(of(absolute, -2.5), "2.5");
   EXPECT_EQ(of(absolute, true), "1");
   EXPECT_EQ(of(absolute, null), "null");
-  EXPECT_EQ(of(absolute, n(lowest)), "9223372036854775808.0");
-  EXPECT_EQ(of(negate, n(lowest)), "9223372036854775808.0");
+  EXPECT_EQ(of(absolute, n(lowest)), "9.223372036854776e+18");
+  EXPECT_EQ(of(negate, n(lowest)), "9.223372036854776e+18");
   EXPECT_EQ(of(negate, n(0)), "0");
   EXPECT_EQ(of(negate, 0.0), "-0.0");
   EXPECT_EQ(of(negate, true), "-1");
@@ -58,7 +58,7 @@ TEST(Numeric, RoundsHalvesToEvenAsPandas) {
   EXPECT_EQ(rounded(n(-26), -1), "-30");
   EXPECT_EQ(rounded(n(highest), -18), "9000000000000000000");
   EXPECT_EQ(rounded(n(highest), -19), "1e+19");
-  EXPECT_EQ(rounded(n(lowest), -1), "-9223372036854775808.0");
+  EXPECT_EQ(rounded(n(lowest), -1), "-9.223372036854776e+18");
   EXPECT_EQ(rounded(n(highest), -20), "0");
   EXPECT_EQ(rounded(true, -1), "0");
   EXPECT_EQ(rounded(null, 1), "null");

@@ -53,7 +53,7 @@ class Oddities : public JsonEvents {
 
 bool odd(const std::string& text) {
   Oddities oddities;
-  return !walk_json(text, oddities).empty() || oddities.odd;
+  return read_json(text, oddities).has_value() || oddities.odd;
 }
 
 std::string show(simdjson::dom::element value) {

@@ -53,8 +53,32 @@ TEST(JsonReader, SaysWhatIsWrongAfterWhatWasSent) {
   EXPECT_EQ(walked("[1] 2"), "[ i1 ] ! wanted nothing but white space behind the array, found `2` at byte 4");
   EXPECT_EQ(walked("NaN"), " ! wanted a value, found `N` at byte 0");
   EXPECT_EQ(walked("-Infinit"), " ! wanted `-Infinity` at byte 0, but the text ends at byte 8");
-  EXPECT_EQ(walked(R"(["\ud800"])"),
-            "[ ! found half a surrogate pair, which is no character, in the string at byte 1");
+}
+
+std::string converted(std::string_view text) {
+  Recorder recorder(1'000'000'000);
+  const auto fault = read_json(text, recorder);
+  return fault ? recorder.text + " ! " + to_string(fault->kind) + " " + fault->message : recorder.text;
+}
+
+TEST(JsonReader, RefusesWhatNobodyCouldUse) {
+  EXPECT_EQ(converted(R"(["\ud800"])"),
+            "[ ! parse found half a surrogate pair, which is no character, in the string at byte 1");
+  EXPECT_EQ(converted(R"({"\udc00":1})"),
+            "{ ! parse found half a surrogate pair, which is no character, in the string at byte 1");
+  EXPECT_EQ(converted("[9223372036854775807,9223372036854775808]"),
+            "[ i9223372036854775807 ! range wanted a number that an int64 holds, found 9223372036854775808 "
+            "at byte 21");
+  EXPECT_EQ(converted("-1e999"), " ! range wanted a number that a float64 holds, found -1e999 at byte 0");
+  EXPECT_EQ(converted("[-Infinity]"), "[ f-inf ]");
+  EXPECT_EQ(converted("["),
+            "[ ! parse wanted a value, but the text ends inside the array that begins at byte 0");
+}
+
+TEST(JsonReader, ShowsWhatNobodyCouldUse) {
+  EXPECT_EQ(walked(R"(["a\ud800b\udc00\ud83d\ude00"])"),
+            "[ s<a\xEF\xBF\xBD"
+            "b\xEF\xBF\xBD\xF0\x9F\x98\x80> ]");
 }
 
 TEST(JsonReader, AnEventMayEndTheWalk) {

@@ -66,7 +66,7 @@ class TestLog final : public Log {
       });
       consumer_->start(partition, offset);
     }
-    std::int64_t start_offset(const TopicPartition& partition) override {
+    StartOffset start_offset(const TopicPartition& partition) override {
       return consumer_->start_offset(partition);
     }
     std::int64_t end_offset(const TopicPartition& partition) override {

@@ -32,7 +32,7 @@ class ObservedConsumer final : public Consumer {
     observe_("Consumer::start");
     consumer_->start(partition, offset);
   }
-  std::int64_t start_offset(const TopicPartition& partition) override {
+  StartOffset start_offset(const TopicPartition& partition) override {
     observe_("Consumer::start_offset");
     return consumer_->start_offset(partition);
   }

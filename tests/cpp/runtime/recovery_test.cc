@@ -166,6 +166,45 @@ sdf.to_topic(app.topic("out"))
   EXPECT_EQ(service.values("out").back(), sum_of(1));
 }
 
+TEST(ChangedStep, WithANameStartsAnewToo) {
+  const auto plan = [](const std::string& step) {
+    return "sdf = app.dataframe(app.topic(\"in\"))\nsdf[\"s\"] = sdf[\"x\"]." + step +
+           "\nsdf.to_topic(app.topic(\"out\"))\n";
+  };
+  TestService service("");
+  const std::vector<std::pair<std::string, std::string>> steps = {
+      {R"(rolling(100, min_periods=1, name="q").sum())", R"({"x":1,"s":3})"},
+      {R"(rolling("10s", name="q").sum())", R"({"x":1,"s":3})"},
+      {R"(shift(1, name="q"))", R"({"x":1,"s":1})"},
+      {R"(shift(3, name="q"))", R"({"x":1,"s":null})"},
+      {R"(diff(1, name="q"))", R"({"x":1,"s":0})"},
+      {R"(rolling(100, min_periods=1, name="q").sum())", R"({"x":1,"s":6})"},  // it goes on with what it left
+  };
+  for (const auto& [step, last] : steps) {
+    service.plan = plan(step);
+    service.produce_all(ones(3));
+    service.run();
+    EXPECT_EQ(service.values("out").back(), last) << step;
+  }
+}
+
+TEST(ChangedStep, WithANameKeepsItsStateUnderAnotherColumn) {
+  TestService service(R"(sdf = app.dataframe(app.topic("in"))
+sdf["s"] = sdf["x"].rolling(100, min_periods=1, name="q").sum()
+sdf.to_topic(app.topic("out"))
+)");
+  service.produce_all(ones(3));
+  service.run();
+  service.plan = R"(sdf = app.dataframe(app.topic("in"))
+sdf["z"] = sdf["x"] * 10
+sdf["s"] = sdf["z"].rolling(100, min_periods=1, name="q").sum()
+sdf.to_topic(app.topic("out"))
+)";
+  service.produce_all(ones(1));
+  service.run();
+  EXPECT_EQ(service.values("out").back(), R"({"x":1,"z":10,"s":13})");
+}
+
 TEST(ChangedStep, ThatComesBackIsNotSaidToStartAnew) {
   TestService service(sums);
   const std::string first = sums;

@@ -235,6 +235,21 @@ TEST(UntilEnd, ComesThoughTheTopicHasForgottenRowsBehindTheState) {
   EXPECT_EQ(service.committed("in"), end);
 }
 
+TEST(Latest, RowsThatComeWhileNobodyIsThereAreTheGroups) {
+  for (const char* plan : {stateless, sums}) {
+    TestService service(plan);
+    service.context.options.auto_offset_reset = AutoOffsetReset::latest;
+    service.create_topic("in", 2);
+    service.produce("in", "k", row(0), 1000, {}, 0);
+    EXPECT_EQ(service.run().rows_in, 0u);
+    EXPECT_EQ(service.committed("in", 0), 1);
+    EXPECT_EQ(service.committed("in", 1), 0);
+    service.produce("in", "k", row(1), 1000, {}, 0);
+    service.produce("in", "k", row(2), 1000, {}, 1);
+    EXPECT_EQ(service.run().rows_in, 2u);
+  }
+}
+
 TEST(Stages, OfSeveralTopicsRunInOneApplication) {
   for (const int workers : {1, 2, 5}) {
     TestService service(R"(a = app.dataframe(app.topic("a"))
