@@ -63,12 +63,16 @@ _FORMS: dict[str, Callable[[Table], Any]] = {
 }
 
 
+def _require_rows(result: Any) -> None:
+    if isinstance(result, str | bytes) or not hasattr(result, "__len__"):
+        raise TypeError(f"wanted a table or an array with as many rows as came in, found {result!r:.100}")
+
+
 def _as_arrow(result: Any) -> Any:
     """A table; values without a name (an array, a series, a list) are its one column."""
     import pyarrow as pa
 
-    if result is None or isinstance(result, str | bytes) or not hasattr(result, "__len__"):
-        raise TypeError(f"wanted a table or an array with as many rows as came in, found {result!r:.100}")
+    _require_rows(result)
     if type(result).__module__.partition(".")[0] == "pandas" and result.ndim == 2:
         return pa.Table.from_pandas(result, preserve_index=False)
     if isinstance(result, pa.Table | pa.RecordBatch | dict):

@@ -165,14 +165,18 @@ def _call_of(model: Any, method: str) -> Call:
 
     def call(features: Any, names: list[str]) -> Any:
         result = np.asarray(predict(named(features, columns=names) if named else features))
-        if result.ndim == 0:
-            raise TypeError(f"wanted an array with a prediction for each row, found {result.item()!r:.100}")
+        _require_array(result)
         if result.ndim == 2 and result.shape[1] == 1:
             return result[:, 0]
         two_classes = method == "predict_proba" and result.ndim == 2 and result.shape[1] == 2
         return result[:, 1] if two_classes else result
 
     return call
+
+
+def _require_array(result: Any) -> None:
+    if result.ndim == 0:
+        raise TypeError(f"wanted an array with a prediction for each row, found {result.item()!r:.100}")
 
 
 def _frame_maker() -> Callable[..., Any] | None:

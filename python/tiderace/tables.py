@@ -54,17 +54,21 @@ def _without_views(table: pyarrow.Table) -> pyarrow.Table:
 
 def _read_file(path: Path) -> tuple[InputTable, pyarrow.Table | None]:
     if path.suffix == ".parquet":
-        import pyarrow as pa
-        import pyarrow.parquet as parquet  # type: ignore[import-untyped]
-
-        try:
-            table = parquet.read_table(path)
-        except (OSError, pa.ArrowException) as error:
-            raise PlanError(f"backtest: cannot read '{path}': {error}") from error
+        table = _read_parquet(path)
         return InputTable.from_arrow(table), table
     if path.suffix == ".csv":
         return InputTable.read_csv(str(path)), None
     return InputTable.read_ndjson(str(path)), None
+
+
+def _read_parquet(path: Path) -> pyarrow.Table:
+    import pyarrow as pa
+    import pyarrow.parquet as parquet  # type: ignore[import-untyped]
+
+    try:
+        return parquet.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise PlanError(f"backtest: cannot read '{path}': {error}") from error
 
 
 def result_table(done: Backtest, source: pyarrow.Table | None) -> pyarrow.Table:
