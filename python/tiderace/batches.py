@@ -17,8 +17,8 @@ def adapter(function: Callable[..., Any]) -> Adapter:
     hints = _annotations(function)
     make = _FORMS.get(_form_of(hints[0]) if hints else "", _as_table)
     if hints and all(_form_of(hint) == "ndarray" for hint in hints):
-        return lambda table: _as_arrow(function(*_as_arrays(table).values()))
-    return lambda table: _as_arrow(function(make(table)))
+        return lambda table: _as_arrow(_with_rows(function(*_as_arrays(table).values())))
+    return lambda table: _as_arrow(_with_rows(function(make(table))))
 
 
 def _annotations(function: Callable[..., Any]) -> list[Any]:
@@ -63,16 +63,16 @@ _FORMS: dict[str, Callable[[Table], Any]] = {
 }
 
 
-def _require_rows(result: Any) -> None:
+def _with_rows(result: Any) -> Any:
     if isinstance(result, str | bytes) or not hasattr(result, "__len__"):
         raise TypeError(f"wanted a table or an array with as many rows as came in, found {result!r:.100}")
+    return result
 
 
 def _as_arrow(result: Any) -> Any:
     """A table; values without a name (an array, a series, a list) are its one column."""
     import pyarrow as pa
 
-    _require_rows(result)
     if type(result).__module__.partition(".")[0] == "pandas" and result.ndim == 2:
         return pa.Table.from_pandas(result, preserve_index=False)
     if isinstance(result, pa.Table | pa.RecordBatch | dict):

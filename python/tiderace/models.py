@@ -158,14 +158,11 @@ def _trained_on(model: Any) -> tuple[int | None, list[str]]:
 
 def _call_of(model: Any, method: str) -> Call:
     """`model.method` from features and their names to an array with as many rows."""
-    import numpy as np
-
     predict = getattr(model, method)
     named = _frame_maker() if hasattr(model, "feature_names_in_") else None
 
     def call(features: Any, names: list[str]) -> Any:
-        result = np.asarray(predict(named(features, columns=names) if named else features))
-        _require_array(result)
+        result = _array_of(predict(named(features, columns=names) if named else features))
         if result.ndim == 2 and result.shape[1] == 1:
             return result[:, 0]
         two_classes = method == "predict_proba" and result.ndim == 2 and result.shape[1] == 2
@@ -174,9 +171,13 @@ def _call_of(model: Any, method: str) -> Call:
     return call
 
 
-def _require_array(result: Any) -> None:
-    if result.ndim == 0:
-        raise TypeError(f"wanted an array with a prediction for each row, found {result.item()!r:.100}")
+def _array_of(result: Any) -> Any:
+    import numpy as np
+
+    array = np.asarray(result)
+    if array.ndim == 0:
+        raise TypeError(f"wanted an array with a prediction for each row, found {result!r:.100}")
+    return array
 
 
 def _frame_maker() -> Callable[..., Any] | None:
