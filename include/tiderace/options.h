@@ -54,6 +54,11 @@ struct ApplicationOptions {
   Durability durability = Durability::normal;
   std::size_t max_state_memory = std::size_t{512}
                                  << 20;  ///< about how many bytes of hot state each worker keeps in memory
+  /// Kafka only: a name that a member keeps over restarts (static membership), so that a quick one moves
+  /// nothing; different for each process. Empty: none.
+  std::string group_instance_id = {};
+  /// Kafka only: about how many bytes of records wait in memory, fetched or to be written.
+  std::size_t max_memory = std::size_t{512} << 20;
 };
 
 /// The options of a topic, of the reading side (the row's time, its kinds, its limits) and of its creation.

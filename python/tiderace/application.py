@@ -114,7 +114,7 @@ class Application:
     workers : int
         Threads; the first is the one that calls `run()`.
     consumer_config, producer_config : dict, optional
-        Settings of Kafka's client.
+        Settings of Kafka's client, under the names of librdkafka; they win.
     dead_letter_topic : str, optional
         Default: `<consumer_group>-dead-letters`.
     state_ttl : seconds, optional
@@ -126,6 +126,11 @@ class Application:
         is synced.
     max_state_memory : int
         About how many bytes of hot state each worker keeps in memory.
+    group_instance_id : str
+        Kafka only: a name that this process keeps over restarts (static membership), so that a quick restart
+        moves no partition. Another one for each process. Default: none.
+    max_memory : int
+        Kafka only: about how many bytes of records wait in memory, fetched or to be written.
 
     Raises
     ------
@@ -166,13 +171,15 @@ class Application:
         group_lock_timeout: Duration = 10.0,
         durability: str = "normal",
         max_state_memory: int = 512 << 20,
+        group_instance_id: str = "",
+        max_memory: int = 512 << 20,
     ) -> None:
         # fmt: off
         self._application = _tiderace.Application(
             broker_address or "", consumer_group, auto_offset_reset, processing_guarantee, commit_interval,
             os.fspath(state_dir or ""), on_error, workers, dict(consumer_config or {}),
             dict(producer_config or {}), dead_letter_topic, state_ttl, group_lock_timeout, durability,
-            max_state_memory,
+            max_state_memory, group_instance_id, max_memory,
         )
         # fmt: on
 

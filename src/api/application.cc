@@ -16,6 +16,8 @@
 namespace tiderace {
 namespace {
 
+constexpr int kafka_restore_threads = 4;
+
 void write_to_standard_output(std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);
@@ -87,7 +89,11 @@ std::shared_ptr<Log> ApplicationState::log() {
   EmbeddedOptions embedded;
   embedded.durability = options.durability;
   embedded.group_lock_timeout = options.group_lock_timeout;
-  std::shared_ptr<Log> opened = open_log(options.broker_address, embedded);
+  KafkaOptions kafka;
+  kafka.consumer_config = options.consumer_config;
+  kafka.producer_config = options.producer_config;
+  kafka.max_memory = options.max_memory;
+  std::shared_ptr<Log> opened = open_log(options.broker_address, embedded, kafka);
   opened_log = opened;
   return opened;
 }
@@ -130,6 +136,8 @@ Summary ApplicationState::run(const RunOptions& run_options) {
   RuntimeContext context;
   context.options = options;
   context.print = print;
+  // Reading a changelog from brokers takes its time, and other partitions can run meanwhile.
+  context.restore_threads = embedded_directory(options.broker_address) ? 0 : kafka_restore_threads;
   const RunLimits limits{run_options.until_end, run_options.timeout, run_options.count};
   Summary result;
   try {

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/error.h"
 #include "columnar/records.h"
 
 namespace tiderace {
@@ -49,16 +50,25 @@ struct ConsumerOptions {
   int workers = 1;
   OffsetReset auto_offset_reset = OffsetReset::earliest;
   std::size_t max_poll_bytes = 8u << 20;  ///< about how much one `poll` hands out of each partition
+  std::string group_instance_id = {};     ///< Kafka only: static membership; empty: none
   /// Ends what `subscribe` may have to wait for; the consumer is then of no use. Null: nothing does.
   const std::atomic<bool>* stop = nullptr;
 };
 
 /// One `poll`: first what was taken away, then what was given, then rows.
 struct PollResult {
+  /// Still this member's until the next `poll`, so that what was done of them can be committed.
   std::vector<TopicPartition> revoked;
+  /// Somebody else's already: what was done of them since the last commit must be thrown away.
+  std::vector<TopicPartition> lost;
   std::vector<TopicPartition> assigned;  ///< nothing is read from one before `start`
   std::vector<std::shared_ptr<const Records>>
       records;  ///< whole runs, at most one of each partition, never empty ones
+  /// Started partitions whose next row, once there is one, is at this offset or behind it: what is before it
+  /// was compacted away, or is a mark of a transaction. After the rows of the same poll.
+  std::vector<std::pair<TopicPartition, std::int64_t>> reached;
+  /// The group has said by now which partitions are this member's, be it none.
+  bool rebalanced = false;
 };
 
 /// Where a group starts to read a partition.
@@ -85,6 +95,9 @@ class Consumer {
   virtual StartOffset start_offset(const TopicPartition& partition) = 0;
   /// One past the last committed record.
   virtual std::int64_t end_offset(const TopicPartition& partition) = 0;
+  /// Whether every partition of the subscribed topics has an owner in the group: none is on its way from one
+  /// member to another.
+  virtual bool settled() { return true; }
 };
 
 /// A record to be written. Views need to live only through the call.
@@ -98,10 +111,34 @@ struct ProducerRecord {
 struct OffsetCommit {
   TopicPartition partition;
   std::int64_t offset = 0;  ///< the next one to read
+  bool given_back = false;  ///< its owner lets go of it with this commit
 };
 
-/// Writes records. One thread. What was sent becomes visible by `flush` or `commit`, all of it or nothing;
-/// after an exception from either, nothing of it has. Every call may throw Error{broker}.
+/// Thrown where what was sent since the last commit is gone and nothing else is: whoever sent it goes back to
+/// the last commit and does it again, with a new producer.
+class CommitLost : public Error {
+ public:
+  explicit CommitLost(const Error& error) : Error(error) {}
+};
+
+/// Thrown where the brokers do not answer: waiting may help.
+class BrokerAway : public Error {
+ public:
+  explicit BrokerAway(const Error& error) : Error(error) {}
+};
+
+/// How a producer serves a member of a group.
+struct ProducerOptions {
+  class Consumer* member =
+      nullptr;                ///< whose offsets `commit` writes; it outlives the producer. Null: no group's
+  bool exactly_once = false;  ///< everything that is sent becomes visible with `commit` alone
+};
+
+/// Writes records. One thread. What was sent becomes visible by `flush` or `commit`. Every call may throw
+/// Error{broker}, or CommitLost.
+///
+/// In the memory and embedded logs it becomes visible all together or, after an exception, not at all. In
+/// Kafka that holds for `commit` of what was sent by `send_state`, and under exactly-once of everything.
 class Producer {
  public:
   virtual ~Producer() = default;
@@ -110,7 +147,16 @@ class Producer {
   /// exist.
   virtual void send(std::string_view topic, std::span<const ProducerRecord> records,
                     std::int32_t partition = -1) = 0;
-  /// Makes what was sent visible, without offsets.
+  /// The same for changes of state, which are visible together with the offsets of the next `commit` or not
+  /// at all.
+  virtual void send_state(std::string_view topic, std::span<const ProducerRecord> records,
+                          std::int32_t partition) {
+    send(topic, records, partition);
+  }
+  /// For partitions that the group has just given to the producer's member, before anything of them is read:
+  /// ends what a dead owner has left open.
+  virtual void claim(const std::vector<TopicPartition>& /*partitions*/) {}
+  /// Makes what was sent visible soon, without offsets and without waiting longer than it takes to write it.
   virtual void flush() = 0;
   /// Makes what was sent visible together with the offsets of `group`, atomically. Returns the end offset
   /// (one past the last record written) of every partition that got records.
@@ -126,7 +172,7 @@ class Log {
  public:
   virtual ~Log() = default;
   virtual std::unique_ptr<Consumer> consumer(const ConsumerOptions& options) = 0;
-  virtual std::unique_ptr<Producer> producer() = 0;
+  virtual std::unique_ptr<Producer> producer(const ProducerOptions& options = {}) = 0;
   /// Reads one partition outside any group, for changelogs and `topic read`: whole runs from `offset` on,
   /// empty at the end.
   virtual std::shared_ptr<const Records> read(const TopicPartition& partition, std::int64_t offset,

@@ -45,6 +45,7 @@ void prepare_changelog(const RuntimeContext& context, const Stage& stage) {
   TIDERACE_CHECK(input.has_value());
   TopicConfig config;
   config.num_partitions = input->config.num_partitions;
+  config.replication_factor = input->config.replication_factor;
   config.compacted = true;
   if (context.log->create_topic(name, config)) return;
   const auto found = context.log->topic(name);
@@ -74,6 +75,18 @@ ChangelogIdentity identity_of(Log& log, const TopicPartition& changelog, std::in
       changelog.topic, changelog.partition);
 }
 
+/// A partition that was added to the input has none in the changelog: keys have moved, their state has not.
+void check_partition_of_changelog(const RuntimeContext& context, const TopicPartition& partition,
+                                  const std::string& changelog) {
+  const auto info = context.log->topic(changelog);
+  if (info && partition.partition < info->config.num_partitions) return;
+  throw_error(
+      ErrorKind::config,
+      "{} has a partition {}, its changelog {} has {} partitions: keys have moved, their state has not. Use "
+      "another consumer_group, or delete the changelog and the state directory to start without state",
+      partition.topic, partition.partition, changelog, info ? info->config.num_partitions : 0);
+}
+
 void check_identity(const RuntimeContext& context, const TopicPartition& partition,
                     const TopicPartition& changelog, StateStore& store, std::int64_t first) {
   const std::string& group = context.options.consumer_group;
@@ -98,10 +111,11 @@ void check_identity(const RuntimeContext& context, const TopicPartition& partiti
 }  // namespace
 
 std::unique_ptr<StateStore> restore(const RuntimeContext& context, const Stage& stage,
-                                    const TopicPartition& partition, const std::atomic<bool>& stop) {
+                                    const TopicPartition& partition, const std::function<bool()>& stopped) {
   if (!stage.stateful()) return memory_state_stores()->open("stateless");
   const std::string& group = context.options.consumer_group;
   const TopicPartition changelog{changelog_topic(group, partition.topic), partition.partition};
+  check_partition_of_changelog(context, partition, changelog.topic);
   auto store =
       context.stores->open(group + "/" + partition.topic + "/" + std::to_string(partition.partition));
   const auto [first, end] = context.log->offsets(changelog);
@@ -123,7 +137,7 @@ std::unique_ptr<StateStore> restore(const RuntimeContext& context, const Stage& 
   Progress progress("restoring " + partition.topic + "/" + std::to_string(partition.partition),
                     static_cast<std::uint64_t>(end - begin), *context.clock);
   while (position.changelog_offset < end) {
-    if (stop.load(std::memory_order_relaxed)) return nullptr;
+    if (stopped()) return nullptr;
     const auto records = context.log->read(changelog, position.changelog_offset, restore_bytes);
     if (!records || records->rows.empty()) break;
     const std::vector<Change> changes = to_changes(*records, position);

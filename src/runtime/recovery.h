@@ -1,6 +1,6 @@
 #pragma once
 
-#include <atomic>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -10,11 +10,12 @@ namespace tiderace {
 
 /// Opens the store of a task and brings it up to what is committed: local state, then the changelog's tail,
 /// in bulk. An absent or empty directory restores from the start of the changelog. Throws Error{state} if the
-/// local state belongs to another log, Error{config} if the changelog is another application's. Null if
-/// `stop` was set on the way: what is restored by then stays, and the next start goes on from there.
+/// local state belongs to another log, Error{config} if the changelog is another application's or
+/// has no such partition. Null if `stopped` said so on the way: what is restored by then stays, and the next
+/// start goes on from there. Any thread, one a partition.
 [[nodiscard]] std::unique_ptr<StateStore> restore(const RuntimeContext& context, const Stage& stage,
                                                   const TopicPartition& partition,
-                                                  const std::atomic<bool>& stop);
+                                                  const std::function<bool()>& stopped);
 
 /// Makes the identity of the changelog the first thing that the first checkpoint writes into it.
 void add_identity(const RuntimeContext& context, const Stage& stage, StateStore& store,

@@ -23,6 +23,8 @@ void create_topics(const RuntimeContext& context, const std::vector<std::unique_
   for (const auto& stage : stages) {
     create(*stage->resolved.topic);
     if (const auto input = context.log->topic(stage->resolved.topic->name)) {
+      dead_letters.replication_factor =
+          std::max(dead_letters.replication_factor, input->config.replication_factor);
       dead_letters.max_message_bytes =
           std::max(dead_letters.max_message_bytes, input->config.max_message_bytes + dead_letter_extra_bytes);
     }
@@ -92,7 +94,15 @@ class Workers {
 void run_stages(const RuntimeContext& context, std::vector<std::unique_ptr<Stage>>& stages,
                 const RunLimits& limits, RunState& state, Summary& summary) {
   const std::int64_t begin_ns = context.clock->steady_ns();
-  create_topics(context, stages);
+  while (!state.stop) {
+    try {
+      create_topics(context, stages);
+      break;
+    } catch (const BrokerAway& away) {
+      log(LogLevel::warning, "{}: waiting for {}: {}", context.options.consumer_group,
+          context.options.broker_address, away.what());
+    }
+  }
   state.last_row_ns = begin_ns;
   if (limits.count) state.rows_left = static_cast<std::int64_t>(*limits.count);
   Workers workers(context, stages, limits, state);

@@ -33,6 +33,9 @@ struct RuntimeContext {
   std::shared_ptr<Log> log;
   std::shared_ptr<StateStores> stores;
   Clock* clock = &system_clock();
+  /// How many partitions are restored at a time beside a worker's other work; 0: one after the other, by the
+  /// worker.
+  int restore_threads = 0;
   std::function<void(std::string_view)> print;
 
   [[nodiscard]] bool exactly_once() const noexcept {

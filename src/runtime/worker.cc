@@ -1,6 +1,7 @@
 #include "runtime/worker.h"
 
 #include <algorithm>
+#include <thread>
 
 #include "base/error.h"
 #include "base/logging.h"
@@ -36,11 +37,20 @@ std::shared_ptr<const Records> cut(const std::shared_ptr<const Records>& records
   return part;
 }
 
+Worker::Restoring::~Restoring() {
+  *cancelled = true;
+  if (store.valid()) store.wait();
+}
+
 Worker::Worker(const RuntimeContext& context, std::vector<std::unique_ptr<Stage>>& stages,
                const RunLimits& limits, RunState& state, int index)
     : context_(context), stages_(stages), limits_(limits), state_(state), index_(index) {}
 
-void Worker::run() {
+Worker::~Worker() {
+  tasks_.clear();
+}
+
+void Worker::open() {
   ConsumerOptions options;
   options.group = context_.options.consumer_group;
   options.worker = index_;
@@ -48,30 +58,55 @@ void Worker::run() {
   options.auto_offset_reset = offset_reset(context_.options.auto_offset_reset);
   options.max_poll_bytes = poll_bytes;
   options.stop = &state_.stop;
-  producer_ = context_.log->producer();
+  options.group_instance_id = context_.options.group_instance_id;
   consumer_ = context_.log->consumer(options);
+  producer_ = context_.log->producer({consumer_.get(), context_.exactly_once()});
   std::vector<std::string> topics;
   for (const auto& stage : stages_) topics.push_back(stage->resolved.topic->name);
   consumer_->subscribe(topics);
-  next_checkpoint_ns_ = context_.clock->steady_ns() + context_.commit_interval_ns();
+}
 
-  bool assigned = false;
-  while (!state_.stop.load(std::memory_order_relaxed)) {
-    PollResult result = consumer_->poll(poll_timeout());
-    if (!result.revoked.empty()) give_back(result.revoked);
-    for (const TopicPartition& partition : result.assigned) take_over(partition);
-    assigned = assigned || !result.assigned.empty();
-    for (const auto& records : result.records) process(records);
-    if (!context_.exactly_once()) hand_over();
-    const bool due =
-        context_.clock->steady_ns() >= next_checkpoint_ns_ || uncommitted_bytes_ >= max_uncommitted_bytes;
-    if (dirty_ && due) checkpoint();
-    if ((assigned || result.records.empty()) && reached_limit()) break;
+void Worker::run() {
+  open();
+  next_checkpoint_ns_ = context_.clock->steady_ns() + context_.commit_interval_ns();
+  for (bool done = false; !done;) {
+    try {
+      while (!state_.stop.load(std::memory_order_relaxed) && !turn()) {
+      }
+      if (dirty_) checkpoint(partitions());
+      done = true;
+    } catch (const CommitLost& reason) {
+      go_back(reason);
+      done = state_.stop.load(std::memory_order_relaxed);
+    }
   }
-  checkpoint();
+}
+
+std::vector<TopicPartition> Worker::partitions() const {
+  std::vector<TopicPartition> all;
+  for (const auto& [partition, assigned] : tasks_) all.push_back(partition);
+  return all;
+}
+
+bool Worker::turn() {
+  PollResult result = consumer_->poll(poll_timeout());
+  joined_ = joined_ || result.rebalanced;
+  if (!result.lost.empty()) lose(result.lost);
+  if (!result.revoked.empty()) give_back(result.revoked);
+  for (const TopicPartition& partition : result.assigned) tasks_[partition] = {};
+  claim();
+  restore_and_start();
+  for (const auto& records : result.records) process(records);
+  for (const auto& [partition, offset] : result.reached) reach(partition, offset);
+  if (!context_.exactly_once()) hand_over();
+  const bool due =
+      context_.clock->steady_ns() >= next_checkpoint_ns_ || uncommitted_bytes_ >= max_uncommitted_bytes;
+  if (dirty_ && due) checkpoint();
+  return all_reached_limit();
 }
 
 std::chrono::milliseconds Worker::poll_timeout() const {
+  if (at_limit_) return std::chrono::milliseconds(1);
   if (!dirty_) return idle_poll;
   const std::int64_t left_ns = next_checkpoint_ns_ - context_.clock->steady_ns();
   return std::clamp(std::chrono::milliseconds((left_ns + 999'999) / 1'000'000), std::chrono::milliseconds(0),
@@ -85,11 +120,9 @@ Stage& Worker::stage_of(const std::string& topic) const {
   throw_error(ErrorKind::broker, "was assigned a partition of {}, to which nobody subscribed", topic);
 }
 
-bool Worker::make_task(Assigned& assigned, Stage& stage, const TopicPartition& partition,
-                       std::optional<std::int64_t> from, const std::atomic<bool>& stop) {
-  assigned.task.reset();  // closes its store before the store is opened again
-  auto store = restore(context_, stage, partition, stop);
-  if (store == nullptr) return false;
+void Worker::make_task(Assigned& assigned, const TopicPartition& partition, std::unique_ptr<StateStore> store,
+                       std::optional<std::int64_t> from) {
+  Stage& stage = stage_of(partition.topic);
   // State knows the input position that it belongs to; under at-least-once it may be ahead of the group's
   // offset.
   const std::int64_t stored = store->position().input_offset;
@@ -112,16 +145,54 @@ bool Worker::make_task(Assigned& assigned, Stage& stage, const TopicPartition& p
   assigned.committed_offset = *from;
   assigned.task->set_position(assigned.committed_offset);
   consumer_->start(partition, assigned.committed_offset);
-  return true;
 }
 
-void Worker::take_over(const TopicPartition& partition) {
-  Assigned& assigned = tasks_[partition];
-  assigned.end_offset = consumer_->end_offset(partition);
-  if (!make_task(assigned, stage_of(partition.topic), partition, std::nullopt, state_.stop)) {
-    tasks_.erase(partition);
-    return;
+void Worker::claim() {
+  std::vector<TopicPartition> unclaimed;
+  for (const auto& [partition, assigned] : tasks_) {
+    if (!assigned.claimed) unclaimed.push_back(partition);
   }
+  if (unclaimed.empty()) return;
+  const bool stateful =
+      std::any_of(stages_.begin(), stages_.end(), [](const auto& stage) { return stage->stateful(); });
+  if (stateful || context_.exactly_once()) producer_->claim(unclaimed);
+  for (const TopicPartition& partition : unclaimed) {
+    Assigned& assigned = tasks_[partition];
+    assigned.claimed = true;
+    // Only now: what a dead owner left open hides the end.
+    if (assigned.end_offset < 0) assigned.end_offset = consumer_->end_offset(partition);
+  }
+}
+
+void Worker::restore_and_start() {
+  const auto stopped = [this] { return state_.stop.load(std::memory_order_relaxed); };
+  int busy = 0;
+  for (const auto& [partition, assigned] : tasks_) busy += assigned.restoring ? 1 : 0;
+  for (auto& [partition, assigned] : tasks_) {
+    if (assigned.task || !assigned.claimed || stopped()) continue;
+    const Stage& stage = stage_of(partition.topic);
+    if (context_.restore_threads == 0 || !stage.stateful()) {
+      if (auto store = restore(context_, stage, partition, stopped))
+        start(partition, assigned, std::move(store));
+    } else if (assigned.restoring) {
+      if (assigned.restoring->store.wait_for(std::chrono::seconds(0)) != std::future_status::ready) continue;
+      auto store = assigned.restoring->store.get();
+      assigned.restoring.reset();
+      if (store) start(partition, assigned, std::move(store));
+    } else if (busy < context_.restore_threads) {
+      ++busy;
+      assigned.restoring = std::make_unique<Restoring>();
+      assigned.restoring->store = std::async(
+          std::launch::async,
+          [this, &stage, partition = partition, cancelled = assigned.restoring->cancelled, stopped] {
+            return restore(context_, stage, partition, [&] { return stopped() || cancelled->load(); });
+          });
+    }
+  }
+}
+
+void Worker::start(const TopicPartition& partition, Assigned& assigned, std::unique_ptr<StateStore> store) {
+  make_task(assigned, partition, std::move(store), std::nullopt);
   if (assigned.is_new && context_.options.auto_offset_reset == AutoOffsetReset::latest) {
     // What comes from now on is this group's, also if it comes while nobody is there: the start is committed
     // before the first row is read.
@@ -134,14 +205,47 @@ void Worker::take_over(const TopicPartition& partition) {
 }
 
 void Worker::give_back(const std::vector<TopicPartition>& partitions) {
-  checkpoint();
+  checkpoint(partitions);
   for (const TopicPartition& partition : partitions) tasks_.erase(partition);
+}
+
+void Worker::lose(const std::vector<TopicPartition>& partitions) {
+  log(LogLevel::warning,
+      "{}: while this member was away the group has given {} of its partitions to others; what it did of "
+      "them "
+      "since the last commit is thrown away",
+      context_.options.consumer_group, partitions.size());
+  for (const TopicPartition& partition : partitions) tasks_.erase(partition);
+  // What is in the transaction, or among the outputs, is of all partitions.
+  if (dirty_) throw CommitLost(Error(ErrorKind::broker, "partitions were lost"));
+}
+
+void Worker::go_back(const CommitLost& reason) {
+  constexpr std::chrono::milliseconds first_pause{50};
+  constexpr int doublings = 6;
+  log(LogLevel::warning, "{}: going back to the last commit: {}", context_.options.consumer_group,
+      reason.what());
+  producer_->abort();
+  pending_.clear();
+  counters_ = committed_counters_;
+  dirty_ = false;
+  uncommitted_bytes_ = 0;
+  for (auto& [partition, assigned] : tasks_) {
+    assigned.task.reset();
+    assigned.restoring.reset();
+    assigned.claimed = false;
+  }
+  std::this_thread::sleep_for(first_pause * (1 << std::min(failures_++, doublings)));
+  producer_.reset();
+  producer_ = context_.log->producer({consumer_.get(), context_.exactly_once()});
 }
 
 void Worker::process(const std::shared_ptr<const Records>& polled) {
   std::shared_ptr<const Records> records = polled;
   const TopicPartition partition{records->topic, records->partition};
-  Assigned& assigned = tasks_.at(partition);
+  const auto found = tasks_.find(partition);
+  if (found == tasks_.end() || !found->second.task) return;  // of a partition that went in the same poll
+  Assigned& assigned = found->second;
   if (limits_.until_end) {
     if (assigned.task->position() >= assigned.end_offset) return;
     records = cut(records, assigned.end_offset, SIZE_MAX);
@@ -162,6 +266,15 @@ void Worker::process(const std::shared_ptr<const Records>& polled) {
   if (counters_.rows_out != written) pending_.push_back({arrived_ns, counters_.rows_out - written});
 }
 
+void Worker::reach(const TopicPartition& partition, std::int64_t offset) {
+  const auto found = tasks_.find(partition);
+  if (found == tasks_.end() || !found->second.task) return;
+  Task& task = *found->second.task;
+  // Not past rows that a limit has left out.
+  const bool all_read = !limits_.count || state_.rows_left.load() > 0;
+  if (all_read) task.set_position(std::max(task.position(), offset));
+}
+
 void Worker::hand_over() {
   if (pending_.empty()) return;
   producer_->flush();
@@ -170,9 +283,18 @@ void Worker::hand_over() {
   pending_.clear();
 }
 
-void Worker::checkpoint() {
+void Worker::send_changes(Task& task, const std::vector<Change>& changes) {
+  const std::int64_t now_ms = context_.clock->wall_ms();
+  std::vector<ProducerRecord> records;
+  records.reserve(changes.size());
+  for (const Change& change : changes) records.push_back({change.key, change.value, {}, now_ms});
+  producer_->send_state(changelog_topic(context_.options.consumer_group, task.partition().topic), records,
+                        task.partition().partition);
+}
+
+void Worker::checkpoint(const std::vector<TopicPartition>& given_back) {
   next_checkpoint_ns_ = context_.clock->steady_ns() + context_.commit_interval_ns();
-  if (!dirty_) return;
+  if (!dirty_ && given_back.empty()) return;
   struct Flushed {
     Assigned* assigned;
     std::vector<Change> changes;
@@ -180,18 +302,16 @@ void Worker::checkpoint() {
   std::vector<Flushed> flushed;
   std::vector<OffsetCommit> offsets;
   for (auto& [partition, assigned] : tasks_) {
+    if (!assigned.task) continue;
     Task& task = *assigned.task;
-    if (task.position() == assigned.committed_offset && !assigned.is_new) continue;
-    offsets.push_back({partition, task.position()});
-    if (!task.stage().stateful() || task.position() == assigned.committed_offset) continue;
+    const bool given = std::find(given_back.begin(), given_back.end(), partition) != given_back.end();
+    const bool moved = task.position() != assigned.committed_offset;
+    if (!moved && !assigned.is_new && !given) continue;
+    offsets.push_back({partition, task.position(), given});
+    if (!task.stage().stateful() || !moved) continue;
     Flushed entry{&assigned, std::move(assigned.initial)};
     task.flush(entry.changes);
-    std::vector<ProducerRecord> records;
-    records.reserve(entry.changes.size());
-    const std::int64_t now_ms = context_.clock->wall_ms();
-    for (const Change& change : entry.changes) records.push_back({change.key, change.value, {}, now_ms});
-    producer_->send(changelog_topic(context_.options.consumer_group, partition.topic), records,
-                    partition.partition);
+    send_changes(task, entry.changes);
     flushed.push_back(std::move(entry));
   }
   const auto ends = producer_->commit(context_.options.consumer_group, offsets);
@@ -205,12 +325,21 @@ void Worker::checkpoint() {
         ends.at({changelog_topic(context_.options.consumer_group, partition.topic), partition.partition}));
   }
   for (auto& [partition, assigned] : tasks_) {
+    if (!assigned.task) continue;
     assigned.committed_offset = assigned.task->position();
     assigned.is_new = false;
   }
   committed_counters_ = counters_;
   dirty_ = false;
+  failures_ = 0;
   uncommitted_bytes_ = 0;
+}
+
+bool Worker::all_reached_limit() {
+  const bool reached = joined_ && reached_limit();
+  if (reached != at_limit_) state_.at_limit += reached ? 1 : -1;
+  at_limit_ = reached;
+  return reached && state_.at_limit.load() == context_.options.workers;
 }
 
 bool Worker::reached_limit() const {
@@ -218,9 +347,10 @@ bool Worker::reached_limit() const {
   if (limits_.timeout && context_.clock->steady_ns() - state_.last_row_ns.load() > limits_.timeout->count())
     return true;
   if (!limits_.until_end) return false;
-  return std::all_of(tasks_.begin(), tasks_.end(), [](const auto& entry) {
-    return entry.second.task->position() >= entry.second.end_offset;
+  const bool own = std::all_of(tasks_.begin(), tasks_.end(), [](const auto& entry) {
+    return entry.second.task && entry.second.task->position() >= entry.second.end_offset;
   });
+  return own && (at_limit_ || consumer_->settled());
 }
 
 void Worker::stop_before(const TopicPartition& partition, BadRow row) {
@@ -231,12 +361,15 @@ void Worker::stop_before(const TopicPartition& partition, BadRow row) {
     producer_->abort();
     pending_.clear();
     counters_ = committed_counters_;
-    for (auto& [other, assigned] : tasks_) assigned.task->set_position(assigned.committed_offset);
+    for (auto& [other, assigned] : tasks_) {
+      if (assigned.task) assigned.task->set_position(assigned.committed_offset);
+    }
     Assigned& assigned = tasks_.at(partition);
     // Not from the group's offset: without one it may be the topic's present end. What there is to restore is
     // one checkpoint, which no stop needs to cut short.
-    const std::atomic<bool> never{false};
-    TIDERACE_CHECK(make_task(assigned, assigned.task->stage(), partition, assigned.committed_offset, never));
+    assigned.task.reset();  // closes its store before the store is opened again
+    auto store = restore(context_, stage_of(partition.topic), partition, [] { return false; });
+    make_task(assigned, partition, std::move(store), assigned.committed_offset);
     found = replay(assigned, row.offset);
   }
   ++counters_.bad;
@@ -248,7 +381,17 @@ void Worker::stop_before(const TopicPartition& partition, BadRow row) {
 std::optional<BadRow> Worker::replay(Assigned& assigned, std::int64_t end) {
   const TopicPartition partition = assigned.task->partition();
   while (assigned.task->position() < end) {
-    for (const auto& records : consumer_->poll(idle_poll).records) {
+    const PollResult result = consumer_->poll(idle_poll);
+    for (const auto* gone : {&result.revoked, &result.lost}) {
+      if (std::find(gone->begin(), gone->end(), partition) != gone->end())
+        throw CommitLost(
+            Error(ErrorKind::broker, "the partition of the bad row was given to another member"));
+    }
+    for (const auto& [reached, offset] : result.reached) {
+      if (reached == partition)
+        assigned.task->set_position(std::max(assigned.task->position(), std::min(offset, end)));
+    }
+    for (const auto& records : result.records) {
       if (records->topic != partition.topic || records->partition != partition.partition) continue;
       const auto part = cut(records, end, SIZE_MAX);
       if (!part->rows.empty()) {

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <future>
 #include <map>
 #include <memory>
 #include <optional>
@@ -25,6 +26,7 @@ struct RunState {
   std::atomic<bool> stop{false};
   std::atomic<std::int64_t> rows_left{INT64_MAX};  ///< of `RunLimits::count`
   std::atomic<std::int64_t> last_row_ns{0};        ///< steady clock; also the end of a restore
+  std::atomic<int> at_limit{0};                    ///< workers that have reached a limit
 };
 
 /// One thread with a consumer, a producer and the tasks of its partitions.
@@ -33,10 +35,15 @@ struct RunState {
 ///
 /// A checkpoint makes state changes, outputs and input offsets visible together, then lets the stores take
 /// the changes. Only what is committed is ever in a store, so going back is throwing tasks away.
+///
+/// A partition that the group assigns is claimed, its state restored (beside the others, where the log is far
+/// away), then it is started. One that is revoked is checkpointed and given back; one that is lost is thrown
+/// away.
 class Worker {
  public:
   Worker(const RuntimeContext& context, std::vector<std::unique_ptr<Stage>>& stages, const RunLimits& limits,
          RunState& state, int index);
+  ~Worker();
 
   /// Works until stopped or a limit is reached; ends with a checkpoint. Throws Error: bad_row after
   /// everything before the row is committed; others with nothing committed since the last checkpoint.
@@ -46,12 +53,23 @@ class Worker {
   [[nodiscard]] const LatencyHistogram& latency() const noexcept { return latency_; }
 
  private:
+  /// The state of a partition on its way, by another thread.
+  struct Restoring {
+    std::future<std::unique_ptr<StateStore>> store;
+    std::shared_ptr<std::atomic<bool>> cancelled = std::make_shared<std::atomic<bool>>(false);
+    Restoring() = default;
+    Restoring(const Restoring&) = delete;
+    Restoring& operator=(const Restoring&) = delete;
+    ~Restoring();
+  };
   struct Assigned {
-    std::unique_ptr<Task> task;
-    std::int64_t end_offset = 0;        ///< when it was assigned
-    std::int64_t committed_offset = 0;  ///< the input offset of the last checkpoint
-    bool is_new = false;                ///< the group has no offset of it yet
-    std::vector<Change> initial;        ///< changes that the first checkpoint adds
+    std::unique_ptr<Task> task;            ///< null while its state is restored
+    std::unique_ptr<Restoring> restoring;  ///< null: its turn has not come, or is over
+    bool claimed = false;                  ///< nobody else's transaction holds it up
+    std::int64_t end_offset = -1;          ///< when it was assigned; -1: not asked for yet
+    std::int64_t committed_offset = 0;     ///< the input offset of the last checkpoint
+    bool is_new = false;                   ///< the group has no offset of it yet
+    std::vector<Change> initial;           ///< changes that the first checkpoint adds
   };
   /// Outputs that are not visible yet, for the latency.
   struct Pending {
@@ -59,18 +77,33 @@ class Worker {
     std::uint64_t rows;
   };
 
-  void take_over(const TopicPartition& partition);
+  void open();
+  [[nodiscard]] std::vector<TopicPartition> partitions() const;
+  /// One turn of the loop; true if the run has reached a limit.
+  bool turn();
+  /// Claims the partitions that are not.
+  void claim();
+  /// Starts what is restored, and restoring what waits for it.
+  void restore_and_start();
+  void start(const TopicPartition& partition, Assigned& assigned, std::unique_ptr<StateStore> store);
   void give_back(const std::vector<TopicPartition>& partitions);
+  void lose(const std::vector<TopicPartition>& partitions);
+  /// All tasks back to the last commit, with a new producer.
+  void go_back(const CommitLost& reason);
   void process(const std::shared_ptr<const Records>& records);
-  void checkpoint();
+  void reach(const TopicPartition& partition, std::int64_t offset);
+  /// Partitions of `given_back` are let go of with it.
+  void checkpoint(const std::vector<TopicPartition>& given_back = {});
+  void send_changes(Task& task, const std::vector<Change>& changes);
   void hand_over();
   [[noreturn]] void stop_before(const TopicPartition& partition, BadRow row);
   [[nodiscard]] std::optional<BadRow> replay(Assigned& assigned, std::int64_t end);
-  /// `from`: the input offset to start at; unset: where the state or the group stands. False if `stop` was
-  /// set before its state was restored.
-  [[nodiscard]] bool make_task(Assigned& assigned, Stage& stage, const TopicPartition& partition,
-                               std::optional<std::int64_t> from, const std::atomic<bool>& stop);
+  /// A task over `store`. `from`: the input offset to start at; unset: where the state or the group stands.
+  void make_task(Assigned& assigned, const TopicPartition& partition, std::unique_ptr<StateStore> store,
+                 std::optional<std::int64_t> from);
   [[nodiscard]] bool reached_limit() const;
+  /// Whether all workers have reached a limit: one that left early would give the others its partitions.
+  [[nodiscard]] bool all_reached_limit();
   [[nodiscard]] std::chrono::milliseconds poll_timeout() const;
   [[nodiscard]] Stage& stage_of(const std::string& topic) const;
 
@@ -79,13 +112,16 @@ class Worker {
   const RunLimits& limits_;
   RunState& state_;
   int index_;
+  std::unique_ptr<Consumer> consumer_;  // before the producer, which commits its offsets
   std::unique_ptr<Producer> producer_;  // before the tasks, which use it
-  std::unique_ptr<Consumer> consumer_;
   std::map<TopicPartition, Assigned> tasks_;
   RunCounters counters_;
   RunCounters committed_counters_;
   LatencyHistogram latency_;
   std::vector<Pending> pending_;
+  bool joined_ = false;                  ///< the group has assigned partitions, be it none
+  bool at_limit_ = false;                ///< counted in `RunState::at_limit`
+  int failures_ = 0;                     ///< commits lost one after the other
   bool dirty_ = false;                   ///< something was processed since the last checkpoint
   std::uint64_t uncommitted_bytes_ = 0;  ///< of the records processed since
   std::int64_t next_checkpoint_ns_ = 0;

@@ -80,6 +80,7 @@ PollResult EmbeddedConsumer::poll(std::chrono::milliseconds timeout) {
   PollResult result;
   if (!assignment_told_) {
     for (const auto& [partition, position] : positions_) result.assigned.push_back(partition);
+    result.rebalanced = true;
   }
   const auto deadline = std::chrono::steady_clock::now() + timeout;
   for (;;) {
@@ -92,7 +93,7 @@ PollResult EmbeddedConsumer::poll(std::chrono::milliseconds timeout) {
       looked_at_ = now;
       empty_at_ = result.records.empty() ? std::optional(seen) : std::nullopt;
     }
-    if (!result.assigned.empty() || !result.records.empty() || now >= deadline) break;
+    if (result.rebalanced || !result.records.empty() || now >= deadline) break;
     files_->wake().wait(seen,
                         std::min<std::chrono::nanoseconds>(deadline - now, files_->options().poll_interval));
   }

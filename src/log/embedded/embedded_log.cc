@@ -18,7 +18,7 @@ class EmbeddedLog final : public Log {
   std::unique_ptr<Consumer> consumer(const ConsumerOptions& options) override {
     return std::make_unique<EmbeddedConsumer>([this]() -> EmbeddedFiles& { return files(); }, options);
   }
-  std::unique_ptr<Producer> producer() override {
+  std::unique_ptr<Producer> producer(const ProducerOptions&) override {
     return std::make_unique<EmbeddedProducer>([this] { return open_for_writing(); });
   }
   std::shared_ptr<const Records> read(const TopicPartition& partition, std::int64_t offset,

@@ -30,6 +30,7 @@ class MemoryConsumer final : public Consumer {
     PollResult result;
     if (!assignment_told_) {
       for (const auto& [partition, position] : positions_) result.assigned.push_back(partition);
+      result.rebalanced = true;
       assignment_told_ = true;
     }
     const auto deadline = std::chrono::steady_clock::now() + timeout;
@@ -119,7 +120,9 @@ class MemoryLog final : public Log {
   std::unique_ptr<Consumer> consumer(const ConsumerOptions& options) override {
     return std::make_unique<MemoryConsumer>(topics_, options);
   }
-  std::unique_ptr<Producer> producer() override { return std::make_unique<MemoryProducer>(topics_); }
+  std::unique_ptr<Producer> producer(const ProducerOptions&) override {
+    return std::make_unique<MemoryProducer>(topics_);
+  }
   std::shared_ptr<const Records> read(const TopicPartition& partition, std::int64_t offset,
                                       std::size_t max_bytes) override {
     return topics_.read(partition, offset, max_bytes);

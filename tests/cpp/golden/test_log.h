@@ -21,8 +21,8 @@ class TestLog final : public Log {
   std::unique_ptr<Consumer> consumer(const ConsumerOptions& options) override {
     return std::make_unique<CuttingConsumer>(log_->consumer(options), batch_rows_);
   }
-  std::unique_ptr<Producer> producer() override {
-    return std::make_unique<FailingProducer>(log_->producer(), *this);
+  std::unique_ptr<Producer> producer(const ProducerOptions& options) override {
+    return std::make_unique<FailingProducer>(log_->producer(options), *this);
   }
   std::shared_ptr<const Records> read(const TopicPartition& partition, std::int64_t offset,
                                       std::size_t max_bytes) override {

@@ -80,9 +80,9 @@ class ObservedLog final : public Log {
     observe_("Log::consumer");
     return std::make_unique<ObservedConsumer>(log_->consumer(options), observe_);
   }
-  std::unique_ptr<Producer> producer() override {
+  std::unique_ptr<Producer> producer(const ProducerOptions& options) override {
     observe_("Log::producer");
-    return std::make_unique<ObservedProducer>(log_->producer(), observe_);
+    return std::make_unique<ObservedProducer>(log_->producer(options), observe_);
   }
   std::shared_ptr<const Records> read(const TopicPartition& partition, std::int64_t offset,
                                       std::size_t max_bytes) override {

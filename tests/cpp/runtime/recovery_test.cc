@@ -127,7 +127,7 @@ TEST(Restore, IsCutShortByAStopAndGoesOnFromThere) {
   stopped.stop = true;
   EXPECT_EQ(service.run(stopped).rows_in, 0u);
   Stage stage(resolve_stage(source_of(service.pipeline->ends().front()), service.pipeline->ends()));
-  EXPECT_EQ(restore(service.context, stage, {"in", 0}, stopped.stop), nullptr);
+  EXPECT_EQ(restore(service.context, stage, {"in", 0}, [] { return true; }), nullptr);
   service.run();
   EXPECT_EQ(service.values("out").back(), sum_of(4));
 }

@@ -72,7 +72,9 @@ class LogWithoutOffsets final : public Log {
   std::unique_ptr<Consumer> consumer(const ConsumerOptions& options) override {
     return log_->consumer(options);
   }
-  std::unique_ptr<Producer> producer() override { return std::make_unique<WithoutOffsets>(log_->producer()); }
+  std::unique_ptr<Producer> producer(const ProducerOptions& options) override {
+    return std::make_unique<WithoutOffsets>(log_->producer(options));
+  }
   std::shared_ptr<const Records> read(const TopicPartition& partition, std::int64_t offset,
                                       std::size_t max_bytes) override {
     return log_->read(partition, offset, max_bytes);

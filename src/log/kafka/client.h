@@ -1,0 +1,118 @@
+#pragma once
+
+#include <librdkafka/rdkafka.h>
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "log/kafka/kafka_log.h"
+#include "log/log.h"
+
+namespace tiderace::kafka {
+
+using Settings = std::map<std::string, std::string>;
+
+/// Deletes what librdkafka hands out.
+template <auto Destroy>
+struct Destroyer {
+  template <class T>
+  void operator()(T* object) const noexcept {
+    Destroy(object);
+  }
+};
+template <class T, auto Destroy>
+using Owned = std::unique_ptr<T, Destroyer<Destroy>>;
+
+using TopicHandle = Owned<rd_kafka_topic_t, rd_kafka_topic_destroy>;
+using Queue = Owned<rd_kafka_queue_t, rd_kafka_queue_destroy>;
+using Event = Owned<rd_kafka_event_t, rd_kafka_event_destroy>;
+using Failure = Owned<rd_kafka_error_t, rd_kafka_error_destroy>;
+
+/// Partitions with offsets, as librdkafka takes and gives them.
+class PartitionList {
+ public:
+  PartitionList() : list_(rd_kafka_topic_partition_list_new(4)) {}
+  explicit PartitionList(const rd_kafka_topic_partition_list_t* list)
+      : list_(rd_kafka_topic_partition_list_copy(list)) {}
+
+  rd_kafka_topic_partition_t& add(const TopicPartition& partition, std::int64_t offset);
+  [[nodiscard]] rd_kafka_topic_partition_list_t* get() const noexcept { return list_.get(); }
+  [[nodiscard]] int size() const noexcept { return list_->cnt; }
+  [[nodiscard]] rd_kafka_topic_partition_t& operator[](int i) const noexcept { return list_->elems[i]; }
+
+ private:
+  Owned<rd_kafka_topic_partition_list_t, rd_kafka_topic_partition_list_destroy> list_;
+};
+
+[[nodiscard]] TopicPartition partition_of(const rd_kafka_topic_partition_t& element);
+
+/// The one place where librdkafka's errors become ours: `doing` says what was asked for.
+[[nodiscard]] Error error_of(rd_kafka_resp_err_t code, std::string_view text, std::string_view doing);
+[[nodiscard]] Error error_of(const rd_kafka_error_t* error, std::string_view doing);
+/// Throws BrokerAway where waiting may help, Error{broker} for any other code but success.
+void check(rd_kafka_resp_err_t code, std::string_view doing);
+
+/// Whether waiting may help: the broker is away, a leader or coordinator is being elected.
+[[nodiscard]] bool is_passing(rd_kafka_resp_err_t code) noexcept;
+
+/// A configuration under construction.
+class Config {
+ public:
+  explicit Config(const Settings& settings);
+  /// Throws Error{config} for a name that librdkafka does not know or a value that it does not take.
+  void set(const std::string& name, const std::string& value);
+  [[nodiscard]] rd_kafka_conf_t* get() const noexcept { return conf_.get(); }
+  [[nodiscard]] rd_kafka_conf_t* release() noexcept { return conf_.release(); }
+
+ private:
+  Owned<rd_kafka_conf_t, rd_kafka_conf_destroy> conf_;
+};
+
+/// A handle of librdkafka. Its own log lines go to ours, at the level debug: what a user has to know, we say.
+class Client {
+ public:
+  /// `base`, then what the user set for this kind of client, which wins.
+  Client(rd_kafka_type_t type, Config config);
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  [[nodiscard]] rd_kafka_t* get() const noexcept { return client_; }
+
+ private:
+  rd_kafka_t* client_ = nullptr;
+};
+
+/// Says that the brokers do not answer, every 10 s while they do not, and that they do again.
+class BrokerWatch {
+ public:
+  BrokerWatch(std::string address, Clock& clock) : address_(std::move(address)), clock_(clock) {}
+
+  /// While something waits for the brokers: called now and then; asks them at most every 10 s.
+  void waiting(rd_kafka_t* client, std::string_view for_what);
+  /// They have answered.
+  void answered();
+
+ private:
+  std::string address_;
+  Clock& clock_;
+  std::int64_t since_ns_ = 0;  ///< of the wait; 0: none
+  std::int64_t asked_ns_ = 0;
+  bool said_ = false;  ///< that they do not answer
+};
+
+/// What all clients of one log have in common.
+struct Connection {
+  std::string address;
+  KafkaOptions options;
+  Clock* clock = &system_clock();
+
+  [[nodiscard]] Config config(const Settings& base, const Settings& users) const;
+};
+
+}  // namespace tiderace::kafka

@@ -1,0 +1,269 @@
+#include "log/kafka/kafka_consumer.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "base/error.h"
+#include "base/logging.h"
+#include "log/assignment.h"
+
+namespace tiderace::kafka {
+namespace {
+
+constexpr std::size_t batch_messages = 4096;
+constexpr int request_ms = 5'000;
+
+Config consumer_config(const Connection& connection, const ConsumerOptions& options) {
+  // Backlogs drain at full speed only where librdkafka may fetch ahead; the limit in bytes bounds its memory.
+  const std::size_t kilobytes = std::max<std::size_t>(
+      connection.options.max_memory / 2 / 1024 / static_cast<std::size_t>(options.workers), 4096);
+  Settings base = {
+      {"group.id", options.group},
+      {"enable.auto.commit", "false"},
+      {"enable.auto.offset.store", "false"},
+      {"auto.offset.reset", "error"},
+      {"isolation.level", "read_committed"},
+      {"partition.assignment.strategy", "cooperative-sticky"},
+      {"enable.partition.eof", "true"},
+      {"queued.min.messages", "10000000"},
+      {"queued.max.messages.kbytes", std::to_string(std::min<std::size_t>(kilobytes, 2'000'000))},
+      {"fetch.error.backoff.ms", "50"},
+      {"topic.metadata.refresh.interval.ms", "10000"},
+      {"session.timeout.ms", "10000"},
+      {"heartbeat.interval.ms", "1000"},
+  };
+  if (!options.group_instance_id.empty()) {
+    base["group.instance.id"] = options.workers == 1
+                                    ? options.group_instance_id
+                                    : fmt::format("{}-{}", options.group_instance_id, options.worker);
+  }
+  return connection.config(base, connection.options.consumer_config);
+}
+
+Config with_rebalance(Config config, KafkaConsumer* self,
+                      void (*rebalance)(rd_kafka_t*, rd_kafka_resp_err_t, rd_kafka_topic_partition_list_t*,
+                                        void*)) {
+  rd_kafka_conf_set_opaque(config.get(), self);
+  rd_kafka_conf_set_rebalance_cb(config.get(), rebalance);
+  return config;
+}
+
+}  // namespace
+
+KafkaConsumer::KafkaConsumer(const Connection& connection, Topics& topics, const ConsumerOptions& options)
+    : topics_(topics),
+      options_((check_consumer_options(options), options)),
+      watch_(connection.address, *connection.clock),
+      client_(RD_KAFKA_CONSUMER, with_rebalance(consumer_config(connection, options), this, rebalance)),
+      batch_(batch_messages) {
+  rd_kafka_poll_set_consumer(client_.get());
+  queue_.reset(rd_kafka_queue_get_consumer(client_.get()));
+}
+
+KafkaConsumer::~KafkaConsumer() {
+  // What is committed is committed; the group goes on without this member at once. The callback gives up the
+  // rest.
+  queue_.reset();
+  rd_kafka_consumer_close(client_.get());
+}
+
+void KafkaConsumer::subscribe(const std::vector<std::string>& topics) {
+  subscribed_ = topics;
+  PartitionList list;
+  for (const std::string& topic : topics) list.add({topic, RD_KAFKA_PARTITION_UA}, RD_KAFKA_OFFSET_INVALID);
+  check(rd_kafka_subscribe(client_.get(), list.get()), "subscribe");
+}
+
+void KafkaConsumer::rebalance(rd_kafka_t* client, rd_kafka_resp_err_t code,
+                              rd_kafka_topic_partition_list_t* partitions, void* opaque) {
+  auto& self = *static_cast<KafkaConsumer*>(opaque);
+  self.told_.rebalanced = true;
+  if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+    for (int i = 0; i < partitions->cnt; ++i) {
+      const TopicPartition partition = partition_of(partitions->elems[i]);
+      self.positions_[partition] = {};
+      self.told_.assigned.push_back(partition);
+    }
+    const PartitionList none;  // each is given by `start`
+    const Failure failure(rd_kafka_incremental_assign(client, none.get()));
+    if (failure) log(LogLevel::error, "{}", error_of(failure.get(), "take assigned partitions").what());
+    return;
+  }
+  const bool lost = rd_kafka_assignment_lost(client) != 0;
+  self.revoked_.emplace();
+  for (int i = 0; i < partitions->cnt; ++i) {
+    const TopicPartition partition = partition_of(partitions->elems[i]);
+    const auto found = self.positions_.find(partition);
+    if (found != self.positions_.end() && found->second.started)
+      self.revoked_->add(partition, RD_KAFKA_OFFSET_INVALID);
+    self.positions_.erase(partition);
+    (lost ? self.told_.lost : self.told_.revoked).push_back(partition);
+  }
+  // The worker commits what it has done before the group hears that they are free.
+  if (lost || self.queue_ == nullptr) self.give_up_revoked();
+}
+
+void KafkaConsumer::give_up_revoked() {
+  if (!revoked_) return;
+  const Failure failure(rd_kafka_incremental_unassign(client_.get(), revoked_->get()));
+  if (failure) log(LogLevel::error, "{}", error_of(failure.get(), "give up revoked partitions").what());
+  revoked_.reset();
+}
+
+PollResult KafkaConsumer::poll(std::chrono::milliseconds timeout) {
+  give_up_revoked();
+  PollResult result;
+  const auto enough = options_.max_poll_bytes;
+  std::size_t bytes = 0;
+  // Waits for the first message alone: a longer wait would be for a full batch.
+  if (rd_kafka_message_t* first = rd_kafka_consumer_poll(client_.get(), static_cast<int>(timeout.count()))) {
+    take(first, result);
+    for (bool more = true; more && told_.assigned.empty() && told_.revoked.empty() && told_.lost.empty();) {
+      const ssize_t count = rd_kafka_consume_batch_queue(queue_.get(), 0, batch_.data(), batch_.size());
+      for (ssize_t i = 0; i < count; ++i) take(batch_[static_cast<std::size_t>(i)], result);
+      bytes = 0;
+      for (const RunBuilder& run : runs_) bytes += run.bytes();
+      more = count == static_cast<ssize_t>(batch_.size()) && bytes < enough;
+    }
+  }
+  if (runs_.empty())
+    watch_.waiting(client_.get(), "rows to read");
+  else
+    watch_.answered();
+  for (RunBuilder& run : runs_) {
+    const auto found = positions_.find(run.partition());
+    if (found == positions_.end()) continue;  // revoked in the same poll: its next owner reads them
+    found->second.run.reset();
+    result.records.push_back(run.finish(found->second.next));
+  }
+  runs_.clear();
+  result.revoked = std::move(told_.revoked);
+  result.lost = std::move(told_.lost);
+  result.assigned = std::move(told_.assigned);
+  result.rebalanced = told_.rebalanced;
+  told_ = {};
+  return result;
+}
+
+void KafkaConsumer::take(rd_kafka_message_t* message, PollResult& result) {
+  const Owned<rd_kafka_message_t, rd_kafka_message_destroy> owned(message);
+  if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) return take_error(*message, result);
+  const TopicPartition partition{rd_kafka_topic_name(message->rkt), message->partition};
+  const auto found = positions_.find(partition);
+  if (found == positions_.end() || !found->second.started || message->offset < found->second.next) return;
+  Position& position = found->second;
+  if (!position.run) {
+    position.run = runs_.size();
+    runs_.emplace_back(partition);
+  }
+  runs_[*position.run].add(*message);
+  position.next = message->offset + 1;
+}
+
+void KafkaConsumer::take_error(const rd_kafka_message_t& message, PollResult& result) {
+  if (message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+    watch_.answered();
+    const TopicPartition partition{rd_kafka_topic_name(message.rkt), message.partition};
+    const auto found = positions_.find(partition);
+    if (found == positions_.end() || !found->second.started || message.offset < found->second.next) return;
+    found->second.next = message.offset;
+    result.reached.emplace_back(partition, message.offset);
+    return;
+  }
+  if (message.err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) {
+    throw_error(
+        ErrorKind::broker,
+        "Kafka: group {}: topic {} partition {} no longer has the rows that come next: {}; they fell off its "
+        "retention. on_lost_offset= says where to go on",
+        options_.group, rd_kafka_topic_name(message.rkt), message.partition,
+        rd_kafka_message_errstr(&message));
+  }
+  if (is_passing(message.err) || message.err == RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED ||
+      message.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
+    log(LogLevel::debug, "Kafka: {}", rd_kafka_message_errstr(&message));
+    return;
+  }
+  throw error_of(message.err, rd_kafka_message_errstr(&message), "read");
+}
+
+KafkaConsumer::Position& KafkaConsumer::position_of(const TopicPartition& partition) {
+  const auto found = positions_.find(partition);
+  if (found == positions_.end()) throw_not_assigned(partition, options_);
+  return found->second;
+}
+
+void KafkaConsumer::start(const TopicPartition& partition, std::int64_t offset) {
+  Position& position = position_of(partition);
+  position.next = offset;
+  const std::string doing =
+      fmt::format("read {} partition {} from offset {}", partition.topic, partition.partition, offset);
+  PartitionList list;
+  list.add(partition, offset);
+  if (!position.started) {
+    const Failure failure(rd_kafka_incremental_assign(client_.get(), list.get()));
+    if (failure) throw error_of(failure.get(), doing);
+    position.started = true;
+    return;
+  }
+  for (;;) {
+    const Failure failure(rd_kafka_seek_partitions(client_.get(), list.get(), request_ms));
+    const rd_kafka_resp_err_t code = failure ? rd_kafka_error_code(failure.get()) : list[0].err;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return;
+    // It was given a moment ago, and the thread that fetches has not heard of it.
+    if (code != RD_KAFKA_RESP_ERR__STATE && code != RD_KAFKA_RESP_ERR__PREV_IN_PROGRESS && !is_passing(code))
+      check(code, doing);
+    watch_.waiting(client_.get(), "a partition to begin");
+    if (options_.stop != nullptr && options_.stop->load(std::memory_order_relaxed)) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+std::pair<std::int64_t, std::int64_t> KafkaConsumer::watermarks(const TopicPartition& partition) {
+  for (;;) {
+    std::int64_t low = 0;
+    std::int64_t high = 0;
+    const auto code = rd_kafka_query_watermark_offsets(client_.get(), partition.topic.c_str(),
+                                                       partition.partition, &low, &high, request_ms);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return {low, high};
+    if (!is_passing(code)) check(code, "ask for the offsets of " + partition.topic);
+    watch_.waiting(client_.get(), "the offsets of a partition");
+  }
+}
+
+StartOffset KafkaConsumer::start_offset(const TopicPartition& partition) {
+  PartitionList list;
+  list.add(partition, RD_KAFKA_OFFSET_INVALID);
+  for (;;) {
+    const auto code = rd_kafka_committed(client_.get(), list.get(), request_ms);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && list[0].err == RD_KAFKA_RESP_ERR_NO_ERROR) break;
+    const auto failed = code == RD_KAFKA_RESP_ERR_NO_ERROR ? list[0].err : code;
+    // UNSTABLE_OFFSET_COMMIT: a transaction with an offset of it is being decided.
+    if (!is_passing(failed) && failed != RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT)
+      check(failed, "ask for the committed offset of " + partition.topic);
+    watch_.waiting(client_.get(), "a committed offset");
+  }
+  std::optional<std::int64_t> committed;
+  if (list[0].offset >= 0) committed = list[0].offset;
+  const auto [first, end] = watermarks(partition);
+  // A marker of a transaction may stand behind the last stable offset: an offset behind the end is none lost.
+  if (committed && *committed > end) return {*committed};
+  return starting_offset(partition, options_, committed, first, end);
+}
+
+bool KafkaConsumer::settled() {
+  const auto owned = topics_.owned_by(options_.group);
+  if (!owned) return false;
+  for (const std::string& name : subscribed_) {
+    const auto info = topics_.find(name);
+    for (std::int32_t p = 0; info && p < info->config.num_partitions; ++p) {
+      if (!owned->contains({name, p})) return false;
+    }
+  }
+  return true;
+}
+
+std::int64_t KafkaConsumer::end_offset(const TopicPartition& partition) {
+  return watermarks(partition).second;
+}
+
+}  // namespace tiderace::kafka

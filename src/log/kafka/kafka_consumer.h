@@ -1,0 +1,66 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "log/kafka/client.h"
+#include "log/kafka/run_builder.h"
+#include "log/kafka/topics.h"
+#include "log/log.h"
+
+namespace tiderace::kafka {
+
+/// A member of a consumer group: `Consumer` says what it does.
+///
+///     assigned by the group ──> told by `poll` ──> `start`ed ──> rows
+///     revoked by the group ──> told by `poll` ──> given up when `poll` is called next
+///
+/// What the group assigns is told at once, but librdkafka is given a partition only by `start`, with the
+/// offset where it is to begin: nothing is fetched while its state is restored. (Given first and moved then,
+/// by a pause and a seek, or from its end, it may end up elsewhere: answers that were under way come late.)
+class KafkaConsumer final : public Consumer {
+ public:
+  KafkaConsumer(const Connection& connection, Topics& topics, const ConsumerOptions& options);
+  ~KafkaConsumer() override;
+
+  void subscribe(const std::vector<std::string>& topics) override;
+  PollResult poll(std::chrono::milliseconds timeout) override;
+  void start(const TopicPartition& partition, std::int64_t offset) override;
+  StartOffset start_offset(const TopicPartition& partition) override;
+  std::int64_t end_offset(const TopicPartition& partition) override;
+  bool settled() override;
+
+  [[nodiscard]] rd_kafka_t* client() const noexcept { return client_.get(); }
+  [[nodiscard]] const std::string& group() const noexcept { return options_.group; }
+
+ private:
+  struct Position {
+    bool started = false;  ///< librdkafka fetches it
+    std::int64_t next = 0;
+    std::optional<std::size_t> run;  ///< of the poll in hand
+  };
+
+  static void rebalance(rd_kafka_t* client, rd_kafka_resp_err_t code,
+                        rd_kafka_topic_partition_list_t* partitions, void* self);
+  void give_up_revoked();
+  void take(rd_kafka_message_t* message, PollResult& result);
+  void take_error(const rd_kafka_message_t& message, PollResult& result);
+  [[nodiscard]] Position& position_of(const TopicPartition& partition);
+  [[nodiscard]] std::pair<std::int64_t, std::int64_t> watermarks(const TopicPartition& partition);
+
+  Topics& topics_;
+  const ConsumerOptions options_;
+  BrokerWatch watch_;
+  Client client_;
+  Queue queue_;
+  std::vector<std::string> subscribed_;
+  std::map<TopicPartition, Position> positions_;
+  std::vector<RunBuilder> runs_;            ///< of the poll in hand
+  std::vector<rd_kafka_message_t*> batch_;  ///< room for what is taken from the queue at once
+  PollResult told_;                         ///< what the callback has seen, for the poll that it happened in
+  std::optional<PartitionList> revoked_;    ///< told, to be given up
+};
+
+}  // namespace tiderace::kafka

@@ -1,0 +1,351 @@
+#include "log/kafka/kafka_producer.h"
+
+#include <algorithm>
+#include <random>
+#include <set>
+
+#include "base/error.h"
+#include "base/logging.h"
+#include "log/assignment.h"
+#include "log/topic_rules.h"
+
+namespace tiderace::kafka {
+namespace {
+
+constexpr int request_ms = 5'000;
+constexpr int queue_full_ms = 10;
+
+using GroupMetadata = Owned<rd_kafka_consumer_group_metadata_t, rd_kafka_consumer_group_metadata_destroy>;
+
+std::string new_transactional_id(const std::string& group) {
+  std::random_device random;
+  return fmt::format("{}-{:08x}{:08x}{:08x}", group, random(), random(), random());
+}
+
+Settings producer_settings(const Connection& connection) {
+  return {
+      {"enable.idempotence", "true"},
+      {"acks", "all"},
+      {"linger.ms", "1"},
+      {"message.timeout.ms", "0"},          // nothing is given up: a broker that is away is waited for
+      {"message.max.bytes", "1000000000"},  // the topic's limit holds
+      {"queue.buffering.max.messages", "10000000"},
+      {"queue.buffering.max.kbytes",
+       std::to_string(std::clamp<std::size_t>(connection.options.max_memory / 2 / 1024, 4096, 2'000'000))},
+  };
+}
+
+Settings transactional_settings(const Connection& connection, const std::string& id) {
+  Settings settings = producer_settings(connection);
+  settings["transactional.id"] = id;
+  settings["transaction.timeout.ms"] = "60000";
+  settings["message.timeout.ms"] = "60000";
+  return settings;
+}
+
+Config with_reports(Config config, Sender* self,
+                    void (*delivered)(rd_kafka_t*, const rd_kafka_message_t*, void*)) {
+  rd_kafka_conf_set_opaque(config.get(), self);
+  rd_kafka_conf_set_dr_msg_cb(config.get(), delivered);
+  return config;
+}
+
+}  // namespace
+
+// ---- Sender ----
+
+Sender::Sender(const Connection& connection, const Settings& settings, Topics& topics)
+    : topics_(topics),
+      watch_(connection.address, *connection.clock),
+      client_(RD_KAFKA_PRODUCER, with_reports(connection.config(settings, connection.options.producer_config),
+                                              this, delivered)) {}
+
+Sender::~Sender() {
+  // What was not finished or committed is given up: its rows come again.
+  rd_kafka_purge(client_.get(),
+                 RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
+  outputs_.clear();
+}
+
+void Sender::delivered(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
+  auto& self = *static_cast<Sender*>(opaque);
+  if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    if (!self.failure_) {
+      self.failure_ = error_of(
+          message->err, rd_kafka_err2str(message->err),
+          fmt::format("write to {} partition {}", rd_kafka_topic_name(message->rkt), message->partition));
+    }
+    return;
+  }
+  auto& topic = *static_cast<OutputTopic*>(message->_private);
+  const auto partition = static_cast<std::size_t>(message->partition);
+  if (topic.ends.size() <= partition) topic.ends.resize(partition + 1, 0);
+  topic.ends[partition] = std::max(topic.ends[partition], message->offset + 1);
+}
+
+OutputTopic& Sender::topic_of(std::string_view name) {
+  if (const auto found = outputs_.find(name); found != outputs_.end()) return *found->second;
+  auto topic = std::make_unique<OutputTopic>();
+  const std::string text(name);
+  topic->handle.reset(rd_kafka_topic_new(client_.get(), text.c_str(), nullptr));
+  if (!topic->handle) check(rd_kafka_last_error(), "write to " + text);
+  return *outputs_.emplace(text, std::move(topic)).first->second;
+}
+
+void Sender::send(std::string_view name, std::span<const ProducerRecord> records, std::int32_t partition) {
+  throw_failure();
+  const auto info = topics_.find(std::string(name));
+  if (!info) throw_unknown_topic(std::string(name));
+  check_record_sizes(*info, records);
+  if (partition >= 0) check_partition(*info, partition);
+  OutputTopic& topic = topic_of(name);
+  const std::int32_t partitions = info->config.num_partitions;
+  bool keyless = false;
+  for (const ProducerRecord& record : records) {
+    std::int32_t target = partition;
+    if (target < 0 && record.key) target = tiderace::partition_of(*record.key, partitions);
+    if (target < 0) target = topic.next_keyless % partitions, keyless = true;
+    produce(topic, record, target);
+  }
+  if (keyless) topic.next_keyless = (topic.next_keyless + 1) % partitions;
+  serve();
+}
+
+void Sender::produce(OutputTopic& topic, const ProducerRecord& record, std::int32_t partition) {
+  rd_kafka_headers_t* headers = nullptr;
+  if (!record.headers.empty()) {
+    const std::vector<Header> all = unpack_headers(record.headers);
+    headers = rd_kafka_headers_new(all.size());
+    for (const auto& [name, value] : all) {
+      rd_kafka_header_add(headers, name.data(), static_cast<ssize_t>(name.size()),
+                          value ? value->data() : nullptr, value ? static_cast<ssize_t>(value->size()) : 0);
+    }
+  }
+  // A null pointer would be a null value or key. The interface takes bytes that it does not change as if it
+  // might.
+  const auto pointer = [](const std::optional<std::string_view>& bytes) -> char* {
+    static char empty = 0;
+    if (!bytes) return nullptr;
+    return bytes->data() == nullptr ? &empty : const_cast<char*>(bytes->data());
+  };
+  char* const value = pointer(record.value);
+  char* const key = pointer(record.key);
+  const std::size_t value_size = record.value ? record.value->size() : 0;
+  const std::size_t key_size = record.key ? record.key->size() : 0;
+  for (;;) {
+    const rd_kafka_resp_err_t code =
+        rd_kafka_producev(client_.get(), RD_KAFKA_V_RKT(topic.handle.get()), RD_KAFKA_V_PARTITION(partition),
+                          RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_VALUE(value, value_size),
+                          RD_KAFKA_V_KEY(key, key_size), RD_KAFKA_V_TIMESTAMP(record.timestamp_ms),
+                          RD_KAFKA_V_OPAQUE(&topic), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return;  // the headers are librdkafka's now
+    if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+      if (headers != nullptr) rd_kafka_headers_destroy(headers);
+      throw CommitLost(error_of(code, rd_kafka_err2str(code), "write a record"));
+    }
+    rd_kafka_poll(client_.get(), queue_full_ms);
+    watch_.waiting(client_.get(), "records to be written");
+  }
+}
+
+void Sender::serve() {
+  if (rd_kafka_poll(client_.get(), 0) > 0) watch_.answered();
+  throw_failure();
+}
+
+void Sender::finish() {
+  while (rd_kafka_flush(client_.get(), request_ms / 10) == RD_KAFKA_RESP_ERR__TIMED_OUT) {
+    throw_failure();
+    watch_.waiting(client_.get(), "records to be written");
+  }
+  throw_failure();
+  watch_.answered();
+}
+
+void Sender::throw_failure() {
+  if (failure_) throw CommitLost(*std::exchange(failure_, std::nullopt));
+}
+
+void Sender::take_ends(std::map<TopicPartition, std::int64_t>& ends) {
+  for (const auto& [name, topic] : outputs_) {
+    for (std::size_t p = 0; p < topic->ends.size(); ++p) {
+      if (topic->ends[p] > 0) ends[{name, static_cast<std::int32_t>(p)}] = topic->ends[p];
+    }
+    topic->ends.clear();
+  }
+}
+
+// ---- KafkaProducer ----
+
+KafkaProducer::KafkaProducer(const Connection& connection, Topics& topics, const ProducerOptions& options)
+    : connection_(connection),
+      topics_(topics),
+      options_(options),
+      member_(dynamic_cast<KafkaConsumer*>(options.member)),
+      transactional_id_(member_ == nullptr ? "" : new_transactional_id(member_->group())) {
+  TIDERACE_CHECK(member_ != nullptr || (options.member == nullptr && !options.exactly_once));
+}
+
+KafkaProducer::~KafkaProducer() {
+  abort();
+  if (!outputs_) return;
+  try {
+    outputs_->finish();
+  } catch (const std::exception& error) {
+    log(LogLevel::error, "{}", error.what());
+  }
+}
+
+Sender& KafkaProducer::outputs() {
+  if (options_.exactly_once) return transaction();
+  if (!outputs_) outputs_ = std::make_unique<Sender>(connection_, producer_settings(connection_), topics_);
+  return *outputs_;
+}
+
+Sender& KafkaProducer::transaction() {
+  TIDERACE_CHECK(member_ != nullptr);
+  if (!transactional_) {
+    transactional_ = std::make_unique<Sender>(
+        connection_, transactional_settings(connection_, transactional_id_), topics_);
+    insist("begin as " + transactional_id_,
+           [&] { return rd_kafka_init_transactions(transactional_->client(), request_ms); });
+    claims_ = true;
+  }
+  if (!in_transaction_) {
+    insist("begin a transaction", [&] { return rd_kafka_begin_transaction(transactional_->client()); });
+    in_transaction_ = true;
+  }
+  return *transactional_;
+}
+
+template <class Request>
+void KafkaProducer::insist(std::string_view doing, const Request& request) {
+  for (;;) {
+    const Failure failure(request());
+    if (!failure) {
+      transactional_->watch().answered();
+      return;
+    }
+    const auto code = rd_kafka_error_code(failure.get());
+    const bool lost =
+        rd_kafka_error_is_fatal(failure.get()) != 0 || rd_kafka_error_txn_requires_abort(failure.get()) != 0;
+    if (!lost && (rd_kafka_error_is_retriable(failure.get()) != 0 || is_passing(code))) {
+      transactional_->watch().waiting(transactional_->client(), doing);
+      continue;
+    }
+    throw CommitLost(error_of(failure.get(), doing));
+  }
+}
+
+void KafkaProducer::send(std::string_view topic, std::span<const ProducerRecord> records,
+                         std::int32_t partition) {
+  outputs().send(topic, records, partition);
+}
+
+void KafkaProducer::send_state(std::string_view topic, std::span<const ProducerRecord> records,
+                               std::int32_t partition) {
+  transaction().send(topic, records, partition);
+}
+
+void KafkaProducer::flush() {
+  if (outputs_) outputs_->serve();
+  if (transactional_) transactional_->serve();
+}
+
+void KafkaProducer::end_transactions_of(const std::string& transactional_id) {
+  log(LogLevel::info, "Kafka: ending what {} has left open", transactional_id);
+  Sender former(connection_, transactional_settings(connection_, transactional_id), topics_);
+  const std::int64_t deadline = connection_.clock->steady_ns() + 60'000'000'000;
+  for (;;) {
+    const Failure failure(rd_kafka_init_transactions(former.client(), request_ms));
+    if (!failure) return;
+    if (rd_kafka_error_is_fatal(failure.get()) != 0 || connection_.clock->steady_ns() > deadline) {
+      // Its transaction times out by itself; until then reading waits.
+      log(LogLevel::warning, "{}",
+          error_of(failure.get(), "end the transaction of " + transactional_id).what());
+      return;
+    }
+    former.watch().waiting(former.client(), "a transaction to end");
+  }
+}
+
+void KafkaProducer::claim(const std::vector<TopicPartition>& partitions) {
+  TIDERACE_CHECK(member_ != nullptr);
+  const auto committed = topics_.group_offsets(member_->group());
+  std::set<std::string> former;
+  for (const TopicPartition& partition : partitions) {
+    const auto found = committed.find(partition);
+    if (found != committed.end() && !found->second.metadata.empty() &&
+        found->second.metadata != transactional_id_)
+      former.insert(found->second.metadata);
+  }
+  for (const std::string& id : former) end_transactions_of(id);
+  // From here on it is known whose transaction may hold these partitions up.
+  std::vector<OffsetCommit> claimed;
+  for (const TopicPartition& partition : partitions)
+    claimed.push_back({partition, member_->start_offset(partition).offset});
+  transaction();
+  commit_transaction(claimed);
+}
+
+void KafkaProducer::commit_transaction(std::span<const OffsetCommit> offsets) {
+  rd_kafka_t* const client = transactional_->client();
+  if (!offsets.empty()) {
+    PartitionList list;
+    for (const OffsetCommit& commit : offsets) {
+      rd_kafka_topic_partition_t& element = list.add(commit.partition, commit.offset);
+      if (commit.given_back) continue;
+      element.metadata = rd_kafka_mem_malloc(client, transactional_id_.size());
+      std::copy(transactional_id_.begin(), transactional_id_.end(), static_cast<char*>(element.metadata));
+      element.metadata_size = transactional_id_.size();
+    }
+    const GroupMetadata group(rd_kafka_consumer_group_metadata(member_->client()));
+    insist("commit offsets",
+           [&] { return rd_kafka_send_offsets_to_transaction(client, list.get(), group.get(), request_ms); });
+  }
+  insist("commit a transaction", [&] { return rd_kafka_commit_transaction(client, request_ms); });
+  in_transaction_ = false;
+  transactional_->serve();
+}
+
+void KafkaProducer::commit_offsets(std::span<const OffsetCommit> offsets) {
+  if (offsets.empty() || member_ == nullptr) return;
+  PartitionList list;
+  for (const OffsetCommit& commit : offsets) list.add(commit.partition, commit.offset);
+  for (;;) {
+    const auto code = rd_kafka_commit(member_->client(), list.get(), 0);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return;
+    if (!is_passing(code))
+      throw CommitLost(error_of(code, rd_kafka_err2str(code), "commit offsets of " + member_->group()));
+    outputs().watch().waiting(member_->client(), "offsets to be committed");
+  }
+}
+
+std::map<TopicPartition, std::int64_t> KafkaProducer::commit(const std::string& group,
+                                                             std::span<const OffsetCommit> offsets) {
+  check_offset_commit(group, offsets);
+  TIDERACE_CHECK(offsets.empty() || (member_ != nullptr && group == member_->group()));
+  // Offsets never say more than what the brokers have.
+  if (outputs_) outputs_->finish();
+  if (in_transaction_ || (claims_ && !offsets.empty())) {
+    transaction();
+    commit_transaction(offsets);
+  } else {
+    commit_offsets(offsets);
+  }
+  std::map<TopicPartition, std::int64_t> ends;
+  if (outputs_) outputs_->take_ends(ends);
+  if (transactional_) transactional_->take_ends(ends);
+  return ends;
+}
+
+void KafkaProducer::abort() noexcept {
+  if (!in_transaction_ || !transactional_) return;
+  in_transaction_ = false;
+  const Failure failure(rd_kafka_abort_transaction(transactional_->client(), request_ms));
+  // Whoever is given the partitions ends it; a new producer has another id.
+  if (failure) log(LogLevel::info, "{}", error_of(failure.get(), "abort a transaction").what());
+  transactional_->forget_failure();
+}
+
+}  // namespace tiderace::kafka

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "log/kafka/client.h"
+#include "log/kafka/kafka_consumer.h"
+#include "log/kafka/topics.h"
+#include "log/log.h"
+
+namespace tiderace::kafka {
+
+/// Where records of one topic go and what became of them.
+struct OutputTopic {
+  TopicHandle handle;
+  std::int32_t next_keyless = 0;
+  std::vector<std::int64_t> ends;  ///< by partition: one past the last record that the brokers have; 0: none
+};
+
+/// One of librdkafka's producers with the topics that it writes. What fails is thrown by the next call.
+class Sender {
+ public:
+  Sender(const Connection& connection, const Settings& settings, Topics& topics);
+  ~Sender();
+
+  void send(std::string_view topic, std::span<const ProducerRecord> records, std::int32_t partition);
+  /// Lets librdkafka's reports in, without waiting.
+  void serve();
+  /// Until the brokers have everything.
+  void finish();
+  /// Moves the ends since the last call into `ends`.
+  void take_ends(std::map<TopicPartition, std::int64_t>& ends);
+  void forget_failure() noexcept { failure_.reset(); }
+  [[nodiscard]] rd_kafka_t* client() const noexcept { return client_.get(); }
+  [[nodiscard]] BrokerWatch& watch() noexcept { return watch_; }
+
+ private:
+  static void delivered(rd_kafka_t* client, const rd_kafka_message_t* message, void* self);
+  OutputTopic& topic_of(std::string_view name);
+  void produce(OutputTopic& topic, const ProducerRecord& record, std::int32_t partition);
+  void throw_failure();
+
+  Topics& topics_;
+  BrokerWatch watch_;
+  std::map<std::string, std::unique_ptr<OutputTopic>, std::less<>>
+      outputs_;  ///< before the client, which points to them
+  std::optional<Error> failure_;
+  Client client_;
+};
+
+/// `Producer` says what it does. Under at-least-once, outputs go by an idempotent producer as they come;
+/// changes of state and offsets in a transaction a commit, so that a changelog never holds half a checkpoint.
+/// Under exactly-once everything is in the transaction.
+///
+/// A transaction that its owner leaves open keeps readers and offsets waiting until it times out. So the id
+/// of the producer is in the metadata of the offsets that it commits, until it gives a partition back;
+/// whoever is given a partition with somebody's id ends that one's transaction first.
+class KafkaProducer final : public Producer {
+ public:
+  KafkaProducer(const Connection& connection, Topics& topics, const ProducerOptions& options);
+  ~KafkaProducer() override;
+
+  void send(std::string_view topic, std::span<const ProducerRecord> records, std::int32_t partition) override;
+  void send_state(std::string_view topic, std::span<const ProducerRecord> records,
+                  std::int32_t partition) override;
+  void claim(const std::vector<TopicPartition>& partitions) override;
+  void flush() override;
+  std::map<TopicPartition, std::int64_t> commit(const std::string& group,
+                                                std::span<const OffsetCommit> offsets) override;
+  void abort() noexcept override;
+
+ private:
+  Sender& outputs();
+  /// The transactional one, within a transaction.
+  Sender& transaction();
+  void commit_transaction(std::span<const OffsetCommit> offsets);
+  void commit_offsets(std::span<const OffsetCommit> offsets);
+  void end_transactions_of(const std::string& transactional_id);
+  /// Calls `request` until it succeeds; throws CommitLost where the transaction cannot go on.
+  template <class Request>
+  void insist(std::string_view doing, const Request& request);
+
+  const Connection& connection_;
+  Topics& topics_;
+  const ProducerOptions options_;
+  KafkaConsumer* const member_;
+  const std::string transactional_id_;
+  std::unique_ptr<Sender> outputs_;
+  std::unique_ptr<Sender> transactional_;
+  bool in_transaction_ = false;
+  bool claims_ = false;  ///< offsets carry the id
+};
+
+}  // namespace tiderace::kafka

@@ -1,0 +1,84 @@
+#include "log/kafka/partition_reader.h"
+
+#include "base/error.h"
+#include "log/kafka/run_builder.h"
+
+namespace tiderace::kafka {
+namespace {
+
+constexpr std::size_t batch_messages = 4096;
+constexpr int wait_ms = 100;
+
+Config reader_config(const Connection& connection) {
+  return connection.config(
+      {
+          {"group.id", "tiderace"},  // librdkafka wants one; nothing is committed
+          {"enable.auto.commit", "false"},
+          {"auto.offset.reset", "earliest"},
+          {"isolation.level", "read_committed"},
+          {"enable.partition.eof", "true"},
+          {"queued.min.messages", "1000000"},
+          {"queued.max.messages.kbytes", "65536"},
+          {"fetch.error.backoff.ms", "50"},
+          {"allow.auto.create.topics", "false"},
+      },
+      connection.options.consumer_config);
+}
+
+}  // namespace
+
+PartitionReader::PartitionReader(const Connection& connection, TopicPartition partition)
+    : partition_(std::move(partition)),
+      watch_(connection.address, *connection.clock),
+      client_(RD_KAFKA_CONSUMER, reader_config(connection)),
+      batch_(batch_messages) {
+  rd_kafka_poll_set_consumer(client_.get());
+  queue_.reset(rd_kafka_queue_get_consumer(client_.get()));
+}
+
+PartitionReader::~PartitionReader() {
+  queue_.reset();
+  rd_kafka_consumer_close(client_.get());
+}
+
+void PartitionReader::move_to(std::int64_t offset) {
+  PartitionList list;
+  list.add(partition_, offset);
+  check(rd_kafka_assign(client_.get(), list.get()),
+        fmt::format("read {} partition {}", partition_.topic, partition_.partition));
+  position_ = offset;
+  at_end_ = false;
+}
+
+std::shared_ptr<const Records> PartitionReader::read(std::int64_t offset, std::size_t max_bytes) {
+  if (position_ != offset) move_to(offset);
+  RunBuilder run(partition_);
+  while (run.empty() || run.bytes() < max_bytes) {
+    const int timeout = run.empty() ? wait_ms : 0;
+    // One at a time while waiting: a batch would be waited for until it is full.
+    const ssize_t count =
+        rd_kafka_consume_batch_queue(queue_.get(), timeout, batch_.data(), run.empty() ? 1 : batch_.size());
+    for (ssize_t i = 0; i < count; ++i) {
+      const Owned<rd_kafka_message_t, rd_kafka_message_destroy> message(batch_[static_cast<std::size_t>(i)]);
+      if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        at_end_ = true;
+        position_ = std::max(position_, message->offset);
+      } else if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        if (message->offset < position_) continue;
+        run.add(*message);
+        position_ = message->offset + 1;
+        at_end_ = false;
+      } else if (!is_passing(message->err)) {
+        throw error_of(message->err, rd_kafka_message_errstr(message.get()),
+                       fmt::format("read {} partition {}", partition_.topic, partition_.partition));
+      }
+    }
+    if (count > 0) watch_.answered();
+    if (at_end_) break;
+    if (count <= 0 && !run.empty()) break;
+    if (count <= 0) watch_.waiting(client_.get(), "rows of " + partition_.topic);
+  }
+  return run.finish(position_);
+}
+
+}  // namespace tiderace::kafka

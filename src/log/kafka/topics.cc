@@ -1,0 +1,305 @@
+#include "log/kafka/topics.h"
+
+#include <algorithm>
+#include <charconv>
+#include <thread>
+
+#include "base/error.h"
+#include "log/topic_rules.h"
+
+namespace tiderace::kafka {
+namespace {
+
+constexpr int request_ms = 5'000;
+constexpr std::int64_t patience_ns = 10'000'000'000;
+constexpr std::int64_t kept_ns = 5'000'000'000;
+/// What a record costs in a batch beside its key, value and headers, with room to spare.
+constexpr std::int64_t record_overhead_bytes = 512;
+
+using Options = Owned<rd_kafka_AdminOptions_t, rd_kafka_AdminOptions_destroy>;
+
+/// Sends a request by `send(options, queue)` and waits for its answer.
+template <class Send>
+Event ask(rd_kafka_t* client, rd_kafka_admin_op_t operation, std::string_view doing, const Send& send) {
+  const Queue queue(rd_kafka_queue_new(client));
+  const Options options(rd_kafka_AdminOptions_new(client, operation));
+  char text[256];
+  check(rd_kafka_AdminOptions_set_request_timeout(options.get(), request_ms, text, sizeof text), doing);
+  send(options.get(), queue.get());
+  Event event(rd_kafka_queue_poll(queue.get(), request_ms + 1'000));
+  if (!event) check(RD_KAFKA_RESP_ERR__TIMED_OUT, doing);
+  check(rd_kafka_event_error(event.get()), doing);
+  return event;
+}
+
+/// What `request` returns; where waiting may help, asked again for some seconds.
+template <class Request>
+auto patiently(Clock& clock, const Request& request) {
+  const std::int64_t deadline = clock.steady_ns() + patience_ns;
+  for (;;) {
+    try {
+      return request();
+    } catch (const BrokerAway&) {
+      if (clock.steady_ns() > deadline) throw;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
+struct Metadata {
+  explicit Metadata(rd_kafka_t* client, const char* topic, std::string_view doing) {
+    TopicHandle handle;
+    if (topic != nullptr) handle.reset(rd_kafka_topic_new(client, topic, nullptr));
+    check(rd_kafka_metadata(client, topic == nullptr ? 1 : 0, handle.get(), &found, request_ms), doing);
+  }
+  Metadata(const Metadata&) = delete;
+  Metadata& operator=(const Metadata&) = delete;
+  ~Metadata() {
+    if (found != nullptr) rd_kafka_metadata_destroy(found);
+  }
+  const rd_kafka_metadata_t* found = nullptr;
+};
+
+TopicInfo info_of(const rd_kafka_metadata_topic_t& topic) {
+  TopicInfo info;
+  info.name = topic.topic;
+  info.config.num_partitions = topic.partition_cnt;
+  info.config.replication_factor =
+      topic.partition_cnt == 0 ? std::int16_t{1} : static_cast<std::int16_t>(topic.partitions[0].replica_cnt);
+  return info;
+}
+
+std::int64_t integer(const char* text) {
+  std::int64_t value = -1;
+  const std::string_view view(text == nullptr ? "" : text);
+  std::from_chars(view.data(), view.data() + view.size(), value);
+  return value;
+}
+
+}  // namespace
+
+Topics::Topics(const Connection& connection) : connection_(connection) {}
+
+rd_kafka_t* Topics::client() {
+  const std::lock_guard lock(mutex_);
+  if (!client_) {
+    // A consumer's client: it does not make topics by asking for them, and sees the end of what is committed.
+    client_ = std::make_unique<Client>(
+        RD_KAFKA_CONSUMER,
+        connection_.config({{"isolation.level", "read_committed"}}, connection_.options.consumer_config));
+  }
+  return client_->get();
+}
+
+bool Topics::create(const std::string& name, const TopicConfig& config) {
+  check_topic_name(name);
+  if (find(name)) return false;
+  const std::string doing = "create the topic " + name;
+  char text[512];
+  const Owned<rd_kafka_NewTopic_t, rd_kafka_NewTopic_destroy> topic(rd_kafka_NewTopic_new(
+      name.c_str(), config.num_partitions, config.replication_factor, text, sizeof text));
+  if (!topic) throw_error(ErrorKind::config, "Kafka: {}: {}", doing, text);
+  const auto set = [&](const char* setting, const std::string& value) {
+    check(rd_kafka_NewTopic_set_config(topic.get(), setting, value.c_str()), doing);
+  };
+  set("cleanup.policy", config.compacted ? "compact" : "delete");
+  set("retention.ms", std::to_string(config.retention_ms));
+  set("retention.bytes", std::to_string(config.retention_bytes));
+  if (config.max_message_bytes > 0)
+    set("max.message.bytes", std::to_string(config.max_message_bytes + record_overhead_bytes));
+  rd_kafka_NewTopic_t* topics[] = {topic.get()};
+  const Event event = patiently(*connection_.clock, [&] {
+    return ask(client(), RD_KAFKA_ADMIN_OP_CREATETOPICS, doing, [&](auto* options, auto* queue) {
+      rd_kafka_CreateTopics(client(), topics, 1, options, queue);
+    });
+  });
+  std::size_t count = 0;
+  const auto* results =
+      rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event.get()), &count);
+  const auto code = count == 0 ? RD_KAFKA_RESP_ERR_UNKNOWN : rd_kafka_topic_result_error(results[0]);
+  if (code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) return false;
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    const char* why = count == 0 ? "no answer" : rd_kafka_topic_result_error_string(results[0]);
+    throw error_of(code, why == nullptr ? rd_kafka_err2str(code) : why, doing);
+  }
+  // The brokers hear of it one after the other.
+  const std::int64_t deadline = connection_.clock->steady_ns() + patience_ns;
+  while (!is_there(name, config.num_partitions)) {
+    if (connection_.clock->steady_ns() > deadline) check(RD_KAFKA_RESP_ERR__TIMED_OUT, doing);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return true;
+}
+
+bool Topics::is_there(const std::string& name, std::int32_t partitions) {
+  const Metadata metadata(client(), name.c_str(), "look for the topic " + name);
+  if (metadata.found->topic_cnt == 0) return false;
+  const rd_kafka_metadata_topic_t& topic = metadata.found->topics[0];
+  if (topic.err != RD_KAFKA_RESP_ERR_NO_ERROR || topic.partition_cnt < partitions) return false;
+  return std::all_of(topic.partitions, topic.partitions + topic.partition_cnt,
+                     [](const auto& partition) { return partition.leader >= 0; });
+}
+
+std::optional<TopicInfo> Topics::find(const std::string& name) {
+  const std::int64_t now = connection_.clock->steady_ns();
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = kept_.find(name); found != kept_.end() && now - found->second.read_ns < kept_ns)
+      return found->second.info;
+  }
+  auto info = patiently(*connection_.clock, [&] { return read(name); });
+  const std::lock_guard lock(mutex_);
+  if (info)
+    kept_[name] = {*info, now};
+  else
+    kept_.erase(name);
+  return info;
+}
+
+std::optional<TopicInfo> Topics::read(const std::string& name) {
+  const std::string doing = "look for the topic " + name;
+  const Metadata metadata(client(), name.c_str(), doing);
+  if (metadata.found->topic_cnt == 0) return std::nullopt;
+  const rd_kafka_metadata_topic_t& topic = metadata.found->topics[0];
+  if (topic.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) return std::nullopt;
+  if (topic.err != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE) check(topic.err, doing);
+  TopicInfo info = info_of(topic);
+  read_settings(info);
+  return info;
+}
+
+void Topics::read_settings(TopicInfo& info) {
+  const std::string doing = "read the settings of the topic " + info.name;
+  const Owned<rd_kafka_ConfigResource_t, rd_kafka_ConfigResource_destroy> resource(
+      rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, info.name.c_str()));
+  rd_kafka_ConfigResource_t* resources[] = {resource.get()};
+  const Event event = ask(
+      client(), RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, doing,
+      [&](auto* options, auto* queue) { rd_kafka_DescribeConfigs(client(), resources, 1, options, queue); });
+  std::size_t count = 0;
+  const auto* described =
+      rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event.get()), &count);
+  if (count == 0) return;
+  std::size_t entries = 0;
+  const auto* settings = rd_kafka_ConfigResource_configs(described[0], &entries);
+  for (std::size_t i = 0; i < entries; ++i) {
+    const std::string_view name = rd_kafka_ConfigEntry_name(settings[i]);
+    const char* value = rd_kafka_ConfigEntry_value(settings[i]);
+    if (value == nullptr) continue;
+    if (name == "cleanup.policy")
+      info.config.compacted = std::string_view(value).find("compact") != std::string_view::npos;
+    if (name == "retention.ms") info.config.retention_ms = integer(value);
+    if (name == "retention.bytes") info.config.retention_bytes = integer(value);
+    if (name == "max.message.bytes") info.config.max_message_bytes = integer(value) - record_overhead_bytes;
+  }
+}
+
+std::vector<TopicInfo> Topics::all() {
+  return patiently(*connection_.clock, [this] { return read_all(); });
+}
+
+std::vector<TopicInfo> Topics::read_all() {
+  const Metadata metadata(client(), nullptr, "list topics");
+  std::vector<TopicInfo> infos;
+  for (int i = 0; i < metadata.found->topic_cnt; ++i) {
+    const rd_kafka_metadata_topic_t& topic = metadata.found->topics[i];
+    if (topic.err == RD_KAFKA_RESP_ERR_NO_ERROR && !std::string_view(topic.topic).starts_with("__"))
+      infos.push_back(info_of(topic));
+  }
+  std::sort(infos.begin(), infos.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  return infos;
+}
+
+std::pair<std::int64_t, std::int64_t> Topics::offsets(const TopicPartition& partition) {
+  return patiently(*connection_.clock, [&] { return read_offsets(partition); });
+}
+
+std::pair<std::int64_t, std::int64_t> Topics::read_offsets(const TopicPartition& partition) {
+  std::int64_t low = 0;
+  std::int64_t high = 0;
+  check(rd_kafka_query_watermark_offsets(client(), partition.topic.c_str(), partition.partition, &low, &high,
+                                         request_ms),
+        fmt::format("ask for the offsets of {} partition {}", partition.topic, partition.partition));
+  return {low, high};
+}
+
+std::map<TopicPartition, Topics::GroupOffset> Topics::group_offsets(const std::string& group) {
+  return patiently(*connection_.clock, [&] { return read_group_offsets(group); });
+}
+
+std::map<TopicPartition, Topics::GroupOffset> Topics::read_group_offsets(const std::string& group) {
+  const std::string doing = "ask for the offsets of the group " + group;
+  const Owned<rd_kafka_ListConsumerGroupOffsets_t, rd_kafka_ListConsumerGroupOffsets_destroy> request(
+      rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), nullptr));
+  rd_kafka_ListConsumerGroupOffsets_t* requests[] = {request.get()};
+  const Event event =
+      ask(client(), RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, doing, [&](auto* options, auto* queue) {
+        rd_kafka_ListConsumerGroupOffsets(client(), requests, 1, options, queue);
+      });
+  std::size_t count = 0;
+  const auto* results = rd_kafka_ListConsumerGroupOffsets_result_groups(
+      rd_kafka_event_ListConsumerGroupOffsets_result(event.get()), &count);
+  std::map<TopicPartition, GroupOffset> found;
+  if (count == 0) return found;
+  if (const auto* error = rd_kafka_group_result_error(results[0]); error != nullptr)
+    throw error_of(error, doing);
+  const auto* partitions = rd_kafka_group_result_partitions(results[0]);
+  for (int i = 0; partitions != nullptr && i < partitions->cnt; ++i) {
+    const auto& element = partitions->elems[i];
+    if (element.offset < 0) continue;
+    GroupOffset& offset = found[partition_of(element)];
+    offset.offset = element.offset;
+    if (element.metadata != nullptr)
+      offset.metadata.assign(static_cast<const char*>(element.metadata), element.metadata_size);
+  }
+  return found;
+}
+
+std::vector<std::string> Topics::groups() {
+  return patiently(*connection_.clock, [this] { return read_groups(); });
+}
+
+std::vector<std::string> Topics::read_groups() {
+  const Event event =
+      ask(client(), RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPS, "list groups",
+          [&](auto* options, auto* queue) { rd_kafka_ListConsumerGroups(client(), options, queue); });
+  std::size_t count = 0;
+  const auto* listings =
+      rd_kafka_ListConsumerGroups_result_valid(rd_kafka_event_ListConsumerGroups_result(event.get()), &count);
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < count; ++i)
+    names.emplace_back(rd_kafka_ConsumerGroupListing_group_id(listings[i]));
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::optional<std::set<TopicPartition>> Topics::owned_by(const std::string& group) {
+  return patiently(*connection_.clock, [&] { return read_owned_by(group); });
+}
+
+std::optional<std::set<TopicPartition>> Topics::read_owned_by(const std::string& group) {
+  const std::string doing = "ask for the members of the group " + group;
+  const char* names[] = {group.c_str()};
+  const Event event =
+      ask(client(), RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, doing, [&](auto* options, auto* queue) {
+        rd_kafka_DescribeConsumerGroups(client(), names, 1, options, queue);
+      });
+  std::size_t count = 0;
+  const auto* descriptions = rd_kafka_DescribeConsumerGroups_result_groups(
+      rd_kafka_event_DescribeConsumerGroups_result(event.get()), &count);
+  if (count == 0 ||
+      rd_kafka_ConsumerGroupDescription_state(descriptions[0]) != RD_KAFKA_CONSUMER_GROUP_STATE_STABLE)
+    return std::nullopt;
+  std::set<TopicPartition> owned;
+  const std::size_t members = rd_kafka_ConsumerGroupDescription_member_count(descriptions[0]);
+  for (std::size_t m = 0; m < members; ++m) {
+    const auto* assignment =
+        rd_kafka_MemberDescription_assignment(rd_kafka_ConsumerGroupDescription_member(descriptions[0], m));
+    const auto* partitions = rd_kafka_MemberAssignment_partitions(assignment);
+    for (int i = 0; partitions != nullptr && i < partitions->cnt; ++i)
+      owned.insert(partition_of(partitions->elems[i]));
+  }
+  return owned;
+}
+
+}  // namespace tiderace::kafka

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "log/kafka/client.h"
+#include "log/log.h"
+
+namespace tiderace::kafka {
+
+/// Topics, groups and offsets by Kafka's administrative requests. Any thread. Calls give up after 10 s.
+class Topics {
+ public:
+  explicit Topics(const Connection& connection);
+
+  bool create(const std::string& name, const TopicConfig& config);
+  /// Kept for a few seconds: rows ask for limits.
+  [[nodiscard]] std::optional<TopicInfo> find(const std::string& name);
+  [[nodiscard]] std::vector<TopicInfo> all();
+  [[nodiscard]] std::pair<std::int64_t, std::int64_t> offsets(const TopicPartition& partition);
+
+  struct GroupOffset {
+    std::int64_t offset = 0;
+    std::string metadata;
+  };
+  /// As they were last committed; a transaction that is still open does not count.
+  [[nodiscard]] std::map<TopicPartition, GroupOffset> group_offsets(const std::string& group);
+  [[nodiscard]] std::vector<std::string> groups();
+  /// The partitions that the members of `group` own; nullopt while it rebalances.
+  [[nodiscard]] std::optional<std::set<TopicPartition>> owned_by(const std::string& group);
+
+ private:
+  struct Kept {
+    TopicInfo info;
+    std::int64_t read_ns;
+  };
+
+  rd_kafka_t* client();
+  // Each asked once; throws BrokerAway where waiting may help.
+  [[nodiscard]] std::vector<TopicInfo> read_all();
+  [[nodiscard]] std::pair<std::int64_t, std::int64_t> read_offsets(const TopicPartition& partition);
+  [[nodiscard]] std::map<TopicPartition, GroupOffset> read_group_offsets(const std::string& group);
+  [[nodiscard]] std::vector<std::string> read_groups();
+  [[nodiscard]] std::optional<std::set<TopicPartition>> read_owned_by(const std::string& group);
+  [[nodiscard]] std::optional<TopicInfo> read(const std::string& name);
+  void read_settings(TopicInfo& info);
+  /// Whether all partitions of `name` have a leader.
+  [[nodiscard]] bool is_there(const std::string& name, std::int32_t partitions);
+
+  const Connection& connection_;
+  std::mutex mutex_;  ///< guards the client while it is made, and `kept_`
+  std::unique_ptr<Client> client_;
+  std::map<std::string, Kept> kept_;
+};
+
+}  // namespace tiderace::kafka

@@ -1,0 +1,266 @@
+"""The same plan on Apache Kafka: values, guarantees, members that come and die, a broker that goes away."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import kafka_service
+import pytest
+import tiderace as tr
+from kafka import Cluster
+
+CLI = Path(__file__).parents[2] / "build" / "tiderace"
+GUARANTEES = pytest.mark.parametrize("guarantee", ["at-least-once", "exactly-once"])
+Rows = list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with Cluster(
+        tmp_path_factory.mktemp("kafka"), settings={"group.min.session.timeout.ms": "1000"}
+    ) as cluster:
+        cluster.start()
+        yield cluster
+
+
+@pytest.fixture
+def broker(cluster: Cluster) -> str:
+    return cluster.bootstrap
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    """What the group and the topics of a test begin with."""
+    return re.sub("[^a-z0-9]+", "-", request.node.name.removeprefix("test_")).strip("-")
+
+
+class Services:
+    """Processes of one group, each with its state directory."""
+
+    def __init__(self, broker: str, name: str, guarantee: str, folder: Path) -> None:
+        self._arguments = [broker, name, guarantee]
+        self._folder = folder
+        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+
+    def start(self, number: int, *options: str) -> subprocess.Popen[bytes]:
+        state = str(self._folder / f"state-{number}")
+        command = [sys.executable, kafka_service.__file__, *self._arguments, state, *options]
+        self._processes[number] = subprocess.Popen(command)
+        return self._processes[number]
+
+    def kill(self, number: int) -> None:
+        self._processes[number].kill()
+        self._processes[number].wait()
+
+    def lose_state(self, number: int) -> None:
+        shutil.rmtree(self._folder / f"state-{number}", ignore_errors=True)
+
+    def end(self) -> None:
+        for number in self._processes:
+            self.kill(number)
+
+
+@pytest.fixture
+def services(broker: str, name: str, tmp_path: Path, guarantee: str) -> Iterator[Services]:
+    services = Services(broker, name, guarantee, tmp_path)
+    yield services
+    services.end()
+
+
+def rows(begin: int, end: int) -> Rows:
+    return [
+        {"k": f"k{i % 12}", "t": 1_700_000_000_000 + 100 * i, "x": i * 37 % 11} for i in range(begin, end)
+    ]
+
+
+def produce(broker: str, name: str, some: Rows) -> None:
+    app = tr.Application(broker, consumer_group="phone")
+    app.topic(f"{name}-input", num_partitions=3)
+    with app.get_producer() as producer:
+        for row in some:
+            producer.produce(f"{name}-input", row["k"], row, timestamp=row["t"], headers={"h": b"\x01"})
+
+
+def read(broker: str, topic: str) -> Rows:
+    """The records, in the order of their partitions; none of a topic that is not there yet."""
+    command = [CLI, "topic", "read", topic, "--broker-address", broker, "--from", "earliest", "--until-end"]
+    done = subprocess.run(command, capture_output=True)
+    assert done.returncode == 0 or b"there is no topic" in done.stderr, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def by_key(records: Rows) -> dict[str, Rows]:
+    found: dict[str, Rows] = {}
+    for record in records:
+        found.setdefault(record["key"], []).append(record["value"])
+    return found
+
+
+def expected(some: Rows, tmp_path: Path) -> dict[str, Rows]:
+    app = tr.Application(f"embedded:{tmp_path}/none", consumer_group="backtest")
+    table = kafka_service.pipeline(app, "none").backtest(some, key="k", timestamp="t")
+    found: dict[str, Rows] = {}
+    for row in table.to_pylist():
+        found.setdefault(row["k"], []).append(row)
+    return found
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes] | None = None) -> None:
+    """Asks again and again: conditions ask the broker, which takes its time."""
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert process is None or process.poll() is None, "the service has ended"
+        assert time.monotonic() < deadline, "it did not come within two minutes"
+
+
+@GUARANTEES
+@pytest.mark.parametrize("workers", [1, 2])
+def test_values_are_those_of_a_backtest(
+    broker: str, name: str, tmp_path: Path, guarantee: str, workers: int
+) -> None:
+    half, whole = rows(0, 300), rows(0, 600)
+    for part, state in ((half, "state"), (whole[300:], "another")):  # the second restores from the changelog
+        produce(broker, name, part)
+        app = tr.Application(
+            broker,
+            consumer_group=name,
+            processing_guarantee=guarantee,
+            workers=workers,
+            state_dir=tmp_path / state,
+        )
+        kafka_service.pipeline(app, name).to_topic(app.topic(f"{name}-output", num_partitions=3))
+        summary = app.run(until_end=True)
+        assert (summary.rows_in, summary.rows_out) == (300, 300)
+    records = read(broker, f"{name}-output")
+    assert by_key(records) == expected(whole, tmp_path)
+    assert {record["timestamp"] for record in records} == {row["t"] for row in whole}
+    assert all(record["headers"] == [["h", "\x01"]] for record in records)
+    inputs = {record["key"]: record["partition"] for record in read(broker, f"{name}-input")}
+    assert {record["key"]: record["partition"] for record in records} == inputs
+
+
+@GUARANTEES
+def test_nothing_is_lost_and_nothing_doubled_when_members_are_killed(
+    broker: str, name: str, services: Services, tmp_path: Path, guarantee: str
+) -> None:
+    produced: Rows = []
+
+    def more(count: int) -> None:
+        new = rows(len(produced), len(produced) + count)
+        produce(broker, name, new)
+        produced.extend(new)
+
+    more(50)
+    services.start(0)
+    services.start(1)
+    for turn in range(8):
+        victim = turn % 2
+        written = len(read(broker, f"{name}-output")) if turn > 0 else 0
+        more(60)
+        if turn % 4 < 3:  # else in the middle of whatever it is doing
+            wait_for(lambda written=written: len(read(broker, f"{name}-output")) > written)  # type: ignore[misc]
+        more(30)
+        services.kill(victim)
+        if turn % 3 == 2:
+            services.lose_state(victim)
+        services.start(victim)
+    services.end()
+    assert services.start(0, "--until-end").wait() == 0
+    found = by_key(read(broker, f"{name}-output"))
+    wanted = expected(produced, tmp_path)
+    if guarantee == "at-least-once":  # rows may be written again, with equal values
+        for key, values in found.items():
+            assert all(value in wanted[key] for value in values)
+            found[key] = [value for i, value in enumerate(values) if value not in values[:i]]
+    assert found == wanted
+
+
+@pytest.mark.parametrize("guarantee", ["exactly-once"])
+def test_a_broker_that_goes_away_is_waited_for(
+    cluster: Cluster, broker: str, name: str, services: Services, tmp_path: Path
+) -> None:
+    produce(broker, name, rows(0, 100))
+    service = services.start(0)
+    wait_for(lambda: len(read(broker, f"{name}-output")) == 100, service)
+    cluster.kill()
+    cluster.start()
+    produce(broker, name, rows(100, 200))
+    wait_for(lambda: len(read(broker, f"{name}-output")) == 200, service)
+    assert by_key(read(broker, f"{name}-output")) == expected(rows(0, 200), tmp_path)
+
+
+@pytest.mark.parametrize("guarantee", ["exactly-once"])
+def test_members_share_the_partitions(broker: str, name: str, services: Services, tmp_path: Path) -> None:
+    produce(broker, name, rows(0, 60))
+    services.start(0)
+    wait_for(lambda: len(read(broker, f"{name}-output")) == 60)
+    services.start(1)
+    state = tmp_path / "state-1"
+    wait_for(lambda: any(state.rglob("CURRENT")))  # it has a partition
+    produce(broker, name, rows(60, 120))
+    wait_for(lambda: len(read(broker, f"{name}-output")) == 120)
+    assert by_key(read(broker, f"{name}-output")) == expected(rows(0, 120), tmp_path)
+
+
+def test_rows_that_come_while_a_latest_group_is_away(broker: str, name: str) -> None:
+    def run() -> int:
+        app = tr.Application(broker, consumer_group=name, auto_offset_reset="latest")
+        app.dataframe(app.topic(f"{name}-input", num_partitions=3)).to_topic(app.topic(f"{name}-output"))
+        return app.run(until_end=True).rows_in
+
+    produce(broker, name, rows(0, 10))
+    assert run() == 0
+    produce(broker, name, rows(10, 30))
+    assert run() == 20
+
+
+def test_dead_letters_and_a_bad_row_that_stops(broker: str, name: str) -> None:
+    def run(on_error: str) -> tr.Summary:
+        app = tr.Application(
+            broker, consumer_group=name, on_error=on_error, processing_guarantee="exactly-once"
+        )
+        sdf = app.dataframe(app.topic(f"{name}-input", num_partitions=3))
+        sdf["y"] = sdf["x"] + 1
+        sdf.to_topic(app.topic(f"{name}-output"))
+        return app.run(until_end=True)
+
+    app = tr.Application(broker, consumer_group="phone")
+    app.topic(f"{name}-input", num_partitions=3)
+    with app.get_producer() as producer:
+        for value in (b'{"x":1}', b'{"x":"high"}', b'{"x":3}'):
+            producer.produce(f"{name}-input", "k", value)
+    for _ in range(2):
+        with pytest.raises(tr.BadRowError) as raised:
+            run("stop")
+        assert raised.value.offset == 1
+    assert len(read(broker, f"{name}-output")) == 1
+    summary = run("dead-letter")
+    assert (summary.rows_in, summary.rows_out, summary.bad) == (2, 1, 1)
+    assert [record["value"] for record in read(broker, f"{name}-dead-letters")] == [{"x": "high"}]
+
+
+def test_a_changelog_with_fewer_partitions(broker: str, name: str) -> None:
+    app = tr.Application(broker, consumer_group=name)
+    app.topic(f"{name}-{name}-input-changelog", num_partitions=2)
+    with app.get_producer() as producer:
+        producer.produce(f"{name}-{name}-input-changelog", "k", b"v")
+    produce(broker, name, rows(0, 1))
+    app = tr.Application(broker, consumer_group=name)
+    kafka_service.pipeline(app, name).to_topic(app.topic(f"{name}-output"))
+    with pytest.raises(
+        tr.ConfigError, match=f"{name}-{name}-input-changelog has 2 partitions, its input {name}-input has 3"
+    ):
+        app.run(until_end=True)
+
+
+def test_settings_of_the_client(broker: str, name: str) -> None:
+    app = tr.Application(broker, consumer_group=name, consumer_config={"no.such.setting": "1"})
+    app.dataframe(app.topic(f"{name}-input")).to_topic(app.topic(f"{name}-output"))
+    with pytest.raises(tr.ConfigError, match=r"no\.such\.setting"):
+        app.run(until_end=True)
