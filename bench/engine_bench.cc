@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "log/embedded/embedded_log.h"
+#include "temporary_directory.h"
 
 namespace tiderace {
 namespace {
@@ -19,23 +20,6 @@ using namespace std::chrono_literals;
 
 constexpr int riders = 1000;
 constexpr std::int64_t step_ms = 250;  // 4 Hz
-
-class Directory {
- public:
-  Directory() : path_((std::filesystem::temp_directory_path() / "tiderace-bench-XXXXXX").string()) {
-    if (::mkdtemp(path_.data()) == nullptr) std::abort();
-  }
-  Directory(const Directory&) = delete;
-  Directory& operator=(const Directory&) = delete;
-  ~Directory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 struct Row {
   std::string key;
@@ -108,11 +92,11 @@ void write_input(const std::string& address, std::int64_t rows) {
 /// Input and output: JSON records in one embedded log; exactly-once, state in RocksDB.
 void whole_job_embedded(benchmark::State& state) {
   constexpr std::int64_t rows = 1'000'000;
-  const Directory input;
+  const TemporaryDirectory input;
   write_input("embedded:" + input.path(), rows);
   for (auto _ : state) {
     state.PauseTiming();
-    const Directory work;
+    const TemporaryDirectory work;
     std::filesystem::copy(
         input.path(), work.path(),
         std::filesystem::copy_options::recursive | std::filesystem::copy_options::overwrite_existing);

@@ -8,6 +8,7 @@
 
 #include "log/block.h"
 #include "log/embedded/embedded_log.h"
+#include "temporary_directory.h"
 
 namespace tiderace {
 namespace {
@@ -15,23 +16,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t run_records = 4096;
-
-class Directory {
- public:
-  Directory() : path_((std::filesystem::temp_directory_path() / "tiderace-bench-XXXXXX").string()) {
-    if (::mkdtemp(path_.data()) == nullptr) std::abort();
-  }
-  Directory(const Directory&) = delete;
-  Directory& operator=(const Directory&) = delete;
-  ~Directory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 /// Records as a phone sends them: about 190 bytes of JSON, a key of 8 bytes.
 struct Run {
@@ -109,7 +93,7 @@ BENCHMARK(decode_blocks);
 
 /// Writes with a commit after every `range(0)` runs.
 void write(benchmark::State& state) {
-  const Directory directory;
+  const TemporaryDirectory directory;
   const auto log = embedded_log(directory.path());
   log->create_topic("out", {});
   const auto producer = log->producer();
@@ -127,7 +111,7 @@ BENCHMARK(write)->Arg(1)->Arg(12)->Arg(120)->MeasureProcessCPUTime()->UseRealTim
 
 /// Reads from an old file: nothing in the write-ahead log.
 void read(benchmark::State& state) {
-  const Directory directory;
+  const TemporaryDirectory directory;
   fill(*embedded_log(directory.path()), 1'000'000);
   const auto log = embedded_log(directory.path());
   std::int64_t offset = 0;
@@ -143,7 +127,7 @@ BENCHMARK(read)->Arg(1 << 20)->Arg(8 << 20)->MeasureProcessCPUTime()->UseRealTim
 
 /// What an application does: polls a backlog, writes as many records, commits every 50,000 with its offset.
 void copy(benchmark::State& state) {
-  const Directory directory;
+  const TemporaryDirectory directory;
   const auto log = embedded_log(directory.path());
   log->create_topic("out", {});
   fill(*log, 2'000'000);
@@ -177,7 +161,7 @@ BENCHMARK(copy)->MeasureProcessCPUTime()->UseRealTime();
 
 /// A commit of ten records and an offset.
 void commit_small(benchmark::State& state) {
-  const Directory directory;
+  const TemporaryDirectory directory;
   const auto log = embedded_log(directory.path());
   log->create_topic("out", {});
   const auto producer = log->producer();
@@ -191,7 +175,7 @@ BENCHMARK(commit_small)->MeasureProcessCPUTime()->UseRealTime();
 
 /// A poll that finds nothing, without a commit in between.
 void poll_empty(benchmark::State& state) {
-  const Directory directory;
+  const TemporaryDirectory directory;
   const auto log = embedded_log(directory.path());
   log->create_topic("in", {.num_partitions = 4});
   const auto consumer = log->consumer({.group = "g"});
@@ -204,7 +188,7 @@ BENCHMARK(poll_empty);
 /// From the return of a commit to the return of the poll that another thread waits in; the largest of all as
 /// `max_us`.
 void wake_up(benchmark::State& state) {
-  const Directory directory;
+  const TemporaryDirectory directory;
   const auto log = embedded_log(directory.path());
   log->create_topic("in", {});
   const auto consumer = log->consumer({.group = "g"});

@@ -25,6 +25,12 @@ using OnError = std::variant<ErrorPolicy, std::function<ErrorPolicy(const BadRow
 
 enum class ProcessingGuarantee : std::uint8_t { at_least_once, exactly_once };
 enum class AutoOffsetReset : std::uint8_t { earliest, latest };
+/// What happens where the rows that come next are gone from the input, since it keeps them for a time only.
+enum class OnLostOffset : std::uint8_t {
+  stop,      ///< an error says which are gone
+  earliest,  ///< go on with the first row that is there
+  latest,    ///< go on with what comes from now on
+};
 /// How much of the embedded log a power cut may take: the last moments, or nothing (every commit is synced to
 /// disk).
 enum class Durability : std::uint8_t { normal, full };
@@ -57,6 +63,7 @@ struct ApplicationOptions {
   /// Kafka only: a name that a member keeps over restarts (static membership), so that a quick one moves
   /// nothing; different for each process. Empty: none.
   std::string group_instance_id = {};
+  OnLostOffset on_lost_offset = OnLostOffset::stop;
   /// Kafka only: about how many bytes of records wait in memory, fetched or to be written.
   std::size_t max_memory = std::size_t{512} << 20;
 };

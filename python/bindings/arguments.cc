@@ -109,6 +109,11 @@ AutoOffsetReset auto_offset_reset(const std::string& text) {
   return static_cast<AutoOffsetReset>(one_of(ErrorKind::config, "auto_offset_reset", text, names));
 }
 
+OnLostOffset on_lost_offset(const std::string& text) {
+  constexpr const char* names[] = {"stop", "earliest", "latest"};
+  return static_cast<OnLostOffset>(one_of(ErrorKind::config, "on_lost_offset", text, names));
+}
+
 ProcessingGuarantee processing_guarantee(const std::string& text) {
   constexpr const char* names[] = {"at-least-once", "exactly-once"};
   return static_cast<ProcessingGuarantee>(one_of(ErrorKind::config, "processing_guarantee", text, names));

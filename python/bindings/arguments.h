@@ -27,6 +27,7 @@ namespace nb = nanobind;
 [[nodiscard]] OnError on_error(nb::handle value);
 
 [[nodiscard]] AutoOffsetReset auto_offset_reset(const std::string& text);
+[[nodiscard]] OnLostOffset on_lost_offset(const std::string& text);
 [[nodiscard]] ProcessingGuarantee processing_guarantee(const std::string& text);
 [[nodiscard]] Durability durability(const std::string& text);
 [[nodiscard]] TimestampUnit timestamp_unit(const std::string& text);

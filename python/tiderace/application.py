@@ -129,6 +129,9 @@ class Application:
     group_instance_id : str
         Kafka only: a name that this process keeps over restarts (static membership), so that a quick restart
         moves no partition. Another one for each process. Default: none.
+    on_lost_offset : str
+        Where the rows that come next are gone from the input, since it keeps them for a time only: `"stop"` with
+        an error, or go on with the `"earliest"` row that is there or with the `"latest"`, what comes from now on.
     max_memory : int
         Kafka only: about how many bytes of records wait in memory, fetched or to be written.
 
@@ -172,6 +175,7 @@ class Application:
         durability: str = "normal",
         max_state_memory: int = 512 << 20,
         group_instance_id: str = "",
+        on_lost_offset: str = "stop",
         max_memory: int = 512 << 20,
     ) -> None:
         # fmt: off
@@ -179,7 +183,7 @@ class Application:
             broker_address or "", consumer_group, auto_offset_reset, processing_guarantee, commit_interval,
             os.fspath(state_dir or ""), on_error, workers, dict(consumer_config or {}),
             dict(producer_config or {}), dead_letter_topic, state_ttl, group_lock_timeout, durability,
-            max_state_memory, group_instance_id, max_memory,
+            max_state_memory, group_instance_id, on_lost_offset, max_memory,
         )
         # fmt: on
 

@@ -123,7 +123,8 @@ void TopicProducer::produce(const ProduceOptions& options) {
 void TopicProducer::flush() {
   const std::lock_guard lock(impl_->mutex);
   impl_->rethrow_failure();
-  impl_->flush_pending();
+  impl_->pending_bytes = 0;
+  static_cast<void>(impl_->producer->commit({}, {}));  // waits until the log has it
 }
 
 TopicProducer Application::get_producer() {

@@ -29,15 +29,21 @@ std::vector<TopicPartition> owned_partitions(const std::vector<TopicInfo>& topic
 }
 
 StartOffset starting_offset(const TopicPartition& partition, const ConsumerOptions& options,
-                            std::optional<std::int64_t> committed, std::int64_t first, std::int64_t end) {
-  const std::int64_t reset = options.auto_offset_reset == OffsetReset::earliest ? first : end;
-  if (!committed) return {reset, false};
-  if (*committed >= first && *committed <= end) return {*committed};
-  const std::int64_t start = *committed < first ? first : reset;
-  log(LogLevel::warning,
-      "group {}: topic {} partition {} no longer has the committed offset {} (it holds {} to {}); reading "
-      "from {}",
-      options.group, partition.topic, partition.partition, *committed, first, end, start);
+                            std::optional<std::int64_t> known, std::int64_t first, std::int64_t end) {
+  if (!known) return {options.auto_offset_reset == OffsetReset::earliest ? first : end, false};
+  if (*known >= first && *known <= end) return {*known};
+  const std::string lost = fmt::format(
+      "group {}: topic {} partition {} no longer has offset {}, which comes next (it holds {} to {}); {}",
+      options.group, partition.topic, partition.partition, *known, first, end,
+      *known < first ? "rows fell off its retention" : "it was made anew");
+  if (options.on_lost_offset == OnLostOffset::stop) {
+    throw_error(
+        ErrorKind::broker,
+        "{}. Set on_lost_offset to \"earliest\" or \"latest\" to go on with what is there or with what comes",
+        lost);
+  }
+  const std::int64_t start = options.on_lost_offset == OnLostOffset::earliest ? first : end;
+  log(LogLevel::warning, "{}; going on from {}", lost, start);
   return {start};
 }
 

@@ -14,11 +14,11 @@ void check_consumer_options(const ConsumerOptions& options);
 [[nodiscard]] std::vector<TopicPartition> owned_partitions(const std::vector<TopicInfo>& topics,
                                                            const ConsumerOptions& options);
 
-/// Where a group starts to read a partition of which the log holds [`first`, `end`). A committed offset that
-/// the log no longer has moves to the first one that it has, and one beyond the end to where
-/// `auto_offset_reset` points; both with a warning, since rows were lost.
+/// Where a group starts to read a partition of which the log holds [`first`, `end`): at `known` (a committed
+/// offset, or that of state), or where `auto_offset_reset` points. One that the log no longer has is what
+/// `on_lost_offset` says: Error{broker}, or another offset with a warning, since rows are lost.
 [[nodiscard]] StartOffset starting_offset(const TopicPartition& partition, const ConsumerOptions& options,
-                                          std::optional<std::int64_t> committed, std::int64_t first,
+                                          std::optional<std::int64_t> known, std::int64_t first,
                                           std::int64_t end);
 
 /// Throws Error{config} for offsets without a group's name.

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <tiderace/options.h>
+
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -51,6 +53,7 @@ struct ConsumerOptions {
   OffsetReset auto_offset_reset = OffsetReset::earliest;
   std::size_t max_poll_bytes = 8u << 20;  ///< about how much one `poll` hands out of each partition
   std::string group_instance_id = {};     ///< Kafka only: static membership; empty: none
+  OnLostOffset on_lost_offset = OnLostOffset::stop;
   /// Ends what `subscribe` may have to wait for; the consumer is then of no use. Null: nothing does.
   const std::atomic<bool>* stop = nullptr;
 };
@@ -91,8 +94,11 @@ class Consumer {
   /// Reads an assigned partition from `offset` on (also to go back to one). A started partition stays so
   /// until revoked.
   virtual void start(const TopicPartition& partition, std::int64_t offset) = 0;
-  /// The offset that the group committed, or where `auto_offset_reset` points if it has none.
-  virtual StartOffset start_offset(const TopicPartition& partition) = 0;
+  /// Where to begin: at `known`, which state has; else at the offset that the group committed; else where
+  /// `auto_offset_reset` points. Where the log no longer has that offset, what `on_lost_offset` says: `stop`
+  /// throws Error{broker}.
+  virtual StartOffset start_offset(const TopicPartition& partition,
+                                   std::optional<std::int64_t> known = std::nullopt) = 0;
   /// One past the last committed record.
   virtual std::int64_t end_offset(const TopicPartition& partition) = 0;
   /// Whether every partition of the subscribed topics has an owner in the group: none is on its way from one
@@ -132,6 +138,9 @@ struct ProducerOptions {
   class Consumer* member =
       nullptr;                ///< whose offsets `commit` writes; it outlives the producer. Null: no group's
   bool exactly_once = false;  ///< everything that is sent becomes visible with `commit` alone
+  /// Once it is set, brokers that are away are waited for for some seconds only. Null: for 10 s without a
+  /// member, without end with one.
+  const std::atomic<bool>* stop = nullptr;
 };
 
 /// Writes records. One thread. What was sent becomes visible by `flush` or `commit`. Every call may throw
@@ -154,8 +163,11 @@ class Producer {
     send(topic, records, partition);
   }
   /// For partitions that the group has just given to the producer's member, before anything of them is read:
-  /// ends what a dead owner has left open.
-  virtual void claim(const std::vector<TopicPartition>& /*partitions*/) {}
+  /// ends what a dead owner has left open. Returns the offsets that the group has of them now, where the
+  /// claim is a commit itself.
+  virtual std::map<TopicPartition, std::int64_t> claim(const std::vector<TopicPartition>& /*partitions*/) {
+    return {};
+  }
   /// Makes what was sent visible soon, without offsets and without waiting longer than it takes to write it.
   virtual void flush() = 0;
   /// Makes what was sent visible together with the offsets of `group`, atomically. Returns the end offset
@@ -179,6 +191,11 @@ class Log {
                                               std::size_t max_bytes) = 0;
   /// First and one past the last offset.
   virtual std::pair<std::int64_t, std::int64_t> offsets(const TopicPartition& partition) = 0;
+  /// The same of a partition that nobody writes to any more, once all that was written is decided: a commit
+  /// returns before each partition has heard of it.
+  virtual std::pair<std::int64_t, std::int64_t> decided_offsets(const TopicPartition& partition) {
+    return offsets(partition);
+  }
   /// Creates `name`; false if it exists already (its settings stay as they are).
   virtual bool create_topic(const std::string& name, const TopicConfig& config) = 0;
   virtual std::optional<TopicInfo> topic(const std::string& name) = 0;

@@ -59,14 +59,12 @@ void prepare_changelog(const RuntimeContext& context, const Stage& stage) {
 
 namespace {
 
-/// Of the first record of a changelog, which has some.
-ChangelogIdentity identity_of(Log& log, const TopicPartition& changelog, std::int64_t first) {
+/// Of the first record of a changelog; nullopt if it has none, since what was written was never committed.
+std::optional<ChangelogIdentity> identity_of(Log& log, const TopicPartition& changelog, std::int64_t first) {
   const auto records = log.read(changelog, first, 1);
-  if (records && !records->rows.empty()) {
-    const Record& record = records->rows.front();
-    if (record.key_view() == identity_key && record.value != nullptr)
-      return read_identity(record.value_view());
-  }
+  if (!records || records->rows.empty()) return std::nullopt;
+  const Record& record = records->rows.front();
+  if (record.key_view() == identity_key && record.value != nullptr) return read_identity(record.value_view());
   throw_error(
       ErrorKind::state,
       "{} partition {} does not begin as the changelog of an application does; it is another topic, or "
@@ -90,7 +88,9 @@ void check_partition_of_changelog(const RuntimeContext& context, const TopicPart
 void check_identity(const RuntimeContext& context, const TopicPartition& partition,
                     const TopicPartition& changelog, StateStore& store, std::int64_t first) {
   const std::string& group = context.options.consumer_group;
-  const ChangelogIdentity found = identity_of(*context.log, changelog, first);
+  const auto first_record = identity_of(*context.log, changelog, first);
+  if (!first_record && store.position().changelog_offset == 0) return;
+  const ChangelogIdentity found = first_record.value_or(ChangelogIdentity{"", group, partition.topic});
   if (found.group != group || found.topic != partition.topic) {
     throw_error(ErrorKind::config,
                 "{} is the changelog of consumer_group {} and topic {}, not of {} and {}; use another "
@@ -118,7 +118,9 @@ std::unique_ptr<StateStore> restore(const RuntimeContext& context, const Stage& 
   check_partition_of_changelog(context, partition, changelog.topic);
   auto store =
       context.stores->open(group + "/" + partition.topic + "/" + std::to_string(partition.partition));
-  const auto [first, end] = context.log->offsets(changelog);
+  // Its former owner is done with it; but the state must not be older than the offsets, which are decided
+  // apart.
+  const auto [first, end] = context.log->decided_offsets(changelog);
   StorePosition position = store->position();
   if (position.changelog_offset > end) {
     throw_error(ErrorKind::state,

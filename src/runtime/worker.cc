@@ -1,6 +1,7 @@
 #include "runtime/worker.h"
 
 #include <algorithm>
+#include <exception>
 #include <thread>
 
 #include "base/error.h"
@@ -56,11 +57,12 @@ void Worker::open() {
   options.worker = index_;
   options.workers = context_.options.workers;
   options.auto_offset_reset = offset_reset(context_.options.auto_offset_reset);
+  options.on_lost_offset = context_.options.on_lost_offset;
   options.max_poll_bytes = poll_bytes;
   options.stop = &state_.stop;
   options.group_instance_id = context_.options.group_instance_id;
   consumer_ = context_.log->consumer(options);
-  producer_ = context_.log->producer({consumer_.get(), context_.exactly_once()});
+  producer_ = new_producer();
   std::vector<std::string> topics;
   for (const auto& stage : stages_) topics.push_back(stage->resolved.topic->name);
   consumer_->subscribe(topics);
@@ -77,8 +79,10 @@ void Worker::run() {
       done = true;
     } catch (const CommitLost& reason) {
       go_back(reason);
-      done = state_.stop.load(std::memory_order_relaxed);
+    } catch (const BrokerAway& reason) {
+      go_back(reason);  // wherever it was: what was not committed is done again
     }
+    done = done || state_.stop.load(std::memory_order_relaxed);
   }
 }
 
@@ -89,20 +93,44 @@ std::vector<TopicPartition> Worker::partitions() const {
 }
 
 bool Worker::turn() {
-  PollResult result = consumer_->poll(poll_timeout());
+  const PollResult result = consumer_->poll(poll_timeout());
   joined_ = joined_ || result.rebalanced;
-  if (!result.lost.empty()) lose(result.lost);
-  if (!result.revoked.empty()) give_back(result.revoked);
-  for (const TopicPartition& partition : result.assigned) tasks_[partition] = {};
-  claim();
-  restore_and_start();
+  change_members(result);
+  // Before anything is started: what came was read from where the tasks stood.
   for (const auto& records : result.records) process(records);
   for (const auto& [partition, offset] : result.reached) reach(partition, offset);
+  claim();
+  restore_and_start();
   if (!context_.exactly_once()) hand_over();
   const bool due =
       context_.clock->steady_ns() >= next_checkpoint_ns_ || uncommitted_bytes_ >= max_uncommitted_bytes;
   if (dirty_ && due) checkpoint();
   return all_reached_limit();
+}
+
+void Worker::change_members(const PollResult& result) {
+  const bool lost = !result.lost.empty() && dirty_;
+  std::exception_ptr failure;
+  for (const TopicPartition& partition : result.lost) tasks_.erase(partition);
+  if (!result.revoked.empty() && !lost) {
+    try {
+      checkpoint(result.revoked);
+    } catch (...) {
+      failure = std::current_exception();  // they are gone all the same
+    }
+  }
+  for (const TopicPartition& partition : result.revoked) tasks_.erase(partition);
+  for (const TopicPartition& partition : result.assigned) tasks_[partition] = {};
+  if (failure) std::rethrow_exception(failure);
+  if (!result.lost.empty()) {
+    log(LogLevel::warning,
+        "{}: while this member was away the group has given {} of its partitions to others; what it did of "
+        "them "
+        "since the last commit is thrown away",
+        context_.options.consumer_group, result.lost.size());
+  }
+  // What is in the transaction, or among the outputs, is of all partitions.
+  if (lost) throw CommitLost(Error(ErrorKind::broker, "partitions were lost"));
 }
 
 std::chrono::milliseconds Worker::poll_timeout() const {
@@ -126,9 +154,10 @@ void Worker::make_task(Assigned& assigned, const TopicPartition& partition, std:
   // State knows the input position that it belongs to; under at-least-once it may be ahead of the group's
   // offset.
   const std::int64_t stored = store->position().input_offset;
-  if (!from && stage.stateful() && stored >= 0) from = stored;
   if (!from) {
-    const StartOffset start = consumer_->start_offset(partition);
+    const bool known = stage.stateful() && stored >= 0;
+    const StartOffset start =
+        consumer_->start_offset(partition, known ? std::optional(stored) : std::nullopt);
     from = start.offset;
     assigned.is_new = !start.committed;
   }
@@ -153,12 +182,18 @@ void Worker::claim() {
     if (!assigned.claimed) unclaimed.push_back(partition);
   }
   if (unclaimed.empty()) return;
+  // A claim is a commit: what others have done since the last one must not go out with it, without its
+  // offsets.
+  if (dirty_) checkpoint();
   const bool stateful =
       std::any_of(stages_.begin(), stages_.end(), [](const auto& stage) { return stage->stateful(); });
-  if (stateful || context_.exactly_once()) producer_->claim(unclaimed);
+  std::map<TopicPartition, std::int64_t> offsets;
+  if (stateful || context_.exactly_once()) offsets = producer_->claim(unclaimed);
   for (const TopicPartition& partition : unclaimed) {
     Assigned& assigned = tasks_[partition];
     assigned.claimed = true;
+    if (const auto found = offsets.find(partition); found != offsets.end())
+      assigned.committed_offset = found->second;
     // Only now: what a dead owner left open hides the end.
     if (assigned.end_offset < 0) assigned.end_offset = consumer_->end_offset(partition);
   }
@@ -176,8 +211,8 @@ void Worker::restore_and_start() {
         start(partition, assigned, std::move(store));
     } else if (assigned.restoring) {
       if (assigned.restoring->store.wait_for(std::chrono::seconds(0)) != std::future_status::ready) continue;
-      auto store = assigned.restoring->store.get();
-      assigned.restoring.reset();
+      const auto restoring = std::move(assigned.restoring);
+      auto store = restoring->store.get();
       if (store) start(partition, assigned, std::move(store));
     } else if (busy < context_.restore_threads) {
       ++busy;
@@ -204,29 +239,20 @@ void Worker::start(const TopicPartition& partition, Assigned& assigned, std::uni
       partition.partition, assigned.committed_offset, assigned.end_offset);
 }
 
-void Worker::give_back(const std::vector<TopicPartition>& partitions) {
-  checkpoint(partitions);
-  for (const TopicPartition& partition : partitions) tasks_.erase(partition);
+std::unique_ptr<Producer> Worker::new_producer() const {
+  return context_.log->producer({consumer_.get(), context_.exactly_once(), &state_.stop});
 }
 
-void Worker::lose(const std::vector<TopicPartition>& partitions) {
-  log(LogLevel::warning,
-      "{}: while this member was away the group has given {} of its partitions to others; what it did of "
-      "them "
-      "since the last commit is thrown away",
-      context_.options.consumer_group, partitions.size());
-  for (const TopicPartition& partition : partitions) tasks_.erase(partition);
-  // What is in the transaction, or among the outputs, is of all partitions.
-  if (dirty_) throw CommitLost(Error(ErrorKind::broker, "partitions were lost"));
-}
-
-void Worker::go_back(const CommitLost& reason) {
+void Worker::go_back(const Error& reason) {
   constexpr std::chrono::milliseconds first_pause{50};
   constexpr int doublings = 6;
   log(LogLevel::warning, "{}: going back to the last commit: {}", context_.options.consumer_group,
       reason.what());
   producer_->abort();
   pending_.clear();
+  if (limits_.count) {
+    state_.rows_left += static_cast<std::int64_t>(counters_.rows_in - committed_counters_.rows_in);
+  }
   counters_ = committed_counters_;
   dirty_ = false;
   uncommitted_bytes_ = 0;
@@ -234,10 +260,11 @@ void Worker::go_back(const CommitLost& reason) {
     assigned.task.reset();
     assigned.restoring.reset();
     assigned.claimed = false;
+    assigned.committed_offset = -1;
   }
   std::this_thread::sleep_for(first_pause * (1 << std::min(failures_++, doublings)));
   producer_.reset();
-  producer_ = context_.log->producer({consumer_.get(), context_.exactly_once()});
+  producer_ = new_producer();
 }
 
 void Worker::process(const std::shared_ptr<const Records>& polled) {
@@ -246,6 +273,7 @@ void Worker::process(const std::shared_ptr<const Records>& polled) {
   const auto found = tasks_.find(partition);
   if (found == tasks_.end() || !found->second.task) return;  // of a partition that went in the same poll
   Assigned& assigned = found->second;
+  TIDERACE_CHECK(records->rows.empty() || records->rows.front().offset >= assigned.task->position());
   if (limits_.until_end) {
     if (assigned.task->position() >= assigned.end_offset) return;
     records = cut(records, assigned.end_offset, SIZE_MAX);
@@ -302,9 +330,14 @@ void Worker::checkpoint(const std::vector<TopicPartition>& given_back) {
   std::vector<Flushed> flushed;
   std::vector<OffsetCommit> offsets;
   for (auto& [partition, assigned] : tasks_) {
-    if (!assigned.task) continue;
-    Task& task = *assigned.task;
     const bool given = std::find(given_back.begin(), given_back.end(), partition) != given_back.end();
+    if (!assigned.task) {
+      // Claimed, and gone before its state was there: the claim goes with it.
+      if (given && assigned.committed_offset >= 0)
+        offsets.push_back({partition, assigned.committed_offset, true});
+      continue;
+    }
+    Task& task = *assigned.task;
     const bool moved = task.position() != assigned.committed_offset;
     if (!moved && !assigned.is_new && !given) continue;
     offsets.push_back({partition, task.position(), given});
@@ -383,10 +416,15 @@ std::optional<BadRow> Worker::replay(Assigned& assigned, std::int64_t end) {
   while (assigned.task->position() < end) {
     const PollResult result = consumer_->poll(idle_poll);
     for (const auto* gone : {&result.revoked, &result.lost}) {
-      if (std::find(gone->begin(), gone->end(), partition) != gone->end())
+      if (std::find(gone->begin(), gone->end(), partition) != gone->end()) {
+        tasks_.erase(partition);
+        for (const TopicPartition& given : result.assigned) tasks_[given] = {};
         throw CommitLost(
             Error(ErrorKind::broker, "the partition of the bad row was given to another member"));
+      }
+      for (const TopicPartition& other : *gone) tasks_.erase(other);
     }
+    for (const TopicPartition& given : result.assigned) tasks_[given] = {};
     for (const auto& [reached, offset] : result.reached) {
       if (reached == partition)
         assigned.task->set_position(std::max(assigned.task->position(), std::min(offset, end)));

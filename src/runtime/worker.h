@@ -67,7 +67,7 @@ class Worker {
     std::unique_ptr<Restoring> restoring;  ///< null: its turn has not come, or is over
     bool claimed = false;                  ///< nobody else's transaction holds it up
     std::int64_t end_offset = -1;          ///< when it was assigned; -1: not asked for yet
-    std::int64_t committed_offset = 0;     ///< the input offset of the last checkpoint
+    std::int64_t committed_offset = -1;    ///< the input offset of the last checkpoint, or of the claim
     bool is_new = false;                   ///< the group has no offset of it yet
     std::vector<Change> initial;           ///< changes that the first checkpoint adds
   };
@@ -86,10 +86,12 @@ class Worker {
   /// Starts what is restored, and restoring what waits for it.
   void restore_and_start();
   void start(const TopicPartition& partition, Assigned& assigned, std::unique_ptr<StateStore> store);
-  void give_back(const std::vector<TopicPartition>& partitions);
-  void lose(const std::vector<TopicPartition>& partitions);
+  /// Partitions that came and went: those revoked are committed first, whether that works or not they are
+  /// gone.
+  void change_members(const PollResult& result);
   /// All tasks back to the last commit, with a new producer.
-  void go_back(const CommitLost& reason);
+  void go_back(const Error& reason);
+  [[nodiscard]] std::unique_ptr<Producer> new_producer() const;
   void process(const std::shared_ptr<const Records>& records);
   void reach(const TopicPartition& partition, std::int64_t offset);
   /// Partitions of `given_back` are let go of with it.

@@ -12,10 +12,10 @@
 #include <random>
 
 #include "log/embedded/embedded_log.h"
-#include "log/temporary_directory.h"
 #include "pipeline.h"
 #include "process.h"
 #include "rows.h"
+#include "temporary_directory.h"
 
 namespace {
 

@@ -227,6 +227,7 @@ def test_plan_mistakes(sdf: tr.StreamingDataFrame, mistake, message: str) -> Non
         ({"durability": "none"}, "durability"),
         ({"broker_address": "carrier-pigeon:"}, "carrier-pigeon"),
         ({"dead_letter_topic": "a b"}, "a b"),
+        ({"on_lost_offset": "newest"}, 'wanted "stop", "earliest" or "latest", found "newest"'),
     ],
 )
 def test_configuration_mistakes(options: dict[str, object], message: str) -> None:

@@ -178,6 +178,9 @@ def test_nothing_is_lost_and_nothing_doubled_when_members_are_killed(
         for key, values in found.items():
             assert all(value in wanted[key] for value in values)
             found[key] = [value for i, value in enumerate(values) if value not in values[:i]]
+    assert {key: len(values) for key, values in found.items()} == {
+        key: len(values) for key, values in wanted.items()
+    }
     assert found == wanted
 
 

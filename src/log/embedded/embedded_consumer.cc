@@ -45,13 +45,14 @@ void EmbeddedConsumer::start(const TopicPartition& partition, std::int64_t offse
   empty_at_.reset();
 }
 
-StartOffset EmbeddedConsumer::start_offset(const TopicPartition& partition) {
+StartOffset EmbeddedConsumer::start_offset(const TopicPartition& partition,
+                                           std::optional<std::int64_t> known) {
   connect();
   const std::int64_t id = files_->partition_id(partition);
   Transaction snapshot(connection_->database, Transaction::Kind::read);
-  const auto committed = connection_->table.group_offset(options_.group, id);
+  if (!known) known = connection_->table.group_offset(options_.group, id);
   const std::int64_t first = connection_->table.first_offset(id);
-  return starting_offset(partition, options_, committed, first, connection_->table.end_offset(id));
+  return starting_offset(partition, options_, known, first, connection_->table.end_offset(id));
 }
 
 std::int64_t EmbeddedConsumer::end_offset(const TopicPartition& partition) {

@@ -19,7 +19,7 @@ class EmbeddedConsumer final : public Consumer {
   void subscribe(const std::vector<std::string>& topics) override;
   PollResult poll(std::chrono::milliseconds timeout) override;
   void start(const TopicPartition& partition, std::int64_t offset) override;
-  StartOffset start_offset(const TopicPartition& partition) override;
+  StartOffset start_offset(const TopicPartition& partition, std::optional<std::int64_t> known) override;
   std::int64_t end_offset(const TopicPartition& partition) override;
 
  private:

@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::int64_t line_interval_ns = 10'000'000'000;
 constexpr int probe_ms = 500;
+constexpr std::chrono::nanoseconds patience_after_stop = std::chrono::seconds(5);
 
 void log_of_client(const rd_kafka_t*, int, const char* facility, const char* text) {
   log(LogLevel::debug, "librdkafka {}: {}", facility, text);
@@ -39,6 +40,26 @@ void check(rd_kafka_resp_err_t code, std::string_view doing) {
   const Error error = error_of(code, rd_kafka_err2str(code), doing);
   if (is_passing(code)) throw BrokerAway(error);
   throw error;
+}
+
+bool is_permanent(rd_kafka_resp_err_t code) noexcept {
+  switch (code) {
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+    case RD_KAFKA_RESP_ERR_INVALID_RECORD:
+    case RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+      return true;
+    default:
+      return false;
+  }
 }
 
 bool is_passing(rd_kafka_resp_err_t code) noexcept {
@@ -92,6 +113,19 @@ Client::~Client() {
 }
 
 void BrokerWatch::waiting(rd_kafka_t* client, std::string_view for_what) {
+  const std::int64_t now = clock_.steady_ns();
+  const std::chrono::nanoseconds waited(since_ns_ == 0 ? 0 : now - since_ns_);
+  const bool stopped = patience_.stop != nullptr && patience_.stop->load(std::memory_order_relaxed);
+  if (waited > patience_.most || (stopped && waited > patience_after_stop)) {
+    since_ns_ = 0;
+    throw BrokerAway(
+        Error(ErrorKind::broker, fmt::format("Kafka at {} does not answer for {} s; what waits for it: {}",
+                                             address_, waited / std::chrono::seconds(1), for_what)));
+  }
+  look(client, for_what);
+}
+
+void BrokerWatch::look(rd_kafka_t* client, std::string_view for_what) {
   const std::int64_t now = clock_.steady_ns();
   if (since_ns_ == 0) since_ns_ = asked_ns_ = now;
   if (now - asked_ns_ < line_interval_ns) return;

@@ -2,6 +2,7 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -57,6 +58,9 @@ class PartitionList {
 /// Throws BrokerAway where waiting may help, Error{broker} for any other code but success.
 void check(rd_kafka_resp_err_t code, std::string_view doing);
 
+/// Whether doing it again cannot help: rights, limits, a topic that is gone.
+[[nodiscard]] bool is_permanent(rd_kafka_resp_err_t code) noexcept;
+
 /// Whether waiting may help: the broker is away, a leader or coordinator is being elected.
 [[nodiscard]] bool is_passing(rd_kafka_resp_err_t code) noexcept;
 
@@ -88,12 +92,21 @@ class Client {
   rd_kafka_t* client_ = nullptr;
 };
 
+/// How long brokers that are away are waited for.
+struct Patience {
+  std::chrono::nanoseconds most = std::chrono::nanoseconds::max();
+  const std::atomic<bool>* stop = nullptr;  ///< once it is set, for some seconds only
+};
+
 /// Says that the brokers do not answer, every 10 s while they do not, and that they do again.
 class BrokerWatch {
  public:
-  BrokerWatch(std::string address, Clock& clock) : address_(std::move(address)), clock_(clock) {}
+  BrokerWatch(std::string address, Clock& clock, Patience patience = {})
+      : address_(std::move(address)), clock_(clock), patience_(patience) {}
 
-  /// While something waits for the brokers: called now and then; asks them at most every 10 s.
+  /// Nothing comes: called now and then; asks the brokers at most every 10 s.
+  void look(rd_kafka_t* client, std::string_view for_what);
+  /// The same where something cannot go on without them. Throws BrokerAway where patience ends.
   void waiting(rd_kafka_t* client, std::string_view for_what);
   /// They have answered.
   void answered();
@@ -101,6 +114,7 @@ class BrokerWatch {
  private:
   std::string address_;
   Clock& clock_;
+  Patience patience_;
   std::int64_t since_ns_ = 0;  ///< of the wait; 0: none
   std::int64_t asked_ns_ = 0;
   bool said_ = false;  ///< that they do not answer

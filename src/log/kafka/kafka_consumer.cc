@@ -53,7 +53,8 @@ Config with_rebalance(Config config, KafkaConsumer* self,
 KafkaConsumer::KafkaConsumer(const Connection& connection, Topics& topics, const ConsumerOptions& options)
     : topics_(topics),
       options_((check_consumer_options(options), options)),
-      watch_(connection.address, *connection.clock),
+      idle_(connection.address, *connection.clock),
+      watch_(connection.address, *connection.clock, Patience{.stop = options.stop}),
       client_(RD_KAFKA_CONSUMER, with_rebalance(consumer_config(connection, options), this, rebalance)),
       batch_(batch_messages) {
   rd_kafka_poll_set_consumer(client_.get());
@@ -97,6 +98,8 @@ void KafkaConsumer::rebalance(rd_kafka_t* client, rd_kafka_resp_err_t code,
     if (found != self.positions_.end() && found->second.started)
       self.revoked_->add(partition, RD_KAFKA_OFFSET_INVALID);
     self.positions_.erase(partition);
+    // One that came and went within a poll was never the worker's.
+    if (std::erase(self.told_.assigned, partition) > 0) continue;
     (lost ? self.told_.lost : self.told_.revoked).push_back(partition);
   }
   // The worker commits what it has done before the group hears that they are free.
@@ -114,22 +117,33 @@ PollResult KafkaConsumer::poll(std::chrono::milliseconds timeout) {
   give_up_revoked();
   PollResult result;
   const auto enough = options_.max_poll_bytes;
-  std::size_t bytes = 0;
   // Waits for the first message alone: a longer wait would be for a full batch.
   if (rd_kafka_message_t* first = rd_kafka_consumer_poll(client_.get(), static_cast<int>(timeout.count()))) {
-    take(first, result);
+    std::optional<Error> failure;
+    const auto take_one = [&](rd_kafka_message_t* message) {
+      try {
+        take(message, result);
+      } catch (const Error& error) {
+        if (!failure) failure = error;  // the rest of the batch is to be let go of
+      }
+    };
+    take_one(first);
     for (bool more = true; more && told_.assigned.empty() && told_.revoked.empty() && told_.lost.empty();) {
       const ssize_t count = rd_kafka_consume_batch_queue(queue_.get(), 0, batch_.data(), batch_.size());
-      for (ssize_t i = 0; i < count; ++i) take(batch_[static_cast<std::size_t>(i)], result);
-      bytes = 0;
+      for (ssize_t i = 0; i < count; ++i) take_one(batch_[static_cast<std::size_t>(i)]);
+      std::size_t bytes = 0;
       for (const RunBuilder& run : runs_) bytes += run.bytes();
       more = count == static_cast<ssize_t>(batch_.size()) && bytes < enough;
     }
+    if (failure) {
+      runs_.clear();
+      throw Error(*failure);
+    }
   }
   if (runs_.empty())
-    watch_.waiting(client_.get(), "rows to read");
+    idle_.look(client_.get(), "rows to read");
   else
-    watch_.answered();
+    idle_.answered();
   for (RunBuilder& run : runs_) {
     const auto found = positions_.find(run.partition());
     if (found == positions_.end()) continue;  // revoked in the same poll: its next owner reads them
@@ -162,7 +176,7 @@ void KafkaConsumer::take(rd_kafka_message_t* message, PollResult& result) {
 
 void KafkaConsumer::take_error(const rd_kafka_message_t& message, PollResult& result) {
   if (message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-    watch_.answered();
+    idle_.answered();
     const TopicPartition partition{rd_kafka_topic_name(message.rkt), message.partition};
     const auto found = positions_.find(partition);
     if (found == positions_.end() || !found->second.started || message.offset < found->second.next) return;
@@ -213,7 +227,6 @@ void KafkaConsumer::start(const TopicPartition& partition, std::int64_t offset) 
     if (code != RD_KAFKA_RESP_ERR__STATE && code != RD_KAFKA_RESP_ERR__PREV_IN_PROGRESS && !is_passing(code))
       check(code, doing);
     watch_.waiting(client_.get(), "a partition to begin");
-    if (options_.stop != nullptr && options_.stop->load(std::memory_order_relaxed)) return;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }
@@ -230,28 +243,35 @@ std::pair<std::int64_t, std::int64_t> KafkaConsumer::watermarks(const TopicParti
   }
 }
 
-StartOffset KafkaConsumer::start_offset(const TopicPartition& partition) {
+std::optional<std::int64_t> KafkaConsumer::committed_offset(const TopicPartition& partition) {
   PartitionList list;
   list.add(partition, RD_KAFKA_OFFSET_INVALID);
   for (;;) {
     const auto code = rd_kafka_committed(client_.get(), list.get(), request_ms);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && list[0].err == RD_KAFKA_RESP_ERR_NO_ERROR) break;
     const auto failed = code == RD_KAFKA_RESP_ERR_NO_ERROR ? list[0].err : code;
+    if (failed == RD_KAFKA_RESP_ERR_NO_ERROR) break;
     // UNSTABLE_OFFSET_COMMIT: a transaction with an offset of it is being decided.
     if (!is_passing(failed) && failed != RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT)
       check(failed, "ask for the committed offset of " + partition.topic);
     watch_.waiting(client_.get(), "a committed offset");
   }
-  std::optional<std::int64_t> committed;
-  if (list[0].offset >= 0) committed = list[0].offset;
+  if (list[0].offset < 0) return std::nullopt;
+  return list[0].offset;
+}
+
+StartOffset KafkaConsumer::start_offset(const TopicPartition& partition, std::optional<std::int64_t> known) {
+  if (!known) known = committed_offset(partition);
   const auto [first, end] = watermarks(partition);
-  // A marker of a transaction may stand behind the last stable offset: an offset behind the end is none lost.
-  if (committed && *committed > end) return {*committed};
-  return starting_offset(partition, options_, committed, first, end);
+  return starting_offset(partition, options_, known, first, end);
 }
 
 bool KafkaConsumer::settled() {
-  const auto owned = topics_.owned_by(options_.group);
+  std::optional<std::set<TopicPartition>> owned;
+  try {
+    owned = topics_.owned_by(options_.group);
+  } catch (const BrokerAway&) {
+    return false;
+  }
   if (!owned) return false;
   for (const std::string& name : subscribed_) {
     const auto info = topics_.find(name);

@@ -28,7 +28,7 @@ class KafkaConsumer final : public Consumer {
   void subscribe(const std::vector<std::string>& topics) override;
   PollResult poll(std::chrono::milliseconds timeout) override;
   void start(const TopicPartition& partition, std::int64_t offset) override;
-  StartOffset start_offset(const TopicPartition& partition) override;
+  StartOffset start_offset(const TopicPartition& partition, std::optional<std::int64_t> known) override;
   std::int64_t end_offset(const TopicPartition& partition) override;
   bool settled() override;
 
@@ -48,11 +48,13 @@ class KafkaConsumer final : public Consumer {
   void take(rd_kafka_message_t* message, PollResult& result);
   void take_error(const rd_kafka_message_t& message, PollResult& result);
   [[nodiscard]] Position& position_of(const TopicPartition& partition);
+  [[nodiscard]] std::optional<std::int64_t> committed_offset(const TopicPartition& partition);
   [[nodiscard]] std::pair<std::int64_t, std::int64_t> watermarks(const TopicPartition& partition);
 
   Topics& topics_;
   const ConsumerOptions options_;
-  BrokerWatch watch_;
+  BrokerWatch idle_;   ///< of `poll`, where nothing comes
+  BrokerWatch watch_;  ///< of requests
   Client client_;
   Queue queue_;
   std::vector<std::string> subscribed_;

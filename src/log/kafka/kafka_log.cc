@@ -37,6 +37,9 @@ class KafkaLog final : public Log {
   std::pair<std::int64_t, std::int64_t> offsets(const TopicPartition& partition) override {
     return topics_.offsets(partition);
   }
+  std::pair<std::int64_t, std::int64_t> decided_offsets(const TopicPartition& partition) override {
+    return topics_.decided_offsets(partition);
+  }
   bool create_topic(const std::string& name, const TopicConfig& config) override {
     return topics_.create(name, config);
   }

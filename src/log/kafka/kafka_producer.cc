@@ -14,6 +14,7 @@ namespace {
 
 constexpr int request_ms = 5'000;
 constexpr int queue_full_ms = 10;
+constexpr std::chrono::nanoseconds user_patience = std::chrono::seconds(10);
 
 using GroupMetadata = Owned<rd_kafka_consumer_group_metadata_t, rd_kafka_consumer_group_metadata_destroy>;
 
@@ -54,9 +55,10 @@ Config with_reports(Config config, Sender* self,
 
 // ---- Sender ----
 
-Sender::Sender(const Connection& connection, const Settings& settings, Topics& topics)
+Sender::Sender(const Connection& connection, const Settings& settings, Topics& topics, Patience patience)
     : topics_(topics),
-      watch_(connection.address, *connection.clock),
+      transactional_(settings.contains("transactional.id")),
+      watch_(connection.address, *connection.clock, patience),
       client_(RD_KAFKA_PRODUCER, with_reports(connection.config(settings, connection.options.producer_config),
                                               this, delivered)) {}
 
@@ -69,8 +71,12 @@ Sender::~Sender() {
 
 void Sender::delivered(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
   auto& self = *static_cast<Sender*>(opaque);
+  // What an abort takes back is no failure.
+  if (message->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || message->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
+    return;
   if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
     if (!self.failure_) {
+      self.failed_for_good_ = is_permanent(message->err);
       self.failure_ = error_of(
           message->err, rd_kafka_err2str(message->err),
           fmt::format("write to {} partition {}", rd_kafka_topic_name(message->rkt), message->partition));
@@ -112,12 +118,12 @@ void Sender::send(std::string_view name, std::span<const ProducerRecord> records
 }
 
 void Sender::produce(OutputTopic& topic, const ProducerRecord& record, std::int32_t partition) {
-  rd_kafka_headers_t* headers = nullptr;
+  Owned<rd_kafka_headers_t, rd_kafka_headers_destroy> headers;
   if (!record.headers.empty()) {
     const std::vector<Header> all = unpack_headers(record.headers);
-    headers = rd_kafka_headers_new(all.size());
+    headers.reset(rd_kafka_headers_new(all.size()));
     for (const auto& [name, value] : all) {
-      rd_kafka_header_add(headers, name.data(), static_cast<ssize_t>(name.size()),
+      rd_kafka_header_add(headers.get(), name.data(), static_cast<ssize_t>(name.size()),
                           value ? value->data() : nullptr, value ? static_cast<ssize_t>(value->size()) : 0);
     }
   }
@@ -137,11 +143,15 @@ void Sender::produce(OutputTopic& topic, const ProducerRecord& record, std::int3
         rd_kafka_producev(client_.get(), RD_KAFKA_V_RKT(topic.handle.get()), RD_KAFKA_V_PARTITION(partition),
                           RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_VALUE(value, value_size),
                           RD_KAFKA_V_KEY(key, key_size), RD_KAFKA_V_TIMESTAMP(record.timestamp_ms),
-                          RD_KAFKA_V_OPAQUE(&topic), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return;  // the headers are librdkafka's now
+                          RD_KAFKA_V_OPAQUE(&topic), RD_KAFKA_V_HEADERS(headers.get()), RD_KAFKA_V_END);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      static_cast<void>(headers.release());  // librdkafka's now
+      return;
+    }
     if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
-      if (headers != nullptr) rd_kafka_headers_destroy(headers);
-      throw CommitLost(error_of(code, rd_kafka_err2str(code), "write a record"));
+      const Error failure = error_of(code, rd_kafka_err2str(code), "write a record");
+      if (is_permanent(code)) throw Error(failure);
+      throw CommitLost(failure);
     }
     rd_kafka_poll(client_.get(), queue_full_ms);
     watch_.waiting(client_.get(), "records to be written");
@@ -163,7 +173,15 @@ void Sender::finish() {
 }
 
 void Sender::throw_failure() {
-  if (failure_) throw CommitLost(*std::exchange(failure_, std::nullopt));
+  if (failure_) {
+    const Error failure = *std::exchange(failure_, std::nullopt);
+    if (failed_for_good_) throw Error(failure);
+    throw CommitLost(failure);
+  }
+  char text[512];
+  if (const auto code = rd_kafka_fatal_error(client_.get(), text, sizeof text);
+      code != RD_KAFKA_RESP_ERR_NO_ERROR)
+    throw CommitLost(error_of(code, text, "write"));
 }
 
 void Sender::take_ends(std::map<TopicPartition, std::int64_t>& ends) {
@@ -182,23 +200,24 @@ KafkaProducer::KafkaProducer(const Connection& connection, Topics& topics, const
       topics_(topics),
       options_(options),
       member_(dynamic_cast<KafkaConsumer*>(options.member)),
-      transactional_id_(member_ == nullptr ? "" : new_transactional_id(member_->group())) {
+      transactional_id_(member_ == nullptr ? "" : new_transactional_id(member_->group())),
+      patience_{member_ == nullptr ? user_patience : std::chrono::nanoseconds::max(), options.stop} {
   TIDERACE_CHECK(member_ != nullptr || (options.member == nullptr && !options.exactly_once));
 }
 
 KafkaProducer::~KafkaProducer() {
   abort();
-  if (!outputs_) return;
-  try {
-    outputs_->finish();
-  } catch (const std::exception& error) {
-    log(LogLevel::error, "{}", error.what());
+  // What was not waited for by `commit` gets a moment; under at-least-once its rows come again.
+  if (outputs_ && rd_kafka_flush(outputs_->client(), request_ms) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    log(LogLevel::warning, "Kafka: {} records were not written when a producer closed",
+        rd_kafka_outq_len(outputs_->client()));
   }
 }
 
 Sender& KafkaProducer::outputs() {
   if (options_.exactly_once) return transaction();
-  if (!outputs_) outputs_ = std::make_unique<Sender>(connection_, producer_settings(connection_), topics_);
+  if (!outputs_)
+    outputs_ = std::make_unique<Sender>(connection_, producer_settings(connection_), topics_, patience_);
   return *outputs_;
 }
 
@@ -206,7 +225,7 @@ Sender& KafkaProducer::transaction() {
   TIDERACE_CHECK(member_ != nullptr);
   if (!transactional_) {
     transactional_ = std::make_unique<Sender>(
-        connection_, transactional_settings(connection_, transactional_id_), topics_);
+        connection_, transactional_settings(connection_, transactional_id_), topics_, patience_);
     insist("begin as " + transactional_id_,
            [&] { return rd_kafka_init_transactions(transactional_->client(), request_ms); });
     claims_ = true;
@@ -233,6 +252,7 @@ void KafkaProducer::insist(std::string_view doing, const Request& request) {
       transactional_->watch().waiting(transactional_->client(), doing);
       continue;
     }
+    if (is_permanent(code)) throw error_of(failure.get(), doing);
     throw CommitLost(error_of(failure.get(), doing));
   }
 }
@@ -254,7 +274,7 @@ void KafkaProducer::flush() {
 
 void KafkaProducer::end_transactions_of(const std::string& transactional_id) {
   log(LogLevel::info, "Kafka: ending what {} has left open", transactional_id);
-  Sender former(connection_, transactional_settings(connection_, transactional_id), topics_);
+  Sender former(connection_, transactional_settings(connection_, transactional_id), topics_, patience_);
   const std::int64_t deadline = connection_.clock->steady_ns() + 60'000'000'000;
   for (;;) {
     const Failure failure(rd_kafka_init_transactions(former.client(), request_ms));
@@ -269,9 +289,9 @@ void KafkaProducer::end_transactions_of(const std::string& transactional_id) {
   }
 }
 
-void KafkaProducer::claim(const std::vector<TopicPartition>& partitions) {
-  TIDERACE_CHECK(member_ != nullptr);
-  const auto committed = topics_.group_offsets(member_->group());
+std::map<TopicPartition, std::int64_t> KafkaProducer::claim(const std::vector<TopicPartition>& partitions) {
+  TIDERACE_CHECK(member_ != nullptr && !in_transaction_);
+  const auto committed = topics_.claims_of(member_->group());
   std::set<std::string> former;
   for (const TopicPartition& partition : partitions) {
     const auto found = committed.find(partition);
@@ -282,10 +302,14 @@ void KafkaProducer::claim(const std::vector<TopicPartition>& partitions) {
   for (const std::string& id : former) end_transactions_of(id);
   // From here on it is known whose transaction may hold these partitions up.
   std::vector<OffsetCommit> claimed;
-  for (const TopicPartition& partition : partitions)
-    claimed.push_back({partition, member_->start_offset(partition).offset});
+  std::map<TopicPartition, std::int64_t> offsets;
+  for (const TopicPartition& partition : partitions) {
+    offsets[partition] = member_->start_offset(partition, std::nullopt).offset;
+    claimed.push_back({partition, offsets[partition]});
+  }
   transaction();
   commit_transaction(claimed);
+  return offsets;
 }
 
 void KafkaProducer::commit_transaction(std::span<const OffsetCommit> offsets) {
@@ -299,6 +323,9 @@ void KafkaProducer::commit_transaction(std::span<const OffsetCommit> offsets) {
       std::copy(transactional_id_.begin(), transactional_id_.end(), static_cast<char*>(element.metadata));
       element.metadata_size = transactional_id_.size();
     }
+    if (rd_kafka_assignment_lost(member_->client()) != 0)
+      throw CommitLost(
+          Error(ErrorKind::broker, "Kafka: commit offsets: the group has gone on without this member"));
     const GroupMetadata group(rd_kafka_consumer_group_metadata(member_->client()));
     insist("commit offsets",
            [&] { return rd_kafka_send_offsets_to_transaction(client, list.get(), group.get(), request_ms); });

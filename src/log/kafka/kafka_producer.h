@@ -23,13 +23,13 @@ struct OutputTopic {
 /// One of librdkafka's producers with the topics that it writes. What fails is thrown by the next call.
 class Sender {
  public:
-  Sender(const Connection& connection, const Settings& settings, Topics& topics);
+  Sender(const Connection& connection, const Settings& settings, Topics& topics, Patience patience);
   ~Sender();
 
   void send(std::string_view topic, std::span<const ProducerRecord> records, std::int32_t partition);
   /// Lets librdkafka's reports in, without waiting.
   void serve();
-  /// Until the brokers have everything.
+  /// Until the brokers have everything. Throws BrokerAway where patience ends.
   void finish();
   /// Moves the ends since the last call into `ends`.
   void take_ends(std::map<TopicPartition, std::int64_t>& ends);
@@ -44,10 +44,12 @@ class Sender {
   void throw_failure();
 
   Topics& topics_;
+  const bool transactional_;
   BrokerWatch watch_;
   std::map<std::string, std::unique_ptr<OutputTopic>, std::less<>>
       outputs_;  ///< before the client, which points to them
   std::optional<Error> failure_;
+  bool failed_for_good_ = false;  ///< `failure_`: doing it again cannot help
   Client client_;
 };
 
@@ -66,7 +68,7 @@ class KafkaProducer final : public Producer {
   void send(std::string_view topic, std::span<const ProducerRecord> records, std::int32_t partition) override;
   void send_state(std::string_view topic, std::span<const ProducerRecord> records,
                   std::int32_t partition) override;
-  void claim(const std::vector<TopicPartition>& partitions) override;
+  std::map<TopicPartition, std::int64_t> claim(const std::vector<TopicPartition>& partitions) override;
   void flush() override;
   std::map<TopicPartition, std::int64_t> commit(const std::string& group,
                                                 std::span<const OffsetCommit> offsets) override;
@@ -88,6 +90,7 @@ class KafkaProducer final : public Producer {
   const ProducerOptions options_;
   KafkaConsumer* const member_;
   const std::string transactional_id_;
+  const Patience patience_;
   std::unique_ptr<Sender> outputs_;
   std::unique_ptr<Sender> transactional_;
   bool in_transaction_ = false;

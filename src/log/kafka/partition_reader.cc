@@ -8,6 +8,8 @@ namespace {
 
 constexpr std::size_t batch_messages = 4096;
 constexpr int wait_ms = 100;
+constexpr int end_request_ms = 2'000;
+constexpr std::chrono::nanoseconds patience = std::chrono::seconds(30);
 
 Config reader_config(const Connection& connection) {
   return connection.config(
@@ -29,7 +31,7 @@ Config reader_config(const Connection& connection) {
 
 PartitionReader::PartitionReader(const Connection& connection, TopicPartition partition)
     : partition_(std::move(partition)),
-      watch_(connection.address, *connection.clock),
+      watch_(connection.address, *connection.clock, Patience{.most = patience}),
       client_(RD_KAFKA_CONSUMER, reader_config(connection)),
       batch_(batch_messages) {
   rd_kafka_poll_set_consumer(client_.get());
@@ -50,9 +52,19 @@ void PartitionReader::move_to(std::int64_t offset) {
   at_end_ = false;
 }
 
+bool PartitionReader::is_end(std::int64_t offset) {
+  std::int64_t low = 0;
+  std::int64_t high = 0;
+  // The end was told once; there may be more by now, on its way.
+  return rd_kafka_query_watermark_offsets(client_.get(), partition_.topic.c_str(), partition_.partition, &low,
+                                          &high, end_request_ms) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+         high <= offset;
+}
+
 std::shared_ptr<const Records> PartitionReader::read(std::int64_t offset, std::size_t max_bytes) {
   if (position_ != offset) move_to(offset);
   RunBuilder run(partition_);
+  bool told = false;  // the end, by now
   while (run.empty() || run.bytes() < max_bytes) {
     const int timeout = run.empty() ? wait_ms : 0;
     // One at a time while waiting: a batch would be waited for until it is full.
@@ -61,7 +73,7 @@ std::shared_ptr<const Records> PartitionReader::read(std::int64_t offset, std::s
     for (ssize_t i = 0; i < count; ++i) {
       const Owned<rd_kafka_message_t, rd_kafka_message_destroy> message(batch_[static_cast<std::size_t>(i)]);
       if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-        at_end_ = true;
+        told = at_end_ = true;
         position_ = std::max(position_, message->offset);
       } else if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         if (message->offset < position_) continue;
@@ -74,7 +86,7 @@ std::shared_ptr<const Records> PartitionReader::read(std::int64_t offset, std::s
       }
     }
     if (count > 0) watch_.answered();
-    if (at_end_) break;
+    if (at_end_ && (told || !run.empty() || is_end(position_))) break;
     if (count <= 0 && !run.empty()) break;
     if (count <= 0) watch_.waiting(client_.get(), "rows of " + partition_.topic);
   }

@@ -14,7 +14,8 @@ class PartitionReader {
   PartitionReader(const Connection& connection, TopicPartition partition);
   ~PartitionReader();
 
-  /// What there is from `offset` on, at most about `max_bytes`; without rows at the end, after a short wait.
+  /// What there is from `offset` on, at most about `max_bytes`; without rows at the end alone. Throws
+  /// BrokerAway after half a minute without an answer.
   std::shared_ptr<const Records> read(std::int64_t offset, std::size_t max_bytes);
   [[nodiscard]] const TopicPartition& partition() const noexcept { return partition_; }
   /// Where the next row is read without moving.
@@ -22,6 +23,7 @@ class PartitionReader {
 
  private:
   void move_to(std::int64_t offset);
+  [[nodiscard]] bool is_end(std::int64_t offset);
 
   const TopicPartition partition_;
   BrokerWatch watch_;

@@ -12,7 +12,7 @@ namespace {
 
 constexpr int request_ms = 5'000;
 constexpr std::int64_t patience_ns = 10'000'000'000;
-constexpr std::int64_t kept_ns = 5'000'000'000;
+constexpr std::int64_t kept_ns = 30'000'000'000;
 /// What a record costs in a batch beside its key, value and headers, with room to spare.
 constexpr std::int64_t record_overhead_bytes = 512;
 
@@ -80,15 +80,17 @@ std::int64_t integer(const char* text) {
 
 Topics::Topics(const Connection& connection) : connection_(connection) {}
 
-rd_kafka_t* Topics::client() {
+rd_kafka_t* Topics::client(bool committed) {
   const std::lock_guard lock(mutex_);
-  if (!client_) {
-    // A consumer's client: it does not make topics by asking for them, and sees the end of what is committed.
-    client_ = std::make_unique<Client>(
+  std::unique_ptr<Client>& client = committed ? client_ : uncommitted_;
+  if (!client) {
+    // A consumer's client: it does not make topics by asking for them.
+    client = std::make_unique<Client>(
         RD_KAFKA_CONSUMER,
-        connection_.config({{"isolation.level", "read_committed"}}, connection_.options.consumer_config));
+        connection_.config({{"isolation.level", committed ? "read_committed" : "read_uncommitted"}},
+                           connection_.options.consumer_config));
   }
-  return client_->get();
+  return client->get();
 }
 
 bool Topics::create(const std::string& name, const TopicConfig& config) {
@@ -147,7 +149,17 @@ std::optional<TopicInfo> Topics::find(const std::string& name) {
     if (const auto found = kept_.find(name); found != kept_.end() && now - found->second.read_ns < kept_ns)
       return found->second.info;
   }
-  auto info = patiently(*connection_.clock, [&] { return read(name); });
+  std::optional<TopicInfo> info;
+  try {
+    info = patiently(*connection_.clock, [&] { return read(name); });
+  } catch (const BrokerAway&) {
+    // What is known of it is better than nothing: rows that are to be written wait in memory.
+    const std::lock_guard lock(mutex_);
+    const auto found = kept_.find(name);
+    if (found == kept_.end()) throw;
+    found->second.read_ns = now;
+    return found->second.info;
+  }
   const std::lock_guard lock(mutex_);
   if (info)
     kept_[name] = {*info, now};
@@ -214,26 +226,63 @@ std::pair<std::int64_t, std::int64_t> Topics::offsets(const TopicPartition& part
   return patiently(*connection_.clock, [&] { return read_offsets(partition); });
 }
 
-std::pair<std::int64_t, std::int64_t> Topics::read_offsets(const TopicPartition& partition) {
+std::pair<std::int64_t, std::int64_t> Topics::read_offsets(const TopicPartition& partition, bool committed) {
   std::int64_t low = 0;
   std::int64_t high = 0;
-  check(rd_kafka_query_watermark_offsets(client(), partition.topic.c_str(), partition.partition, &low, &high,
-                                         request_ms),
+  check(rd_kafka_query_watermark_offsets(client(committed), partition.topic.c_str(), partition.partition,
+                                         &low, &high, request_ms),
         fmt::format("ask for the offsets of {} partition {}", partition.topic, partition.partition));
   return {low, high};
 }
 
-std::map<TopicPartition, Topics::GroupOffset> Topics::group_offsets(const std::string& group) {
-  return patiently(*connection_.clock, [&] { return read_group_offsets(group); });
+std::pair<std::int64_t, std::int64_t> Topics::decided_offsets(const TopicPartition& partition) {
+  constexpr std::int64_t longest_ns = 120'000'000'000;
+  const std::int64_t deadline = connection_.clock->steady_ns() + longest_ns;
+  for (;;) {
+    // In this order: what is written while one asks makes the first too small, never too large.
+    const auto written = patiently(*connection_.clock, [&] { return read_offsets(partition, false); });
+    const auto decided = offsets(partition);
+    if (decided.second >= written.second) return decided;
+    if (connection_.clock->steady_ns() > deadline) {
+      throw_error(
+          ErrorKind::broker,
+          "Kafka: a transaction over {} partition {} is undecided for two minutes (its last stable offset is "
+          "{}, its end {}); look for a producer that holds it open",
+          partition.topic, partition.partition, decided.second, written.second);
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
 }
 
-std::map<TopicPartition, Topics::GroupOffset> Topics::read_group_offsets(const std::string& group) {
+std::map<TopicPartition, Topics::GroupOffset> Topics::group_offsets(const std::string& group) {
+  return patiently(*connection_.clock, [&] { return read_group_offsets(group, false); });
+}
+
+std::map<TopicPartition, Topics::GroupOffset> Topics::claims_of(const std::string& group) {
+  constexpr std::int64_t decided_within_ns = 1'000'000'000;
+  const std::int64_t deadline = connection_.clock->steady_ns() + decided_within_ns;
+  while (connection_.clock->steady_ns() < deadline) {
+    try {
+      return read_group_offsets(group, true);
+    } catch (const BrokerAway&) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  }
+  return group_offsets(group);
+}
+
+std::map<TopicPartition, Topics::GroupOffset> Topics::read_group_offsets(const std::string& group,
+                                                                         bool stable) {
   const std::string doing = "ask for the offsets of the group " + group;
   const Owned<rd_kafka_ListConsumerGroupOffsets_t, rd_kafka_ListConsumerGroupOffsets_destroy> request(
       rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), nullptr));
   rd_kafka_ListConsumerGroupOffsets_t* requests[] = {request.get()};
   const Event event =
       ask(client(), RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, doing, [&](auto* options, auto* queue) {
+        if (stable) {
+          const Failure failure(rd_kafka_AdminOptions_set_require_stable_offsets(options, 1));
+          if (failure) throw error_of(failure.get(), doing);
+        }
         rd_kafka_ListConsumerGroupOffsets(client(), requests, 1, options, queue);
       });
   std::size_t count = 0;
@@ -242,10 +291,13 @@ std::map<TopicPartition, Topics::GroupOffset> Topics::read_group_offsets(const s
   std::map<TopicPartition, GroupOffset> found;
   if (count == 0) return found;
   if (const auto* error = rd_kafka_group_result_error(results[0]); error != nullptr)
-    throw error_of(error, doing);
+    check(rd_kafka_error_code(error), doing);
   const auto* partitions = rd_kafka_group_result_partitions(results[0]);
   for (int i = 0; partitions != nullptr && i < partitions->cnt; ++i) {
     const auto& element = partitions->elems[i];
+    if (element.err == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT)
+      throw BrokerAway(error_of(element.err, rd_kafka_err2str(element.err), doing));
+    check(element.err, doing);
     if (element.offset < 0) continue;
     GroupOffset& offset = found[partition_of(element)];
     offset.offset = element.offset;

@@ -24,12 +24,19 @@ class Topics {
   [[nodiscard]] std::vector<TopicInfo> all();
   [[nodiscard]] std::pair<std::int64_t, std::int64_t> offsets(const TopicPartition& partition);
 
+  /// The same, once no transaction that has written to the partition is undecided. Throws Error{broker} after
+  /// two minutes: transactions time out earlier.
+  [[nodiscard]] std::pair<std::int64_t, std::int64_t> decided_offsets(const TopicPartition& partition);
+
   struct GroupOffset {
     std::int64_t offset = 0;
     std::string metadata;
   };
   /// As they were last committed; a transaction that is still open does not count.
   [[nodiscard]] std::map<TopicPartition, GroupOffset> group_offsets(const std::string& group);
+  /// The same for what they carry: without waiting for a transaction that its dead owner has left undecided,
+  /// but not before one that is being decided is.
+  [[nodiscard]] std::map<TopicPartition, GroupOffset> claims_of(const std::string& group);
   [[nodiscard]] std::vector<std::string> groups();
   /// The partitions that the members of `group` own; nullopt while it rebalances.
   [[nodiscard]] std::optional<std::set<TopicPartition>> owned_by(const std::string& group);
@@ -40,11 +47,14 @@ class Topics {
     std::int64_t read_ns;
   };
 
-  rd_kafka_t* client();
+  /// Sees what is committed, or all that is written.
+  rd_kafka_t* client(bool committed = true);
   // Each asked once; throws BrokerAway where waiting may help.
   [[nodiscard]] std::vector<TopicInfo> read_all();
-  [[nodiscard]] std::pair<std::int64_t, std::int64_t> read_offsets(const TopicPartition& partition);
-  [[nodiscard]] std::map<TopicPartition, GroupOffset> read_group_offsets(const std::string& group);
+  [[nodiscard]] std::pair<std::int64_t, std::int64_t> read_offsets(const TopicPartition& partition,
+                                                                   bool committed = true);
+  [[nodiscard]] std::map<TopicPartition, GroupOffset> read_group_offsets(const std::string& group,
+                                                                         bool stable);
   [[nodiscard]] std::vector<std::string> read_groups();
   [[nodiscard]] std::optional<std::set<TopicPartition>> read_owned_by(const std::string& group);
   [[nodiscard]] std::optional<TopicInfo> read(const std::string& name);
@@ -55,6 +65,7 @@ class Topics {
   const Connection& connection_;
   std::mutex mutex_;  ///< guards the client while it is made, and `kept_`
   std::unique_ptr<Client> client_;
+  std::unique_ptr<Client> uncommitted_;
   std::map<std::string, Kept> kept_;
 };
 

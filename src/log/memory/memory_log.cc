@@ -48,13 +48,12 @@ class MemoryConsumer final : public Consumer {
     position_of(partition) = offset;
   }
 
-  StartOffset start_offset(const TopicPartition& partition) override {
+  StartOffset start_offset(const TopicPartition& partition, std::optional<std::int64_t> known) override {
     const auto committed = topics_.group_offsets(options_.group);
-    const auto found = committed.find(partition);
+    if (const auto found = committed.find(partition); !known && found != committed.end())
+      known = found->second;
     const auto [first, end] = topics_.offsets(partition);
-    return starting_offset(partition, options_,
-                           found == committed.end() ? std::nullopt : std::optional(found->second), first,
-                           end);
+    return starting_offset(partition, options_, known, first, end);
   }
 
   std::int64_t end_offset(const TopicPartition& partition) override {

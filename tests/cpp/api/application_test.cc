@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-#include "log/temporary_directory.h"
+#include "temporary_directory.h"
 
 namespace tiderace {
 namespace {

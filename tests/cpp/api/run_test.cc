@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "log/embedded/embedded_log.h"
-#include "log/temporary_directory.h"
+#include "temporary_directory.h"
 
 namespace tiderace {
 namespace {

@@ -5,41 +5,26 @@
 #include <memory>
 
 #include "base/error.h"
-#include "log/log.h"
+#include "log/forwarding_log.h"
 #include "runtime/worker.h"
 
 namespace tiderace {
 
 /// A log that cuts what it reads into runs of at most `batch_rows`, and whose n-th commit fails.
-class TestLog final : public Log {
+class TestLog final : public ForwardingLog {
  public:
-  TestLog(std::shared_ptr<Log> log, std::size_t batch_rows) : log_(std::move(log)), batch_rows_(batch_rows) {}
+  TestLog(std::shared_ptr<Log> log, std::size_t batch_rows)
+      : ForwardingLog(std::move(log)), batch_rows_(batch_rows) {}
 
   /// The commit after this many more throws, with nothing of it visible; -1: none.
   int commits_until_failure = -1;
 
   std::unique_ptr<Consumer> consumer(const ConsumerOptions& options) override {
-    return std::make_unique<CuttingConsumer>(log_->consumer(options), batch_rows_);
+    return std::make_unique<CuttingConsumer>(forwarded().consumer(options), batch_rows_);
   }
   std::unique_ptr<Producer> producer(const ProducerOptions& options) override {
-    return std::make_unique<FailingProducer>(log_->producer(options), *this);
+    return std::make_unique<FailingProducer>(forwarded().producer(options), *this);
   }
-  std::shared_ptr<const Records> read(const TopicPartition& partition, std::int64_t offset,
-                                      std::size_t max_bytes) override {
-    return log_->read(partition, offset, max_bytes);
-  }
-  std::pair<std::int64_t, std::int64_t> offsets(const TopicPartition& partition) override {
-    return log_->offsets(partition);
-  }
-  bool create_topic(const std::string& name, const TopicConfig& config) override {
-    return log_->create_topic(name, config);
-  }
-  std::optional<TopicInfo> topic(const std::string& name) override { return log_->topic(name); }
-  std::vector<TopicInfo> topics() override { return log_->topics(); }
-  std::map<TopicPartition, std::int64_t> group_offsets(const std::string& group) override {
-    return log_->group_offsets(group);
-  }
-  std::vector<std::string> groups() override { return log_->groups(); }
 
  private:
   class CuttingConsumer final : public Consumer {
@@ -66,8 +51,8 @@ class TestLog final : public Log {
       });
       consumer_->start(partition, offset);
     }
-    StartOffset start_offset(const TopicPartition& partition) override {
-      return consumer_->start_offset(partition);
+    StartOffset start_offset(const TopicPartition& partition, std::optional<std::int64_t> known) override {
+      return consumer_->start_offset(partition, known);
     }
     std::int64_t end_offset(const TopicPartition& partition) override {
       return consumer_->end_offset(partition);
@@ -113,7 +98,6 @@ class TestLog final : public Log {
     TestLog& log_;
   };
 
-  std::shared_ptr<Log> log_;
   std::size_t batch_rows_;
 };
 

@@ -322,9 +322,31 @@ TEST_P(LogConformance, StartsAtTheCommittedOffsetOrWhereTheResetPoints) {
   log_->producer()->commit("g", std::vector<OffsetCommit>{{{"t", 0}, 2}});
   EXPECT_EQ(earliest->start_offset({"t", 0}).offset, 2);
   EXPECT_EQ(latest->start_offset({"t", 0}).offset, 2);
+  EXPECT_EQ(latest->start_offset({"t", 0}, 1).offset, 1);  // state knows better
+}
+
+TEST_P(LogConformance, AnOffsetThatIsGoneIsAnErrorWithAChoice) {
+  log_->create_topic("t", {});
+  write("t", {{"k", "a"}, {"k", "b"}, {"k", "c"}});
   log_->producer()->commit("g", std::vector<OffsetCommit>{{{"t", 0}, 99}});
-  EXPECT_EQ(earliest->start_offset({"t", 0}).offset, 0);
-  EXPECT_EQ(latest->start_offset({"t", 0}).offset, 3);
+  try {
+    static_cast<void>(log_->consumer({.group = "g"})->start_offset({"t", 0}));
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::broker);
+    const std::string text = error.what();
+    EXPECT_NE(
+        text.find("group g: topic t partition 0 no longer has offset 99, which comes next (it holds 0 to 3)"),
+        std::string::npos)
+        << text;
+    EXPECT_NE(text.find("Set on_lost_offset"), std::string::npos) << text;
+  }
+  const auto start = [this](OnLostOffset choice) {
+    return log_->consumer({.group = "g", .on_lost_offset = choice})->start_offset({"t", 0});
+  };
+  EXPECT_EQ(start(OnLostOffset::earliest).offset, 0);
+  EXPECT_EQ(start(OnLostOffset::latest).offset, 3);
+  EXPECT_TRUE(start(OnLostOffset::latest).committed);
 }
 
 TEST_P(LogConformance, AWaitingConsumerWakesForACommit) {

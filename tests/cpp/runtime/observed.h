@@ -32,9 +32,9 @@ class ObservedConsumer final : public Consumer {
     observe_("Consumer::start");
     consumer_->start(partition, offset);
   }
-  StartOffset start_offset(const TopicPartition& partition) override {
+  StartOffset start_offset(const TopicPartition& partition, std::optional<std::int64_t> known) override {
     observe_("Consumer::start_offset");
-    return consumer_->start_offset(partition);
+    return consumer_->start_offset(partition, known);
   }
   std::int64_t end_offset(const TopicPartition& partition) override {
     observe_("Consumer::end_offset");

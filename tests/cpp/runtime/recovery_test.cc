@@ -7,9 +7,9 @@
 #include <filesystem>
 
 #include "golden/test_log.h"
-#include "log/temporary_directory.h"
 #include "runtime/observed.h"
 #include "runtime/test_service.h"
+#include "temporary_directory.h"
 
 namespace tiderace {
 namespace {

@@ -6,6 +6,7 @@
 
 #include <thread>
 
+#include "log/forwarding_log.h"
 #include "runtime/observed.h"
 #include "runtime/test_service.h"
 
@@ -66,34 +67,12 @@ class WithoutOffsets final : public Producer {
   std::unique_ptr<Producer> producer_;
 };
 
-class LogWithoutOffsets final : public Log {
+class LogWithoutOffsets final : public ForwardingLog {
  public:
-  explicit LogWithoutOffsets(std::shared_ptr<Log> log) : log_(std::move(log)) {}
-  std::unique_ptr<Consumer> consumer(const ConsumerOptions& options) override {
-    return log_->consumer(options);
-  }
+  using ForwardingLog::ForwardingLog;
   std::unique_ptr<Producer> producer(const ProducerOptions& options) override {
-    return std::make_unique<WithoutOffsets>(log_->producer(options));
+    return std::make_unique<WithoutOffsets>(forwarded().producer(options));
   }
-  std::shared_ptr<const Records> read(const TopicPartition& partition, std::int64_t offset,
-                                      std::size_t max_bytes) override {
-    return log_->read(partition, offset, max_bytes);
-  }
-  std::pair<std::int64_t, std::int64_t> offsets(const TopicPartition& partition) override {
-    return log_->offsets(partition);
-  }
-  bool create_topic(const std::string& name, const TopicConfig& config) override {
-    return log_->create_topic(name, config);
-  }
-  std::optional<TopicInfo> topic(const std::string& name) override { return log_->topic(name); }
-  std::vector<TopicInfo> topics() override { return log_->topics(); }
-  std::map<TopicPartition, std::int64_t> group_offsets(const std::string& group) override {
-    return log_->group_offsets(group);
-  }
-  std::vector<std::string> groups() override { return log_->groups(); }
-
- private:
-  std::shared_ptr<Log> log_;
 };
 
 TEST(UntilEnd, ProcessesWhatIsThereAndGoesOnFromThereNextTime) {
@@ -233,6 +212,9 @@ TEST(UntilEnd, ComesThoughTheTopicHasForgottenRowsBehindTheState) {
   service.produce_all(rows(3, 20));  // only the last block is kept
   const auto [first, end] = service.context.log->offsets({"in", 0});
   EXPECT_EQ(first, end - 1);
+  const std::string text = service.run_to_error(ErrorKind::broker);
+  EXPECT_NE(text.find("topic in partition 0 no longer has offset 2"), std::string::npos) << text;
+  service.context.options.on_lost_offset = OnLostOffset::earliest;
   EXPECT_EQ(service.run().rows_in, 1u);
   EXPECT_EQ(service.committed("in"), end);
 }

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <stdexcept>
 #include <string>
 
 namespace tiderace {
@@ -9,9 +10,9 @@ namespace tiderace {
 /// A new directory, removed with all that is in it when the object goes.
 class TemporaryDirectory {
  public:
-  TemporaryDirectory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "tiderace-XXXXXX").string();
-    path_ = mkdtemp(pattern.data());
+  explicit TemporaryDirectory(const std::filesystem::path& parent = std::filesystem::temp_directory_path())
+      : path_((parent / "tiderace-XXXXXX").string()) {
+    if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("mkdtemp " + path_);
   }
   TemporaryDirectory(const TemporaryDirectory&) = delete;
   TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
