@@ -130,8 +130,9 @@ class Application:
         Kafka only: a name that this process keeps over restarts (static membership), so that a quick restart
         moves no partition. Another one for each process. Default: none.
     on_lost_offset : str
-        Where the rows that come next are gone from the input, since it keeps them for a time only: `"stop"` with
-        an error, or go on with the `"earliest"` row that is there or with the `"latest"`, what comes from now on.
+        Where the rows that come next are gone from the input, since it keeps them for a time only:
+        `"stop"` with an error, or go on with the `"earliest"` row that is there or with the `"latest"`,
+        what comes from now on.
     max_memory : int
         Kafka only: about how many bytes of records wait in memory, fetched or to be written.
 
