@@ -37,17 +37,25 @@ std::string quoted(std::string_view text) {
   return out + '"';
 }
 
+char* write_double(char* out, double value) noexcept {
+  char* const end = std::to_chars(out, out + max_double_bytes, value).ptr;
+  for (const char* p = out; p != end; ++p) {
+    if (*p == '.' || *p == 'e') return end;
+  }
+  // Written out, a double beyond 2^53 may have more digits than it needs to be told from its neighbours.
+  constexpr std::ptrdiff_t most_digits = 17;
+  if (end - out > most_digits + (value < 0 ? 1 : 0))
+    return std::to_chars(out, out + max_double_bytes, value, std::chars_format::scientific).ptr;
+  end[0] = '.';
+  end[1] = '0';
+  return end + 2;
+}
+
 std::string float_text(double value) {
   if (std::isinf(value)) return value < 0 ? "-inf" : "inf";
-  std::array<char, 32> buffer;
-  char* end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr;
-  std::string text(buffer.data(), end);
-  if (text.find_first_of(".en") != std::string::npos) return text;
-  // Written out, a double beyond 2^53 may have more digits than it needs to be told from its neighbours.
-  constexpr std::size_t most_digits = 17;
-  if (text.size() - (value < 0 ? 1 : 0) <= most_digits) return text + ".0";
-  end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::scientific).ptr;
-  return {buffer.data(), end};
+  if (std::isnan(value)) return "nan";
+  std::array<char, max_double_bytes> buffer;
+  return {buffer.data(), write_double(buffer.data(), value)};
 }
 
 std::string describe(const Column& column, std::size_t i) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -12,7 +13,11 @@ namespace tiderace {
 
 /// `text` as a string literal that is both Python and JSON.
 [[nodiscard]] std::string quoted(std::string_view text);
-/// The shortest text that reads back as `value`, always recognisable as a float: `2.0`, `1e+300`, `inf`.
+constexpr std::size_t max_double_bytes = 32;
+/// Writes the shortest text that reads back as `value`, always recognisable as a float (`2.0`, `1e+300`), to
+/// `out`, which has room for `max_double_bytes`; returns its end. `value` is finite.
+[[nodiscard]] char* write_double(char* out, double value) noexcept;
+/// The same as a string; `inf`, `-inf` and `nan` for what is not finite.
 [[nodiscard]] std::string float_text(double value);
 
 /// What row `i` of `column` is, for error messages: `the string "high"`, `the number 2.5`, `true`, `null`, or

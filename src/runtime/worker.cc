@@ -47,10 +47,6 @@ Worker::Worker(const RuntimeContext& context, std::vector<std::unique_ptr<Stage>
                const RunLimits& limits, RunState& state, int index)
     : context_(context), stages_(stages), limits_(limits), state_(state), index_(index) {}
 
-Worker::~Worker() {
-  tasks_.clear();
-}
-
 void Worker::open() {
   ConsumerOptions options;
   options.group = context_.options.consumer_group;
@@ -262,6 +258,7 @@ void Worker::go_back(const Error& reason) {
     assigned.claimed = false;
     assigned.committed_offset = -1;
   }
+  // Whatever took the commit away may not be over; nothing can be done meanwhile.
   std::this_thread::sleep_for(first_pause * (1 << std::min(failures_++, doublings)));
   producer_.reset();
   producer_ = new_producer();

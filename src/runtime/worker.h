@@ -43,7 +43,6 @@ class Worker {
  public:
   Worker(const RuntimeContext& context, std::vector<std::unique_ptr<Stage>>& stages, const RunLimits& limits,
          RunState& state, int index);
-  ~Worker();
 
   /// Works until stopped or a limit is reached; ends with a checkpoint. Throws Error: bad_row after
   /// everything before the row is committed; others with nothing committed since the last checkpoint.

@@ -13,20 +13,6 @@ char* write_int64(char* out, std::int64_t value) noexcept {
   return std::to_chars(out, out + max_number_bytes, value).ptr;
 }
 
-char* write_double(char* out, double value) noexcept {
-  char* const end = std::to_chars(out, out + max_number_bytes, value).ptr;
-  for (const char* p = out; p != end; ++p) {
-    if (*p == '.' || *p == 'e') return end;
-  }
-  // Written out, a double beyond 2^53 may have more digits than it needs to be told from its neighbours.
-  constexpr std::ptrdiff_t most_digits = 17;
-  if (end - out > most_digits + (value < 0 ? 1 : 0))
-    return std::to_chars(out, out + max_number_bytes, value, std::chars_format::scientific).ptr;
-  end[0] = '.';
-  end[1] = '0';
-  return end + 2;
-}
-
 namespace {
 
 constexpr bool needs_escape(char c) noexcept {
@@ -105,7 +91,7 @@ void append_json_string(std::string& out, std::string_view text) {
 
 void append_json_double(std::string& out, double value) {
   char buffer[json::max_number_bytes];
-  out.append(buffer, json::write_double(buffer, value));
+  out.append(buffer, write_double(buffer, value));
 }
 
 void append_json_value(std::string& out, const Column& column, std::size_t i, NotFinite not_finite) {

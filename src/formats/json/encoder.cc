@@ -231,7 +231,7 @@ void JsonEncoder::append_numbers(const Batch& batch, std::size_t i, bool empty, 
     empty = false;
     const Kind kind = column.kind(i);
     if (kind == Kind::float64 && std::isfinite(column.float64(i))) {
-      p = json::write_double(p, column.float64(i));
+      p = write_double(p, column.float64(i));
     } else if (kind == Kind::int64) {
       p = json::write_int64(p, column.int64(i));
     } else {

@@ -38,8 +38,6 @@ using Failure = Owned<rd_kafka_error_t, rd_kafka_error_destroy>;
 class PartitionList {
  public:
   PartitionList() : list_(rd_kafka_topic_partition_list_new(4)) {}
-  explicit PartitionList(const rd_kafka_topic_partition_list_t* list)
-      : list_(rd_kafka_topic_partition_list_copy(list)) {}
 
   rd_kafka_topic_partition_t& add(const TopicPartition& partition, std::int64_t offset);
   [[nodiscard]] rd_kafka_topic_partition_list_t* get() const noexcept { return list_.get(); }

@@ -34,15 +34,15 @@ Event ask(rd_kafka_t* client, rd_kafka_admin_op_t operation, std::string_view do
 
 /// What `request` returns; where waiting may help, asked again for some seconds.
 template <class Request>
-auto patiently(Clock& clock, const Request& request) {
-  const std::int64_t deadline = clock.steady_ns() + patience_ns;
+auto patiently(Clock& clock, const Request& request, std::int64_t most_ns = patience_ns) {
+  const std::int64_t deadline = clock.steady_ns() + most_ns;
   for (;;) {
     try {
       return request();
     } catch (const BrokerAway&) {
       if (clock.steady_ns() > deadline) throw;
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
 }
 
@@ -125,11 +125,9 @@ bool Topics::create(const std::string& name, const TopicConfig& config) {
     throw error_of(code, why == nullptr ? rd_kafka_err2str(code) : why, doing);
   }
   // The brokers hear of it one after the other.
-  const std::int64_t deadline = connection_.clock->steady_ns() + patience_ns;
-  while (!is_there(name, config.num_partitions)) {
-    if (connection_.clock->steady_ns() > deadline) check(RD_KAFKA_RESP_ERR__TIMED_OUT, doing);
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
+  patiently(*connection_.clock, [&] {
+    if (!is_there(name, config.num_partitions)) check(RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, doing);
+  });
   return true;
 }
 
@@ -260,13 +258,11 @@ std::map<TopicPartition, Topics::GroupOffset> Topics::group_offsets(const std::s
 
 std::map<TopicPartition, Topics::GroupOffset> Topics::claims_of(const std::string& group) {
   constexpr std::int64_t decided_within_ns = 1'000'000'000;
-  const std::int64_t deadline = connection_.clock->steady_ns() + decided_within_ns;
-  while (connection_.clock->steady_ns() < deadline) {
-    try {
-      return read_group_offsets(group, true);
-    } catch (const BrokerAway&) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
+  try {
+    return patiently(
+        *connection_.clock, [&] { return read_group_offsets(group, true); }, decided_within_ns);
+  } catch (const BrokerAway&) {
+    // It is left undecided: its owner is what is asked for.
   }
   return group_offsets(group);
 }
