@@ -26,7 +26,7 @@ NOT_UP = 3
 
 
 def up(options: argparse.Namespace) -> int:
-    port = options.port or recorded(options.folder).get("port", PORT)
+    port = recorded(options.folder).get("port", PORT) if options.port is None else options.port
     cluster = Cluster(options.folder, options.brokers, port)
     if not cluster.jars.fetched:
         print(f"fetching Apache Kafka {VERSION} with Maven", flush=True)
@@ -84,7 +84,9 @@ def main() -> int:
         "--brokers", type=int, choices=SIZES, help="of a new cluster (default: 1); three keep three copies"
     )
     starting.add_argument(
-        "--port", type=int, help=f"of the first broker (default: the last used, {PORT} at first)"
+        "--port",
+        type=int,
+        help=f"of the first broker (default: the last used, {PORT} at first; 0: free ones)",
     )
     stopping = commands.add_parser("down", help="stops them; their data stay")
     stopping.set_defaults(run=down)

@@ -101,8 +101,8 @@ class Consumer {
                                    std::optional<std::int64_t> known = std::nullopt) = 0;
   /// One past the last committed record.
   virtual std::int64_t end_offset(const TopicPartition& partition) = 0;
-  /// Whether every partition of the subscribed topics has an owner in the group: none is on its way from one
-  /// member to another.
+  /// Whether no partition of the subscribed topics can come to this member any more with rows that were
+  /// there: each is this member's, or committed to its end by another, or of another that is alive.
   virtual bool settled() { return true; }
 };
 

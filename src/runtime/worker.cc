@@ -297,7 +297,10 @@ void Worker::reach(const TopicPartition& partition, std::int64_t offset) {
   Task& task = *found->second.task;
   // Not past rows that a limit has left out.
   const bool all_read = !limits_.count || state_.rows_left.load() > 0;
-  if (all_read) task.set_position(std::max(task.position(), offset));
+  if (!all_read || offset <= task.position()) return;
+  task.set_position(offset);
+  dirty_ =
+      true;  // the group's offset is to say so too: others wait for it, and it is what lag is counted from
 }
 
 void Worker::hand_over() {

@@ -112,6 +112,14 @@ Client::~Client() {
   if (client_ != nullptr) rd_kafka_destroy(client_);
 }
 
+std::string Client::setting(const char* name) const {
+  char value[512];
+  std::size_t size = sizeof value;
+  const bool known = rd_kafka_conf_get(rd_kafka_conf(client_), name, value, &size) == RD_KAFKA_CONF_OK;
+  TIDERACE_CHECK(known);
+  return value;
+}
+
 void BrokerWatch::waiting(rd_kafka_t* client, std::string_view for_what) {
   const std::int64_t now = clock_.steady_ns();
   const std::chrono::nanoseconds waited(since_ns_ == 0 ? 0 : now - since_ns_);

@@ -85,6 +85,8 @@ class Client {
   Client& operator=(const Client&) = delete;
 
   [[nodiscard]] rd_kafka_t* get() const noexcept { return client_; }
+  /// The value that holds, the user's or a default.
+  [[nodiscard]] std::string setting(const char* name) const;
 
  private:
   rd_kafka_t* client_ = nullptr;

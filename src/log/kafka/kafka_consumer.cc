@@ -51,7 +51,8 @@ Config with_rebalance(Config config, KafkaConsumer* self,
 }  // namespace
 
 KafkaConsumer::KafkaConsumer(const Connection& connection, Topics& topics, const ConsumerOptions& options)
-    : topics_(topics),
+    : clock_(*connection.clock),
+      topics_(topics),
       options_((check_consumer_options(options), options)),
       idle_(connection.address, *connection.clock),
       watch_(connection.address, *connection.clock, Patience{.stop = options.stop}),
@@ -59,6 +60,7 @@ KafkaConsumer::KafkaConsumer(const Connection& connection, Topics& topics, const
       batch_(batch_messages) {
   rd_kafka_poll_set_consumer(client_.get());
   queue_.reset(rd_kafka_queue_get_consumer(client_.get()));
+  session_ns_ = std::stoll(client_.setting("session.timeout.ms")) * 1'000'000;
 }
 
 KafkaConsumer::~KafkaConsumer() {
@@ -79,6 +81,7 @@ void KafkaConsumer::rebalance(rd_kafka_t* client, rd_kafka_resp_err_t code,
                               rd_kafka_topic_partition_list_t* partitions, void* opaque) {
   auto& self = *static_cast<KafkaConsumer*>(opaque);
   self.told_.rebalanced = true;
+  self.rebalanced_ns_ = self.clock_.steady_ns();
   if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
     for (int i = 0; i < partitions->cnt; ++i) {
       const TopicPartition partition = partition_of(partitions->elems[i]);
@@ -266,20 +269,37 @@ StartOffset KafkaConsumer::start_offset(const TopicPartition& partition, std::op
 }
 
 bool KafkaConsumer::settled() {
-  std::optional<std::set<TopicPartition>> owned;
   try {
-    owned = topics_.owned_by(options_.group);
+    const auto owned = topics_.owned_by(options_.group);
+    if (!owned) return false;
+    std::vector<TopicPartition> others;
+    for (const std::string& name : subscribed_) {
+      const auto info = topics_.find(name);
+      for (std::int32_t p = 0; info && p < info->config.num_partitions; ++p) {
+        if (!owned->contains({name, p})) return false;
+        if (!positions_.contains({name, p})) others.push_back({name, p});
+      }
+    }
+    // A dead member stays an owner until its session is over, and then its partitions come here; one that
+    // owns them for longer is alive.
+    return clock_.steady_ns() - rebalanced_ns_ > session_ns_ || have_processed(others);
   } catch (const BrokerAway&) {
     return false;
   }
-  if (!owned) return false;
-  for (const std::string& name : subscribed_) {
-    const auto info = topics_.find(name);
-    for (std::int32_t p = 0; info && p < info->config.num_partitions; ++p) {
-      if (!owned->contains({name, p})) return false;
+}
+
+bool KafkaConsumer::have_processed(const std::vector<TopicPartition>& partitions) {
+  if (partitions.empty()) return true;
+  const auto committed = topics_.group_offsets(options_.group);
+  return std::all_of(partitions.begin(), partitions.end(), [&](const TopicPartition& partition) {
+    auto end = ends_of_others_.find(partition);
+    if (end == ends_of_others_.end()) {
+      const auto [first, last] = topics_.offsets(partition);
+      end = ends_of_others_.emplace(partition, first == last ? 0 : last).first;
     }
-  }
-  return true;
+    const auto found = committed.find(partition);
+    return (found == committed.end() ? 0 : found->second.offset) >= end->second;
+  });
 }
 
 std::int64_t KafkaConsumer::end_offset(const TopicPartition& partition) {

@@ -49,8 +49,11 @@ class KafkaConsumer final : public Consumer {
   void take_error(const rd_kafka_message_t& message, PollResult& result);
   [[nodiscard]] Position& position_of(const TopicPartition& partition);
   [[nodiscard]] std::optional<std::int64_t> committed_offset(const TopicPartition& partition);
+  /// Whether the group has committed these partitions up to where they ended when this was first asked.
+  [[nodiscard]] bool have_processed(const std::vector<TopicPartition>& partitions);
   [[nodiscard]] std::pair<std::int64_t, std::int64_t> watermarks(const TopicPartition& partition);
 
+  Clock& clock_;
   Topics& topics_;
   const ConsumerOptions options_;
   BrokerWatch idle_;   ///< of `poll`, where nothing comes
@@ -63,6 +66,9 @@ class KafkaConsumer final : public Consumer {
   std::vector<rd_kafka_message_t*> batch_;  ///< room for what is taken from the queue at once
   PollResult told_;                         ///< what the callback has seen, for the poll that it happened in
   std::optional<PartitionList> revoked_;    ///< told, to be given up
+  std::int64_t session_ns_ = 0;             ///< after which the group lets go of a member that is silent
+  std::int64_t rebalanced_ns_ = 0;          ///< when the group last said who owns what
+  std::map<TopicPartition, std::int64_t> ends_of_others_;
 };
 
 }  // namespace tiderace::kafka

@@ -1,0 +1,243 @@
+// The log over Kafka itself: what its callers rely on, asked of a real broker.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "kafka/broker.h"
+#include "log/log.h"
+#include "tiderace/error.h"
+
+namespace tiderace {
+namespace {
+
+using KafkaLogTest = KafkaTest;
+using KafkaGroupTest = KafkaTest;
+
+TEST_F(KafkaLogTest, RecordsComeBackWhole) {
+  ASSERT_TRUE(log_->create_topic(topic("t"), {}));
+  EXPECT_FALSE(log_->create_topic(topic("t"), {.num_partitions = 9}));
+  const std::string binary("\0\xff", 2);
+  std::string headers;
+  pack_headers({{"h", "1"}, {"none", std::nullopt}}, headers);
+  const ProducerRecord records[] = {
+      {.key = binary, .value = "{}", .headers = headers, .timestamp_ms = 5},
+      {.key = std::nullopt, .value = "", .headers = {}, .timestamp_ms = 1'700'000'000'000},
+      {.key = "", .value = std::nullopt, .headers = {}, .timestamp_ms = 0},
+  };
+  const auto producer = log_->producer();
+  producer->send(topic("t"), records);
+  const auto ends = producer->commit("", {});
+  EXPECT_EQ(ends, (std::map<TopicPartition, std::int64_t>{{{topic("t"), 0}, 3}}));
+  const auto read = log_->read({topic("t"), 0}, 0, 1000);
+  ASSERT_EQ(read->rows.size(), 3u);
+  EXPECT_TRUE(read->padded);
+  EXPECT_EQ(read->next_offset, 3);
+  EXPECT_EQ(read->rows[0].key_view(), binary);
+  EXPECT_EQ(read->rows[0].headers_view(), headers);
+  EXPECT_EQ(read->rows[0].timestamp_ms, 5);
+  EXPECT_EQ(read->rows[1].key, nullptr);
+  EXPECT_NE(read->rows[1].value, nullptr);
+  EXPECT_EQ(read->rows[1].timestamp_ms, 1'700'000'000'000);
+  EXPECT_NE(read->rows[2].key, nullptr);
+  EXPECT_EQ(read->rows[2].value, nullptr);
+  EXPECT_EQ(read->rows[2].offset, 2);
+}
+
+TEST_F(KafkaLogTest, SettingsOfTopicsAreKafkas) {
+  log_->create_topic(topic("t"),
+                     {.num_partitions = 3, .compacted = true, .retention_ms = 5, .max_message_bytes = 100});
+  const auto info = log_->topic(topic("t"));
+  ASSERT_TRUE(info);
+  EXPECT_EQ(info->config.num_partitions, 3);
+  EXPECT_TRUE(info->config.compacted);
+  EXPECT_EQ(info->config.retention_ms, 5);
+  EXPECT_EQ(info->config.max_message_bytes, 100);
+  EXPECT_EQ(log_->topic(topic("none")), std::nullopt);
+  EXPECT_THROW(log_->create_topic("a b", {}), Error);
+}
+
+TEST_F(KafkaLogTest, KeysChooseThePartitionAndRunsWithoutKeysGoRound) {
+  log_->create_topic(topic("t"), {.num_partitions = 4});
+  const auto producer = log_->producer();
+  for (int i = 0; i < 40; ++i) {
+    const std::string key = "rider-" + std::to_string(i);
+    const ProducerRecord record[] = {{.key = key, .value = "v", .headers = {}, .timestamp_ms = 1}};
+    producer->send(topic("t"), record);
+    const ProducerRecord keyless[] = {{.key = std::nullopt, .value = "-", .headers = {}, .timestamp_ms = 1}};
+    producer->send(topic("t"), keyless);
+  }
+  producer->commit("", {});
+  for (std::int32_t p = 0; p < 4; ++p) {
+    const auto read = log_->read({topic("t"), p}, 0, 1 << 20);
+    int keyless = 0;
+    for (const Record& row : read->rows) {
+      if (row.key == nullptr)
+        ++keyless;
+      else
+        EXPECT_EQ(partition_of(row.key_view(), 4), p);
+    }
+    EXPECT_EQ(keyless, 10);
+  }
+}
+
+TEST_F(KafkaLogTest, AReaderGoesPastTheMarksOfTransactions) {
+  log_->create_topic(topic("in"), {});
+  log_->create_topic(topic("out"), {});
+  Member member(*log_, group(), {topic("in")});
+  eventually([&] {
+    member.poll();
+    return !member.owned.empty();
+  });
+  member.producer->claim(member.owned);
+  for (const std::string value : {"a", "b"}) {
+    const ProducerRecord record[] = {{.key = "k", .value = value, .headers = {}, .timestamp_ms = 1}};
+    member.producer->send(topic("out"), record);
+    member.producer->commit(group(), std::vector<OffsetCommit>{{{topic("in"), 0}, 0}});
+  }
+  const auto [first, end] = log_->decided_offsets({topic("out"), 0});
+  EXPECT_EQ(std::pair(first, end), std::pair(std::int64_t{0}, std::int64_t{4}));
+  EXPECT_EQ(values({topic("out"), 0}), "a b");
+  EXPECT_EQ(log_->read({topic("out"), 0}, 3, 100)->next_offset, 4);
+}
+
+TEST_F(KafkaGroupTest, StartsAtTheCommittedOffsetOrWhereTheResetPoints) {
+  log_->create_topic(topic("in"), {});
+  write(topic("in"), 0, {"a", "b", "c"});
+  const TopicPartition partition{topic("in"), 0};
+  {
+    Member member(*log_, group(), {topic("in")}, false);
+    eventually([&] {
+      member.poll();
+      return !member.owned.empty();
+    });
+    const StartOffset start = member.consumer->start_offset(partition);
+    EXPECT_EQ(start.offset, 0);
+    EXPECT_FALSE(start.committed);
+    member.producer->commit(group(), std::vector<OffsetCommit>{{partition, 1}});
+  }
+  Member member(*log_, group(), {topic("in")}, false);
+  eventually([&] {
+    member.poll();
+    return !member.owned.empty();
+  });
+  EXPECT_EQ(member.consumer->start_offset(partition).offset, 1);
+  EXPECT_EQ(member.consumer->start_offset(partition, 2).offset, 2);  // what state knows
+  member.consumer->start(partition, 1);
+  eventually([&] {
+    member.poll();
+    return member.read.size() == 4;
+  });
+  EXPECT_EQ(member.read, "b c ");
+  member.consumer->start(partition, 0);  // back
+  eventually([&] {
+    member.poll();
+    return member.read.size() == 10;
+  });
+  EXPECT_EQ(member.read, "b c a b c ");
+}
+
+TEST_F(KafkaGroupTest, PartitionsThatDoNotMoveAreNotTakenAway) {
+  log_->create_topic(topic("in"), {.num_partitions = 4});
+  Member first(*log_, group(), {topic("in")});
+  eventually([&] {
+    first.poll();
+    return first.owned.size() == 4;
+  });
+  Member second(*log_, group(), {topic("in")});
+  eventually([&] {
+    first.poll();
+    second.poll();
+    return second.owned.size() == 2 && first.owned.size() == 2;
+  });
+  std::sort(first.taken_away.begin(), first.taken_away.end());
+  std::sort(second.owned.begin(), second.owned.end());
+  EXPECT_EQ(first.taken_away, second.owned);
+}
+
+TEST_F(KafkaGroupTest, AGroupIsSettledOnceNothingCanComeToThisMember) {
+  log_->create_topic(topic("in"), {.num_partitions = 2});
+  write(topic("in"), 0, {"a"});
+  write(topic("in"), 1, {"b"});
+  Member first(*log_, group(), {topic("in")});
+  Member second(*log_, group(), {topic("in")});
+  EXPECT_FALSE(first.consumer->settled());
+  eventually([&] {
+    first.poll();
+    second.poll();
+    return second.owned.size() == 1 && first.owned.size() == 1;
+  });
+  second.producer->claim(second.owned);
+  EXPECT_FALSE(first.consumer->settled());
+  second.producer->commit(group(), std::vector<OffsetCommit>{{second.owned[0], 1}});
+  eventually([&] { return first.consumer->settled(); });
+  // One that holds its partition for longer than a session is alive, and goes on by itself.
+  EXPECT_FALSE(second.consumer->settled());
+  clock_.move(std::chrono::hours(1));
+  EXPECT_TRUE(second.consumer->settled());
+}
+
+TEST_F(KafkaGroupTest, WhoeverTakesAPartitionOverEndsWhatItsOwnerHasLeftOpen) {
+  log_->create_topic(topic("in"), {});
+  log_->create_topic(topic("out"), {});
+  const TopicPartition in{topic("in"), 0};
+  const TopicPartition out{topic("out"), 0};
+  Member first(*log_, group(), {topic("in")});
+  eventually([&] {
+    first.poll();
+    return !first.owned.empty();
+  });
+  first.producer->claim(first.owned);
+  const ProducerRecord record[] = {{.key = "k", .value = "never", .headers = {}, .timestamp_ms = 1}};
+  first.producer->send(topic("out"), record);
+  eventually([&] {
+    first.producer->flush();
+    return log_->offsets(out).second == 0;
+  });
+  first.consumer = nullptr;  // the group lets go of it; its transaction stays open
+
+  Member second(*log_, group(), {topic("in")});
+  eventually([&] {
+    second.poll();
+    return !second.owned.empty();
+  });
+  second.producer->claim(second.owned);
+  const ProducerRecord other[] = {{.key = "k", .value = "once", .headers = {}, .timestamp_ms = 1}};
+  second.producer->send(topic("out"), other);
+  second.producer->commit(group(), std::vector<OffsetCommit>{{in, 1}});
+  static_cast<void>(log_->decided_offsets(out));
+  EXPECT_EQ(values(out), "once");
+  // The zombie wakes.
+  EXPECT_THROW(
+      {
+        first.producer->send(topic("out"), record);
+        first.producer->commit(group(), {});
+      },
+      CommitLost);
+  EXPECT_EQ(log_->group_offsets(group()).at(in), 1);
+  EXPECT_EQ(values(out), "once");
+}
+
+TEST_F(KafkaGroupTest, WhatIsAbortedIsNeverSeenAndTheProducerGoesOn) {
+  log_->create_topic(topic("in"), {});
+  log_->create_topic(topic("out"), {});
+  Member member(*log_, group(), {topic("in")});
+  eventually([&] {
+    member.poll();
+    return !member.owned.empty();
+  });
+  member.producer->claim(member.owned);
+  const auto send = [&](const std::string& value) {
+    const ProducerRecord record[] = {{.key = "k", .value = value, .headers = {}, .timestamp_ms = 1}};
+    member.producer->send(topic("out"), record);
+  };
+  send("never");
+  member.producer->abort();
+  send("once");
+  member.producer->commit(group(), std::vector<OffsetCommit>{{{topic("in"), 0}, 1}});
+  static_cast<void>(log_->decided_offsets({topic("out"), 0}));
+  EXPECT_EQ(values({topic("out"), 0}), "once");
+}
+
+}  // namespace
+}  // namespace tiderace
