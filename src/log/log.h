@@ -96,7 +96,7 @@ class Consumer {
   virtual void start(const TopicPartition& partition, std::int64_t offset) = 0;
   /// Where to begin: at `known`, which state has; else at the offset that the group committed; else where
   /// `auto_offset_reset` points. Where the log no longer has that offset, what `on_lost_offset` says: `stop`
-  /// throws Error{broker}.
+  /// throws Error{broker}. Any thread, as is `end_offset`.
   virtual StartOffset start_offset(const TopicPartition& partition,
                                    std::optional<std::int64_t> known = std::nullopt) = 0;
   /// One past the last committed record.
@@ -138,6 +138,7 @@ struct ProducerOptions {
   class Consumer* member =
       nullptr;                ///< whose offsets `commit` writes; it outlives the producer. Null: no group's
   bool exactly_once = false;  ///< everything that is sent becomes visible with `commit` alone
+  bool stateful = false;      ///< `send_state` will be called
   /// Once it is set, brokers that are away are waited for for some seconds only. Null: for 10 s without a
   /// member, without end with one.
   const std::atomic<bool>* stop = nullptr;
@@ -162,12 +163,12 @@ class Producer {
                           std::int32_t partition) {
     send(topic, records, partition);
   }
-  /// For partitions that the group has just given to the producer's member, before anything of them is read:
-  /// ends what a dead owner has left open. Returns the offsets that the group has of them now, where the
-  /// claim is a commit itself.
-  virtual std::map<TopicPartition, std::int64_t> claim(const std::vector<TopicPartition>& /*partitions*/) {
-    return {};
-  }
+  /// Who it is for `Log::take_over`; empty where nothing has to be claimed. Any thread.
+  [[nodiscard]] virtual std::string identity() const { return {}; }
+  /// Before anything of partitions that were taken over is read, and with nothing sent since the last commit:
+  /// makes it known that they are this member's, at the group's `offsets`. False if the group is about to
+  /// share them out anew: ask again, if they are still this member's then.
+  virtual bool claim(std::span<const OffsetCommit> /*offsets*/) { return true; }
   /// Makes what was sent visible soon, without offsets and without waiting longer than it takes to write it.
   virtual void flush() = 0;
   /// Makes what was sent visible together with the offsets of `group`, atomically. Returns the end offset
@@ -195,6 +196,12 @@ class Log {
   /// returns before each partition has heard of it.
   virtual std::pair<std::int64_t, std::int64_t> decided_offsets(const TopicPartition& partition) {
     return offsets(partition);
+  }
+  /// For a partition that the group has just given to the member whose producer is `identity`: ends what a
+  /// dead owner has left open. Returns once nobody else can commit for it; false if `cancelled` came before.
+  virtual bool take_over(const std::string& /*group*/, const TopicPartition& /*partition*/,
+                         const std::string& /*identity*/, const std::atomic<bool>& /*cancelled*/) {
+    return true;
   }
   /// Creates `name`; false if it exists already (its settings stay as they are).
   virtual bool create_topic(const std::string& name, const TopicConfig& config) = 0;

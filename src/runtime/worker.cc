@@ -38,14 +38,15 @@ std::shared_ptr<const Records> cut(const std::shared_ptr<const Records>& records
   return part;
 }
 
-Worker::Restoring::~Restoring() {
-  *cancelled = true;
-  if (store.valid()) store.wait();
-}
-
 Worker::Worker(const RuntimeContext& context, std::vector<std::unique_ptr<Stage>>& stages,
                const RunLimits& limits, RunState& state, int index)
     : context_(context), stages_(stages), limits_(limits), state_(state), index_(index) {}
+
+Worker::~Worker() {
+  for (auto& [partition, assigned] : tasks_) {
+    if (assigned.preparation) assigned.preparation->cancel();  // all at once, before each is waited for
+  }
+}
 
 void Worker::open() {
   ConsumerOptions options;
@@ -95,8 +96,8 @@ bool Worker::turn() {
   // Before anything is started: what came was read from where the tasks stood.
   for (const auto& records : result.records) process(records);
   for (const auto& [partition, offset] : result.reached) reach(partition, offset);
-  claim();
-  restore_and_start();
+  prepare();
+  start_prepared();
   if (!context_.exactly_once()) hand_over();
   const bool due =
       context_.clock->steady_ns() >= next_checkpoint_ns_ || uncommitted_bytes_ >= max_uncommitted_bytes;
@@ -107,7 +108,7 @@ bool Worker::turn() {
 void Worker::change_members(const PollResult& result) {
   const bool lost = !result.lost.empty() && dirty_;
   std::exception_ptr failure;
-  for (const TopicPartition& partition : result.lost) tasks_.erase(partition);
+  for (const TopicPartition& partition : result.lost) forget(partition);
   if (!result.revoked.empty() && !lost) {
     try {
       checkpoint(result.revoked);
@@ -115,7 +116,7 @@ void Worker::change_members(const PollResult& result) {
       failure = std::current_exception();  // they are gone all the same
     }
   }
-  for (const TopicPartition& partition : result.revoked) tasks_.erase(partition);
+  for (const TopicPartition& partition : result.revoked) forget(partition);
   for (const TopicPartition& partition : result.assigned) tasks_[partition] = {};
   if (failure) std::rethrow_exception(failure);
   if (!result.lost.empty()) {
@@ -144,86 +145,77 @@ Stage& Worker::stage_of(const std::string& topic) const {
   throw_error(ErrorKind::broker, "was assigned a partition of {}, to which nobody subscribed", topic);
 }
 
-void Worker::make_task(Assigned& assigned, const TopicPartition& partition, std::unique_ptr<StateStore> store,
-                       std::optional<std::int64_t> from) {
-  Stage& stage = stage_of(partition.topic);
-  // State knows the input position that it belongs to; under at-least-once it may be ahead of the group's
-  // offset.
-  const std::int64_t stored = store->position().input_offset;
-  if (!from) {
-    const bool known = stage.stateful() && stored >= 0;
-    const StartOffset start =
-        consumer_->start_offset(partition, known ? std::optional(stored) : std::nullopt);
-    from = start.offset;
-    assigned.is_new = !start.committed;
+void Worker::forget(const TopicPartition& partition) {
+  const auto found = tasks_.find(partition);
+  if (found == tasks_.end()) return;
+  if (auto preparation = std::move(found->second.preparation)) {
+    preparation->cancel();
+    ending_.emplace(partition, std::move(preparation));
   }
-  assigned.initial.clear();
-  if (stage.stateful()) {
-    add_identity(context_, stage, *store, assigned.initial);
-    compare_step_names(stage, *store, assigned.initial);
-  }
-  Task::Resources resources;
-  resources.store = std::move(store);
-  resources.producer = producer_.get();
-  resources.counters = &counters_;
-  assigned.task = std::make_unique<Task>(context_, stage, partition, std::move(resources));
-  assigned.committed_offset = *from;
-  assigned.task->set_position(assigned.committed_offset);
-  consumer_->start(partition, assigned.committed_offset);
+  tasks_.erase(found);
 }
 
-void Worker::claim() {
-  std::vector<TopicPartition> unclaimed;
-  for (const auto& [partition, assigned] : tasks_) {
-    if (!assigned.claimed) unclaimed.push_back(partition);
+void Worker::prepare() {
+  std::erase_if(ending_, [](const auto& entry) { return entry.second->ended(); });
+  int busy = static_cast<int>(ending_.size());
+  for (const auto& [partition, assigned] : tasks_) busy += assigned.preparation ? 1 : 0;
+  for (auto& [partition, assigned] : tasks_) {
+    if (assigned.task || assigned.prepared || state_.stop.load(std::memory_order_relaxed)) continue;
+    if (!assigned.preparation) {
+      if (busy >= std::max(context_.restore_threads, 1) || ending_.contains(partition)) continue;
+      ++busy;
+      assigned.preparation = std::make_unique<Preparation>(context_, stage_of(partition.topic), *consumer_,
+                                                           partition, producer_->identity());
+    }
+    if (assigned.preparation->ended() && take_prepared(partition, assigned)) --busy;
   }
-  if (unclaimed.empty()) return;
+}
+
+bool Worker::take_prepared(const TopicPartition& partition, Assigned& assigned) {
+  const auto preparation = std::move(assigned.preparation);
+  try {
+    assigned.prepared = preparation->take();
+  } catch (const BrokerAway& away) {
+    log(LogLevel::warning, "{} partition {} is not ready yet: {}", partition.topic, partition.partition,
+        away.what());
+  }
+  if (!assigned.prepared) return false;
+  if (assigned.end_offset < 0) assigned.end_offset = assigned.prepared->end_offset;
+  return true;
+}
+
+void Worker::start_prepared() {
+  std::vector<OffsetCommit> claims;
+  for (const auto& [partition, assigned] : tasks_) {
+    if (assigned.prepared) claims.push_back({partition, assigned.prepared->start.offset});
+  }
+  if (claims.empty()) return;
   // A claim is a commit: what others have done since the last one must not go out with it, without its
   // offsets.
   if (dirty_) checkpoint();
-  const bool stateful =
-      std::any_of(stages_.begin(), stages_.end(), [](const auto& stage) { return stage->stateful(); });
-  std::map<TopicPartition, std::int64_t> offsets;
-  if (stateful || context_.exactly_once()) offsets = producer_->claim(unclaimed);
-  for (const TopicPartition& partition : unclaimed) {
-    Assigned& assigned = tasks_[partition];
-    assigned.claimed = true;
-    if (const auto found = offsets.find(partition); found != offsets.end())
-      assigned.committed_offset = found->second;
-    // Only now: what a dead owner left open hides the end.
-    if (assigned.end_offset < 0) assigned.end_offset = consumer_->end_offset(partition);
+  if (!producer_->claim(claims)) return;
+  for (const OffsetCommit& claim : claims) {
+    Assigned& assigned = tasks_.at(claim.partition);
+    assigned.is_new = !assigned.prepared->start.committed;
+    start(claim.partition, assigned, *std::exchange(assigned.prepared, std::nullopt));
   }
 }
 
-void Worker::restore_and_start() {
-  const auto stopped = [this] { return state_.stop.load(std::memory_order_relaxed); };
-  int busy = 0;
-  for (const auto& [partition, assigned] : tasks_) busy += assigned.restoring ? 1 : 0;
-  for (auto& [partition, assigned] : tasks_) {
-    if (assigned.task || !assigned.claimed || stopped()) continue;
-    const Stage& stage = stage_of(partition.topic);
-    if (context_.restore_threads == 0 || !stage.stateful()) {
-      if (auto store = restore(context_, stage, partition, stopped))
-        start(partition, assigned, std::move(store));
-    } else if (assigned.restoring) {
-      if (assigned.restoring->store.wait_for(std::chrono::seconds(0)) != std::future_status::ready) continue;
-      const auto restoring = std::move(assigned.restoring);
-      auto store = restoring->store.get();
-      if (store) start(partition, assigned, std::move(store));
-    } else if (busy < context_.restore_threads) {
-      ++busy;
-      assigned.restoring = std::make_unique<Restoring>();
-      assigned.restoring->store = std::async(
-          std::launch::async,
-          [this, &stage, partition = partition, cancelled = assigned.restoring->cancelled, stopped] {
-            return restore(context_, stage, partition, [&] { return stopped() || cancelled->load(); });
-          });
-    }
+void Worker::start(const TopicPartition& partition, Assigned& assigned, Prepared prepared) {
+  Stage& stage = stage_of(partition.topic);
+  assigned.initial.clear();
+  if (stage.stateful()) {
+    add_identity(context_, stage, *prepared.store, assigned.initial);
+    compare_step_names(stage, *prepared.store, assigned.initial);
   }
-}
-
-void Worker::start(const TopicPartition& partition, Assigned& assigned, std::unique_ptr<StateStore> store) {
-  make_task(assigned, partition, std::move(store), std::nullopt);
+  Task::Resources resources;
+  resources.store = std::move(prepared.store);
+  resources.producer = producer_.get();
+  resources.counters = &counters_;
+  assigned.task = std::make_unique<Task>(context_, stage, partition, std::move(resources));
+  assigned.committed_offset = prepared.start.offset;
+  assigned.task->set_position(assigned.committed_offset);
+  consumer_->start(partition, assigned.committed_offset);
   if (assigned.is_new && context_.options.auto_offset_reset == AutoOffsetReset::latest) {
     // What comes from now on is this group's, also if it comes while nobody is there: the start is committed
     // before the first row is read.
@@ -236,7 +228,13 @@ void Worker::start(const TopicPartition& partition, Assigned& assigned, std::uni
 }
 
 std::unique_ptr<Producer> Worker::new_producer() const {
-  return context_.log->producer({consumer_.get(), context_.exactly_once(), &state_.stop});
+  ProducerOptions options;
+  options.member = consumer_.get();
+  options.exactly_once = context_.exactly_once();
+  options.stateful =
+      std::any_of(stages_.begin(), stages_.end(), [](const auto& stage) { return stage->stateful(); });
+  options.stop = &state_.stop;
+  return context_.log->producer(options);
 }
 
 void Worker::go_back(const Error& reason) {
@@ -253,10 +251,7 @@ void Worker::go_back(const Error& reason) {
   dirty_ = false;
   uncommitted_bytes_ = 0;
   for (auto& [partition, assigned] : tasks_) {
-    assigned.task.reset();
-    assigned.restoring.reset();
-    assigned.claimed = false;
-    assigned.committed_offset = -1;
+    assigned.task.reset();  // what is being prepared, or is prepared, goes on
   }
   // Whatever took the commit away may not be over; nothing can be done meanwhile.
   std::this_thread::sleep_for(first_pause * (1 << std::min(failures_++, doublings)));
@@ -331,12 +326,7 @@ void Worker::checkpoint(const std::vector<TopicPartition>& given_back) {
   std::vector<OffsetCommit> offsets;
   for (auto& [partition, assigned] : tasks_) {
     const bool given = std::find(given_back.begin(), given_back.end(), partition) != given_back.end();
-    if (!assigned.task) {
-      // Claimed, and gone before its state was there: the claim goes with it.
-      if (given && assigned.committed_offset >= 0)
-        offsets.push_back({partition, assigned.committed_offset, true});
-      continue;
-    }
+    if (!assigned.task) continue;  // not claimed
     Task& task = *assigned.task;
     const bool moved = task.position() != assigned.committed_offset;
     if (!moved && !assigned.is_new && !given) continue;
@@ -401,12 +391,16 @@ void Worker::stop_before(const TopicPartition& partition, BadRow row) {
     // Not from the group's offset: without one it may be the topic's present end. What there is to restore is
     // one checkpoint, which no stop needs to cut short.
     assigned.task.reset();  // closes its store before the store is opened again
-    auto store = restore(context_, stage_of(partition.topic), partition, [] { return false; });
-    make_task(assigned, partition, std::move(store), assigned.committed_offset);
+    Prepared prepared;
+    prepared.store = restore(context_, stage_of(partition.topic), partition, [] { return false; });
+    prepared.start.offset = assigned.committed_offset;
+    start(partition, assigned, std::move(prepared));
     found = replay(assigned, row.offset);
   }
   ++counters_.bad;
-  std::erase_if(tasks_, [&](const auto& entry) { return entry.first != partition; });
+  for (const TopicPartition& other : partitions()) {
+    if (other != partition) forget(other);
+  }
   checkpoint();
   throw Error(std::move(row));
 }
@@ -417,12 +411,12 @@ std::optional<BadRow> Worker::replay(Assigned& assigned, std::int64_t end) {
     const PollResult result = consumer_->poll(idle_poll);
     for (const auto* gone : {&result.revoked, &result.lost}) {
       if (std::find(gone->begin(), gone->end(), partition) != gone->end()) {
-        tasks_.erase(partition);
+        forget(partition);
         for (const TopicPartition& given : result.assigned) tasks_[given] = {};
         throw CommitLost(
             Error(ErrorKind::broker, "the partition of the bad row was given to another member"));
       }
-      for (const TopicPartition& other : *gone) tasks_.erase(other);
+      for (const TopicPartition& other : *gone) forget(other);
     }
     for (const TopicPartition& given : result.assigned) tasks_[given] = {};
     for (const auto& [reached, offset] : result.reached) {

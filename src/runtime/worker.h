@@ -3,12 +3,12 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <future>
 #include <map>
 #include <memory>
 #include <optional>
 #include <vector>
 
+#include "runtime/preparation.h"
 #include "runtime/stage.h"
 #include "runtime/task.h"
 
@@ -36,13 +36,13 @@ struct RunState {
 /// A checkpoint makes state changes, outputs and input offsets visible together, then lets the stores take
 /// the changes. Only what is committed is ever in a store, so going back is throwing tasks away.
 ///
-/// A partition that the group assigns is claimed, its state restored (beside the others, where the log is far
-/// away), then it is started. One that is revoked is checkpointed and given back; one that is lost is thrown
-/// away.
+/// A partition that the group assigns is prepared beside the others, claimed, and started. One that is
+/// revoked is checkpointed and given back; one that is lost is thrown away.
 class Worker {
  public:
   Worker(const RuntimeContext& context, std::vector<std::unique_ptr<Stage>>& stages, const RunLimits& limits,
          RunState& state, int index);
+  ~Worker();
 
   /// Works until stopped or a limit is reached; ends with a checkpoint. Throws Error: bad_row after
   /// everything before the row is committed; others with nothing committed since the last checkpoint.
@@ -52,23 +52,15 @@ class Worker {
   [[nodiscard]] const LatencyHistogram& latency() const noexcept { return latency_; }
 
  private:
-  /// The state of a partition on its way, by another thread.
-  struct Restoring {
-    std::future<std::unique_ptr<StateStore>> store;
-    std::shared_ptr<std::atomic<bool>> cancelled = std::make_shared<std::atomic<bool>>(false);
-    Restoring() = default;
-    Restoring(const Restoring&) = delete;
-    Restoring& operator=(const Restoring&) = delete;
-    ~Restoring();
-  };
+  /// A partition of this member's, on its way: assigned -> `preparation` -> `prepared` -> claimed -> `task`.
   struct Assigned {
-    std::unique_ptr<Task> task;            ///< null while its state is restored
-    std::unique_ptr<Restoring> restoring;  ///< null: its turn has not come, or is over
-    bool claimed = false;                  ///< nobody else's transaction holds it up
-    std::int64_t end_offset = -1;          ///< when it was assigned; -1: not asked for yet
-    std::int64_t committed_offset = -1;    ///< the input offset of the last checkpoint, or of the claim
-    bool is_new = false;                   ///< the group has no offset of it yet
-    std::vector<Change> initial;           ///< changes that the first checkpoint adds
+    std::unique_ptr<Preparation> preparation;  ///< null: its turn has not come, or is over
+    std::optional<Prepared> prepared;          ///< until it is claimed
+    std::unique_ptr<Task> task;                ///< once it is started
+    std::int64_t end_offset = -1;              ///< when it was first prepared; -1: it was not
+    std::int64_t committed_offset = -1;        ///< the input offset of the last checkpoint, or of the claim
+    bool is_new = false;                       ///< the group has no offset of it yet
+    std::vector<Change> initial;               ///< changes that the first checkpoint adds
   };
   /// Outputs that are not visible yet, for the latency.
   struct Pending {
@@ -80,11 +72,14 @@ class Worker {
   [[nodiscard]] std::vector<TopicPartition> partitions() const;
   /// One turn of the loop; true if the run has reached a limit.
   bool turn();
-  /// Claims the partitions that are not.
-  void claim();
-  /// Starts what is restored, and restoring what waits for it.
-  void restore_and_start();
-  void start(const TopicPartition& partition, Assigned& assigned, std::unique_ptr<StateStore> store);
+  /// Prepares partitions that are not, some at a time.
+  void prepare();
+  /// What the preparation has come to; false if it has to be done again.
+  [[nodiscard]] bool take_prepared(const TopicPartition& partition, Assigned& assigned);
+  /// Claims and starts what is prepared.
+  void start_prepared();
+  /// A partition that is not this member's any more: its preparation ends in its own time.
+  void forget(const TopicPartition& partition);
   /// Partitions that came and went: those revoked are committed first, whether that works or not they are
   /// gone.
   void change_members(const PollResult& result);
@@ -99,9 +94,7 @@ class Worker {
   void hand_over();
   [[noreturn]] void stop_before(const TopicPartition& partition, BadRow row);
   [[nodiscard]] std::optional<BadRow> replay(Assigned& assigned, std::int64_t end);
-  /// A task over `store`. `from`: the input offset to start at; unset: where the state or the group stands.
-  void make_task(Assigned& assigned, const TopicPartition& partition, std::unique_ptr<StateStore> store,
-                 std::optional<std::int64_t> from);
+  void start(const TopicPartition& partition, Assigned& assigned, Prepared prepared);
   [[nodiscard]] bool reached_limit() const;
   /// Whether all workers have reached a limit: one that left early would give the others its partitions.
   [[nodiscard]] bool all_reached_limit();
@@ -116,6 +109,7 @@ class Worker {
   std::unique_ptr<Consumer> consumer_;  // before the producer, which commits its offsets
   std::unique_ptr<Producer> producer_;  // before the tasks, which use it
   std::map<TopicPartition, Assigned> tasks_;
+  std::multimap<TopicPartition, std::unique_ptr<Preparation>> ending_;  ///< cancelled, and still at it
   RunCounters counters_;
   RunCounters committed_counters_;
   LatencyHistogram latency_;

@@ -9,7 +9,15 @@
 #include <string_view>
 #include <vector>
 
+#include "base/error.h"
+
 namespace tiderace {
+
+/// Thrown where somebody else has a store open: waiting may help.
+class StoreBusy : public Error {
+ public:
+  explicit StoreBusy(const Error& error) : Error(error) {}
+};
 
 /// One change of a store: a put, or a delete where `value` is null. Also one record of the changelog.
 struct Change {
@@ -42,7 +50,7 @@ class StateStore {
 class StateStores {
  public:
   virtual ~StateStores() = default;
-  /// `name` is a path of plain components, for example `crash-detector/phone-data/0`.
+  /// `name` is a path of plain components, for example `crash-detector/phone-data/0`. Throws StoreBusy.
   virtual std::unique_ptr<StateStore> open(const std::string& name) = 0;
 };
 

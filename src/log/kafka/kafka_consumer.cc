@@ -51,11 +51,10 @@ Config with_rebalance(Config config, KafkaConsumer* self,
 }  // namespace
 
 KafkaConsumer::KafkaConsumer(const Connection& connection, Topics& topics, const ConsumerOptions& options)
-    : clock_(*connection.clock),
+    : connection_(connection),
       topics_(topics),
       options_((check_consumer_options(options), options)),
       idle_(connection.address, *connection.clock),
-      watch_(connection.address, *connection.clock, Patience{.stop = options.stop}),
       client_(RD_KAFKA_CONSUMER, with_rebalance(consumer_config(connection, options), this, rebalance)),
       batch_(batch_messages) {
   rd_kafka_poll_set_consumer(client_.get());
@@ -81,7 +80,7 @@ void KafkaConsumer::rebalance(rd_kafka_t* client, rd_kafka_resp_err_t code,
                               rd_kafka_topic_partition_list_t* partitions, void* opaque) {
   auto& self = *static_cast<KafkaConsumer*>(opaque);
   self.told_.rebalanced = true;
-  self.rebalanced_ns_ = self.clock_.steady_ns();
+  self.rebalanced_ns_ = self.connection_.clock->steady_ns();
   if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
     for (int i = 0; i < partitions->cnt; ++i) {
       const TopicPartition partition = partition_of(partitions->elems[i]);
@@ -203,6 +202,10 @@ void KafkaConsumer::take_error(const rd_kafka_message_t& message, PollResult& re
   throw error_of(message.err, rd_kafka_message_errstr(&message), "read");
 }
 
+BrokerWatch KafkaConsumer::new_watch() const {
+  return {connection_.address, *connection_.clock, Patience{.stop = options_.stop}};
+}
+
 KafkaConsumer::Position& KafkaConsumer::position_of(const TopicPartition& partition) {
   const auto found = positions_.find(partition);
   if (found == positions_.end()) throw_not_assigned(partition, options_);
@@ -222,6 +225,7 @@ void KafkaConsumer::start(const TopicPartition& partition, std::int64_t offset) 
     position.started = true;
     return;
   }
+  BrokerWatch watch = new_watch();
   for (;;) {
     const Failure failure(rd_kafka_seek_partitions(client_.get(), list.get(), request_ms));
     const rd_kafka_resp_err_t code = failure ? rd_kafka_error_code(failure.get()) : list[0].err;
@@ -229,12 +233,13 @@ void KafkaConsumer::start(const TopicPartition& partition, std::int64_t offset) 
     // It was given a moment ago, and the thread that fetches has not heard of it.
     if (code != RD_KAFKA_RESP_ERR__STATE && code != RD_KAFKA_RESP_ERR__PREV_IN_PROGRESS && !is_passing(code))
       check(code, doing);
-    watch_.waiting(client_.get(), "a partition to begin");
+    watch.waiting(client_.get(), "a partition to begin");
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }
 
 std::pair<std::int64_t, std::int64_t> KafkaConsumer::watermarks(const TopicPartition& partition) {
+  BrokerWatch watch = new_watch();
   for (;;) {
     std::int64_t low = 0;
     std::int64_t high = 0;
@@ -242,13 +247,14 @@ std::pair<std::int64_t, std::int64_t> KafkaConsumer::watermarks(const TopicParti
                                                        partition.partition, &low, &high, request_ms);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return {low, high};
     if (!is_passing(code)) check(code, "ask for the offsets of " + partition.topic);
-    watch_.waiting(client_.get(), "the offsets of a partition");
+    watch.waiting(client_.get(), "the offsets of a partition");
   }
 }
 
 std::optional<std::int64_t> KafkaConsumer::committed_offset(const TopicPartition& partition) {
   PartitionList list;
   list.add(partition, RD_KAFKA_OFFSET_INVALID);
+  BrokerWatch watch = new_watch();
   for (;;) {
     const auto code = rd_kafka_committed(client_.get(), list.get(), request_ms);
     const auto failed = code == RD_KAFKA_RESP_ERR_NO_ERROR ? list[0].err : code;
@@ -256,7 +262,7 @@ std::optional<std::int64_t> KafkaConsumer::committed_offset(const TopicPartition
     // UNSTABLE_OFFSET_COMMIT: a transaction with an offset of it is being decided.
     if (!is_passing(failed) && failed != RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT)
       check(failed, "ask for the committed offset of " + partition.topic);
-    watch_.waiting(client_.get(), "a committed offset");
+    watch.waiting(client_.get(), "a committed offset");
   }
   if (list[0].offset < 0) return std::nullopt;
   return list[0].offset;
@@ -282,7 +288,7 @@ bool KafkaConsumer::settled() {
     }
     // A dead member stays an owner until its session is over, and then its partitions come here; one that
     // owns them for longer is alive.
-    return clock_.steady_ns() - rebalanced_ns_ > session_ns_ || have_processed(others);
+    return connection_.clock->steady_ns() - rebalanced_ns_ > session_ns_ || have_processed(others);
   } catch (const BrokerAway&) {
     return false;
   }

@@ -47,17 +47,17 @@ class KafkaConsumer final : public Consumer {
   void give_up_revoked();
   void take(rd_kafka_message_t* message, PollResult& result);
   void take_error(const rd_kafka_message_t& message, PollResult& result);
+  [[nodiscard]] BrokerWatch new_watch() const;  ///< of a request
   [[nodiscard]] Position& position_of(const TopicPartition& partition);
   [[nodiscard]] std::optional<std::int64_t> committed_offset(const TopicPartition& partition);
   /// Whether the group has committed these partitions up to where they ended when this was first asked.
   [[nodiscard]] bool have_processed(const std::vector<TopicPartition>& partitions);
   [[nodiscard]] std::pair<std::int64_t, std::int64_t> watermarks(const TopicPartition& partition);
 
-  Clock& clock_;
+  const Connection& connection_;
   Topics& topics_;
   const ConsumerOptions options_;
-  BrokerWatch idle_;   ///< of `poll`, where nothing comes
-  BrokerWatch watch_;  ///< of requests
+  BrokerWatch idle_;  ///< of `poll`, where nothing comes
   Client client_;
   Queue queue_;
   std::vector<std::string> subscribed_;

@@ -7,6 +7,7 @@
 #include "log/kafka/kafka_consumer.h"
 #include "log/kafka/kafka_producer.h"
 #include "log/kafka/partition_reader.h"
+#include "log/kafka/takeover.h"
 #include "log/kafka/topics.h"
 
 namespace tiderace {
@@ -17,7 +18,8 @@ constexpr std::size_t kept_readers = 4;
 
 class KafkaLog final : public Log {
  public:
-  explicit KafkaLog(Connection connection) : connection_(std::move(connection)), topics_(connection_) {}
+  explicit KafkaLog(Connection connection)
+      : connection_(std::move(connection)), topics_(connection_), takeover_(connection_, topics_) {}
 
   std::unique_ptr<Consumer> consumer(const ConsumerOptions& options) override {
     return std::make_unique<KafkaConsumer>(connection_, topics_, options);
@@ -39,6 +41,10 @@ class KafkaLog final : public Log {
   }
   std::pair<std::int64_t, std::int64_t> decided_offsets(const TopicPartition& partition) override {
     return topics_.decided_offsets(partition);
+  }
+  bool take_over(const std::string& group, const TopicPartition& partition, const std::string& identity,
+                 const std::atomic<bool>& cancelled) override {
+    return takeover_.take_over(group, partition, identity, cancelled);
   }
   bool create_topic(const std::string& name, const TopicConfig& config) override {
     return topics_.create(name, config);
@@ -70,6 +76,7 @@ class KafkaLog final : public Log {
 
   const Connection connection_;
   Topics topics_;
+  Takeover takeover_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<PartitionReader>> readers_;  ///< the latest last
 };

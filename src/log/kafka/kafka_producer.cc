@@ -200,9 +200,11 @@ KafkaProducer::KafkaProducer(const Connection& connection, Topics& topics, const
       topics_(topics),
       options_(options),
       member_(dynamic_cast<KafkaConsumer*>(options.member)),
-      transactional_id_(member_ == nullptr ? "" : new_transactional_id(member_->group())),
+      transactional_id_(member_ != nullptr && (options.exactly_once || options.stateful)
+                            ? new_transactional_id(member_->group())
+                            : ""),
       patience_{member_ == nullptr ? user_patience : std::chrono::nanoseconds::max(), options.stop} {
-  TIDERACE_CHECK(member_ != nullptr || (options.member == nullptr && !options.exactly_once));
+  TIDERACE_CHECK((member_ != nullptr) == (options.member != nullptr));
 }
 
 KafkaProducer::~KafkaProducer() {
@@ -222,13 +224,12 @@ Sender& KafkaProducer::outputs() {
 }
 
 Sender& KafkaProducer::transaction() {
-  TIDERACE_CHECK(member_ != nullptr);
+  TIDERACE_CHECK(!transactional_id_.empty());
   if (!transactional_) {
     transactional_ = std::make_unique<Sender>(
         connection_, transactional_settings(connection_, transactional_id_), topics_, patience_);
     insist("begin as " + transactional_id_,
            [&] { return rd_kafka_init_transactions(transactional_->client(), request_ms); });
-    claims_ = true;
   }
   if (!in_transaction_) {
     insist("begin a transaction", [&] { return rd_kafka_begin_transaction(transactional_->client()); });
@@ -272,47 +273,21 @@ void KafkaProducer::flush() {
   if (transactional_) transactional_->serve();
 }
 
-void KafkaProducer::end_transactions_of(const std::string& transactional_id) {
-  log(LogLevel::info, "Kafka: ending what {} has left open", transactional_id);
-  Sender former(connection_, transactional_settings(connection_, transactional_id), topics_, patience_);
-  const std::int64_t deadline = connection_.clock->steady_ns() + 60'000'000'000;
-  for (;;) {
-    const Failure failure(rd_kafka_init_transactions(former.client(), request_ms));
-    if (!failure) return;
-    if (rd_kafka_error_is_fatal(failure.get()) != 0 || connection_.clock->steady_ns() > deadline) {
-      // Its transaction times out by itself; until then reading waits.
-      log(LogLevel::warning, "{}",
-          error_of(failure.get(), "end the transaction of " + transactional_id).what());
-      return;
-    }
-    former.watch().waiting(former.client(), "a transaction to end");
-  }
-}
-
-std::map<TopicPartition, std::int64_t> KafkaProducer::claim(const std::vector<TopicPartition>& partitions) {
-  TIDERACE_CHECK(member_ != nullptr && !in_transaction_);
-  const auto committed = topics_.claims_of(member_->group());
-  std::set<std::string> former;
-  for (const TopicPartition& partition : partitions) {
-    const auto found = committed.find(partition);
-    if (found != committed.end() && !found->second.metadata.empty() &&
-        found->second.metadata != transactional_id_)
-      former.insert(found->second.metadata);
-  }
-  for (const std::string& id : former) end_transactions_of(id);
-  // From here on it is known whose transaction may hold these partitions up.
-  std::vector<OffsetCommit> claimed;
-  std::map<TopicPartition, std::int64_t> offsets;
-  for (const TopicPartition& partition : partitions) {
-    offsets[partition] = member_->start_offset(partition, std::nullopt).offset;
-    claimed.push_back({partition, offsets[partition]});
-  }
+bool KafkaProducer::claim(std::span<const OffsetCommit> offsets) {
+  TIDERACE_CHECK(!in_transaction_);
+  if (transactional_id_.empty()) return true;
   transaction();
-  commit_transaction(claimed);
-  return offsets;
+  try {
+    commit_transaction(offsets, true);
+  } catch (const CommitLost& reason) {
+    log(LogLevel::debug, "{}: partitions are not claimed yet: {}", member_->group(), reason.what());
+    abort();
+    return false;
+  }
+  return true;
 }
 
-void KafkaProducer::commit_transaction(std::span<const OffsetCommit> offsets) {
+void KafkaProducer::commit_transaction(std::span<const OffsetCommit> offsets, bool claim) {
   rd_kafka_t* const client = transactional_->client();
   if (!offsets.empty()) {
     PartitionList list;
@@ -326,7 +301,8 @@ void KafkaProducer::commit_transaction(std::span<const OffsetCommit> offsets) {
     if (rd_kafka_assignment_lost(member_->client()) != 0)
       throw CommitLost(
           Error(ErrorKind::broker, "Kafka: commit offsets: the group has gone on without this member"));
-    const GroupMetadata group(rd_kafka_consumer_group_metadata(member_->client()));
+    const GroupMetadata group(claim ? rd_kafka_consumer_group_metadata(member_->client())
+                                    : rd_kafka_consumer_group_metadata_new(member_->group().c_str()));
     insist("commit offsets",
            [&] { return rd_kafka_send_offsets_to_transaction(client, list.get(), group.get(), request_ms); });
   }
@@ -342,7 +318,11 @@ void KafkaProducer::commit_offsets(std::span<const OffsetCommit> offsets) {
   for (;;) {
     const auto code = rd_kafka_commit(member_->client(), list.get(), 0);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return;
-    if (!is_passing(code))
+    // The group has shared its partitions out anew, and this member has not heard it yet.
+    const bool rebalancing =
+        (code == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS || code == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION) &&
+        rd_kafka_assignment_lost(member_->client()) == 0;
+    if (!is_passing(code) && !rebalancing)
       throw CommitLost(error_of(code, rd_kafka_err2str(code), "commit offsets of " + member_->group()));
     outputs().watch().waiting(member_->client(), "offsets to be committed");
   }
@@ -354,9 +334,9 @@ std::map<TopicPartition, std::int64_t> KafkaProducer::commit(const std::string& 
   TIDERACE_CHECK(offsets.empty() || (member_ != nullptr && group == member_->group()));
   // Offsets never say more than what the brokers have.
   if (outputs_) outputs_->finish();
-  if (in_transaction_ || (claims_ && !offsets.empty())) {
+  if (in_transaction_ || (!transactional_id_.empty() && !offsets.empty())) {
     transaction();
-    commit_transaction(offsets);
+    commit_transaction(offsets, false);
   } else {
     commit_offsets(offsets);
   }

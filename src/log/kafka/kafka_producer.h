@@ -58,8 +58,8 @@ class Sender {
 /// Under exactly-once everything is in the transaction.
 ///
 /// A transaction that its owner leaves open keeps readers and offsets waiting until it times out. So the id
-/// of the producer is in the metadata of the offsets that it commits, until it gives a partition back;
-/// whoever is given a partition with somebody's id ends that one's transaction first.
+/// of the producer is in the metadata of the offsets that it commits, from the claim until it gives a
+/// partition back: see Takeover.
 class KafkaProducer final : public Producer {
  public:
   KafkaProducer(const Connection& connection, Topics& topics, const ProducerOptions& options);
@@ -68,7 +68,8 @@ class KafkaProducer final : public Producer {
   void send(std::string_view topic, std::span<const ProducerRecord> records, std::int32_t partition) override;
   void send_state(std::string_view topic, std::span<const ProducerRecord> records,
                   std::int32_t partition) override;
-  std::map<TopicPartition, std::int64_t> claim(const std::vector<TopicPartition>& partitions) override;
+  [[nodiscard]] std::string identity() const override { return transactional_id_; }
+  bool claim(std::span<const OffsetCommit> offsets) override;
   void flush() override;
   std::map<TopicPartition, std::int64_t> commit(const std::string& group,
                                                 std::span<const OffsetCommit> offsets) override;
@@ -78,9 +79,9 @@ class KafkaProducer final : public Producer {
   Sender& outputs();
   /// The transactional one, within a transaction.
   Sender& transaction();
-  void commit_transaction(std::span<const OffsetCommit> offsets);
+  /// With the group's generation where the offsets are a claim.
+  void commit_transaction(std::span<const OffsetCommit> offsets, bool claim);
   void commit_offsets(std::span<const OffsetCommit> offsets);
-  void end_transactions_of(const std::string& transactional_id);
   /// Calls `request` until it succeeds; throws CommitLost where the transaction cannot go on.
   template <class Request>
   void insist(std::string_view doing, const Request& request);
@@ -89,12 +90,11 @@ class KafkaProducer final : public Producer {
   Topics& topics_;
   const ProducerOptions options_;
   KafkaConsumer* const member_;
-  const std::string transactional_id_;
+  const std::string transactional_id_;  ///< empty: offsets are committed by the consumer
   const Patience patience_;
   std::unique_ptr<Sender> outputs_;
   std::unique_ptr<Sender> transactional_;
   bool in_transaction_ = false;
-  bool claims_ = false;  ///< offsets carry the id
 };
 
 }  // namespace tiderace::kafka

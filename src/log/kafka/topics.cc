@@ -256,22 +256,21 @@ std::map<TopicPartition, Topics::GroupOffset> Topics::group_offsets(const std::s
   return patiently(*connection_.clock, [&] { return read_group_offsets(group, false); });
 }
 
-std::map<TopicPartition, Topics::GroupOffset> Topics::claims_of(const std::string& group) {
-  constexpr std::int64_t decided_within_ns = 1'000'000'000;
-  try {
-    return patiently(
-        *connection_.clock, [&] { return read_group_offsets(group, true); }, decided_within_ns);
-  } catch (const BrokerAway&) {
-    // It is left undecided: its owner is what is asked for.
-  }
-  return group_offsets(group);
+std::optional<Topics::GroupOffset> Topics::group_offset(const std::string& group,
+                                                        const TopicPartition& partition, bool stable) {
+  const auto offsets =
+      patiently(*connection_.clock, [&] { return read_group_offsets(group, stable, partition); });
+  const auto found = offsets.find(partition);
+  return found == offsets.end() ? std::nullopt : std::optional(found->second);
 }
 
-std::map<TopicPartition, Topics::GroupOffset> Topics::read_group_offsets(const std::string& group,
-                                                                         bool stable) {
+std::map<TopicPartition, Topics::GroupOffset> Topics::read_group_offsets(
+    const std::string& group, bool stable, const std::optional<TopicPartition>& partition) {
   const std::string doing = "ask for the offsets of the group " + group;
+  PartitionList asked;
+  if (partition) asked.add(*partition, RD_KAFKA_OFFSET_INVALID);
   const Owned<rd_kafka_ListConsumerGroupOffsets_t, rd_kafka_ListConsumerGroupOffsets_destroy> request(
-      rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), nullptr));
+      rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), partition ? asked.get() : nullptr));
   rd_kafka_ListConsumerGroupOffsets_t* requests[] = {request.get()};
   const Event event =
       ask(client(), RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, doing, [&](auto* options, auto* queue) {
@@ -291,12 +290,11 @@ std::map<TopicPartition, Topics::GroupOffset> Topics::read_group_offsets(const s
   const auto* partitions = rd_kafka_group_result_partitions(results[0]);
   for (int i = 0; partitions != nullptr && i < partitions->cnt; ++i) {
     const auto& element = partitions->elems[i];
-    if (element.err == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT)
-      throw BrokerAway(error_of(element.err, rd_kafka_err2str(element.err), doing));
+    if (element.err == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT) continue;
     check(element.err, doing);
-    if (element.offset < 0) continue;
+    if (!partition && element.offset < 0) continue;
     GroupOffset& offset = found[partition_of(element)];
-    offset.offset = element.offset;
+    offset.offset = std::max<std::int64_t>(element.offset, -1);
     if (element.metadata != nullptr)
       offset.metadata.assign(static_cast<const char*>(element.metadata), element.metadata_size);
   }

@@ -29,14 +29,15 @@ class Topics {
   [[nodiscard]] std::pair<std::int64_t, std::int64_t> decided_offsets(const TopicPartition& partition);
 
   struct GroupOffset {
-    std::int64_t offset = 0;
+    std::int64_t offset = -1;
     std::string metadata;
   };
   /// As they were last committed; a transaction that is still open does not count.
   [[nodiscard]] std::map<TopicPartition, GroupOffset> group_offsets(const std::string& group);
-  /// The same for what they carry: without waiting for a transaction that its dead owner has left undecided,
-  /// but not before one that is being decided is.
-  [[nodiscard]] std::map<TopicPartition, GroupOffset> claims_of(const std::string& group);
+  /// That of one partition; offset -1 if it has none. `stable`: nullopt while a transaction that has one of
+  /// it is undecided.
+  [[nodiscard]] std::optional<GroupOffset> group_offset(const std::string& group,
+                                                        const TopicPartition& partition, bool stable);
   [[nodiscard]] std::vector<std::string> groups();
   /// The partitions that the members of `group` own; nullopt while it rebalances.
   [[nodiscard]] std::optional<std::set<TopicPartition>> owned_by(const std::string& group);
@@ -53,8 +54,9 @@ class Topics {
   [[nodiscard]] std::vector<TopicInfo> read_all();
   [[nodiscard]] std::pair<std::int64_t, std::int64_t> read_offsets(const TopicPartition& partition,
                                                                    bool committed = true);
-  [[nodiscard]] std::map<TopicPartition, GroupOffset> read_group_offsets(const std::string& group,
-                                                                         bool stable);
+  /// Of `partition`, or of all. Those that are undecided are left out where only what is `stable` counts.
+  [[nodiscard]] std::map<TopicPartition, GroupOffset> read_group_offsets(
+      const std::string& group, bool stable, const std::optional<TopicPartition>& partition = std::nullopt);
   [[nodiscard]] std::vector<std::string> read_groups();
   [[nodiscard]] std::optional<std::set<TopicPartition>> read_owned_by(const std::string& group);
   [[nodiscard]] std::optional<TopicInfo> read(const std::string& name);

@@ -40,11 +40,12 @@ void check(const rocksdb::Status& status, const std::string& directory, std::str
   if (status.ok()) return;
   const std::string text = status.ToString();
   if (text.find("lock") != std::string::npos || text.find("LOCK") != std::string::npos) {
-    throw_error(
+    throw StoreBusy(Error(
         ErrorKind::state,
-        "cannot {} the state in {}: it is in use by another process or another application of this one "
-        "({}); stop that one, or give this one a state_dir of its own",
-        doing, directory, text);
+        fmt::format(
+            "cannot {} the state in {}: it is in use by another process or another application of this one "
+            "({}); stop that one, or give this one a state_dir of its own",
+            doing, directory, text)));
   }
   if (status.IsNoSpace()) {
     throw_error(ErrorKind::state,

@@ -49,6 +49,39 @@ class MovedClock final : public Clock {
   std::atomic<std::int64_t> ahead_ns_ = 0;
 };
 
+/// A member of a group, as the worker has one.
+struct Member {
+  Member(Log& log, const std::string& group, const std::vector<std::string>& topics,
+         bool exactly_once = true) {
+    ConsumerOptions options;
+    options.group = group;
+    consumer = log.consumer(options);
+    producer = log.producer({.member = consumer.get(), .exactly_once = exactly_once});
+    consumer->subscribe(topics);
+  }
+
+  /// One poll; what came is kept.
+  void poll() {
+    const PollResult result = consumer->poll(std::chrono::milliseconds(1));
+    for (const auto& gone : {result.revoked, result.lost}) {
+      for (const TopicPartition& partition : gone) {
+        std::erase(owned, partition);
+        taken_away.push_back(partition);
+      }
+    }
+    owned.insert(owned.end(), result.assigned.begin(), result.assigned.end());
+    for (const auto& records : result.records) {
+      for (const Record& row : records->rows) read += std::string(row.value_view()) + ' ';
+    }
+  }
+
+  std::unique_ptr<Consumer> consumer;
+  std::unique_ptr<Producer> producer;
+  std::vector<TopicPartition> owned;
+  std::vector<TopicPartition> taken_away;
+  std::string read;
+};
+
 /// Topics and a group that no other test and no earlier run has.
 class KafkaTest : public testing::Test {
  protected:
@@ -83,42 +116,20 @@ class KafkaTest : public testing::Test {
     }
   }
 
+  /// As the worker does it before it reads.
+  void claim(Member& member) {
+    std::vector<OffsetCommit> offsets;
+    for (const TopicPartition& partition : member.owned) {
+      const std::atomic<bool> cancelled = false;
+      ASSERT_TRUE(log_->take_over(group(), partition, member.producer->identity(), cancelled));
+      offsets.push_back({partition, member.consumer->start_offset(partition).offset});
+    }
+    ASSERT_TRUE(member.producer->claim(offsets));
+  }
+
   MovedClock clock_;
   std::string name_;
   std::unique_ptr<Log> log_ = kafka_log(broker_address(), {}, clock_);
-};
-
-/// A member of a group, as the worker has one.
-struct Member {
-  Member(Log& log, const std::string& group, const std::vector<std::string>& topics,
-         bool exactly_once = true) {
-    ConsumerOptions options;
-    options.group = group;
-    consumer = log.consumer(options);
-    producer = log.producer({consumer.get(), exactly_once, nullptr});
-    consumer->subscribe(topics);
-  }
-
-  /// One poll; what came is kept.
-  void poll() {
-    const PollResult result = consumer->poll(std::chrono::milliseconds(1));
-    for (const auto& gone : {result.revoked, result.lost}) {
-      for (const TopicPartition& partition : gone) {
-        std::erase(owned, partition);
-        taken_away.push_back(partition);
-      }
-    }
-    owned.insert(owned.end(), result.assigned.begin(), result.assigned.end());
-    for (const auto& records : result.records) {
-      for (const Record& row : records->rows) read += std::string(row.value_view()) + ' ';
-    }
-  }
-
-  std::unique_ptr<Consumer> consumer;
-  std::unique_ptr<Producer> producer;
-  std::vector<TopicPartition> owned;
-  std::vector<TopicPartition> taken_away;
-  std::string read;
 };
 
 }  // namespace tiderace

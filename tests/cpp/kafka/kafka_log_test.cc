@@ -89,7 +89,7 @@ TEST_F(KafkaLogTest, AReaderGoesPastTheMarksOfTransactions) {
     member.poll();
     return !member.owned.empty();
   });
-  member.producer->claim(member.owned);
+  claim(member);
   for (const std::string value : {"a", "b"}) {
     const ProducerRecord record[] = {{.key = "k", .value = value, .headers = {}, .timestamp_ms = 1}};
     member.producer->send(topic("out"), record);
@@ -167,7 +167,7 @@ TEST_F(KafkaGroupTest, AGroupIsSettledOnceNothingCanComeToThisMember) {
     second.poll();
     return second.owned.size() == 1 && first.owned.size() == 1;
   });
-  second.producer->claim(second.owned);
+  claim(second);
   EXPECT_FALSE(first.consumer->settled());
   second.producer->commit(group(), std::vector<OffsetCommit>{{second.owned[0], 1}});
   eventually([&] { return first.consumer->settled(); });
@@ -187,7 +187,7 @@ TEST_F(KafkaGroupTest, WhoeverTakesAPartitionOverEndsWhatItsOwnerHasLeftOpen) {
     first.poll();
     return !first.owned.empty();
   });
-  first.producer->claim(first.owned);
+  claim(first);
   const ProducerRecord record[] = {{.key = "k", .value = "never", .headers = {}, .timestamp_ms = 1}};
   first.producer->send(topic("out"), record);
   eventually([&] {
@@ -201,7 +201,7 @@ TEST_F(KafkaGroupTest, WhoeverTakesAPartitionOverEndsWhatItsOwnerHasLeftOpen) {
     second.poll();
     return !second.owned.empty();
   });
-  second.producer->claim(second.owned);
+  claim(second);
   const ProducerRecord other[] = {{.key = "k", .value = "once", .headers = {}, .timestamp_ms = 1}};
   second.producer->send(topic("out"), other);
   second.producer->commit(group(), std::vector<OffsetCommit>{{in, 1}});
@@ -226,7 +226,7 @@ TEST_F(KafkaGroupTest, WhatIsAbortedIsNeverSeenAndTheProducerGoesOn) {
     member.poll();
     return !member.owned.empty();
   });
-  member.producer->claim(member.owned);
+  claim(member);
   const auto send = [&](const std::string& value) {
     const ProducerRecord record[] = {{.key = "k", .value = value, .headers = {}, .timestamp_ms = 1}};
     member.producer->send(topic("out"), record);

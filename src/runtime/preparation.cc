@@ -1,0 +1,71 @@
+#include "runtime/preparation.h"
+
+#include <thread>
+
+#include "base/logging.h"
+#include "runtime/recovery.h"
+
+namespace tiderace {
+namespace {
+
+constexpr std::chrono::milliseconds busy_pause{20};
+constexpr std::int64_t line_interval_ns = 10'000'000'000;
+
+/// The store, once whoever has it open closes it: a worker of this process that has not heard yet that it
+/// lost the partition, or a process that stands still.
+std::unique_ptr<StateStore> restore_patiently(const RuntimeContext& context, const Stage& stage,
+                                              const TopicPartition& partition,
+                                              const std::atomic<bool>& cancelled) {
+  std::int64_t told_ns = context.clock->steady_ns();
+  for (;;) {
+    try {
+      return restore(context, stage, partition, [&] { return cancelled.load(); });
+    } catch (const StoreBusy& busy) {
+      if (context.restore_threads == 0) throw;
+      if (cancelled) return nullptr;
+      if (context.clock->steady_ns() - told_ns > line_interval_ns) {
+        told_ns = context.clock->steady_ns();
+        log(LogLevel::warning, "{} partition {} waits for its state: {}", partition.topic,
+            partition.partition, busy.what());
+      }
+    }
+    std::this_thread::sleep_for(busy_pause);
+  }
+}
+
+std::optional<Prepared> prepare(const RuntimeContext& context, const Stage& stage, Consumer& consumer,
+                                const TopicPartition& partition, const std::string& identity,
+                                const std::atomic<bool>& cancelled) {
+  if (!context.log->take_over(context.options.consumer_group, partition, identity, cancelled))
+    return std::nullopt;
+  Prepared prepared;
+  prepared.store = restore_patiently(context, stage, partition, cancelled);
+  if (!prepared.store) return std::nullopt;
+  // State knows the input position that it belongs to; under at-least-once it may be ahead of the group's
+  // offset.
+  const std::int64_t stored = stage.stateful() ? prepared.store->position().input_offset : -1;
+  prepared.start = consumer.start_offset(partition, stored >= 0 ? std::optional(stored) : std::nullopt);
+  prepared.end_offset = consumer.end_offset(partition);
+  return prepared;
+}
+
+}  // namespace
+
+Preparation::Preparation(const RuntimeContext& context, const Stage& stage, Consumer& consumer,
+                         const TopicPartition& partition, std::string identity)
+    : result_(std::async(
+          context.restore_threads == 0 ? std::launch::deferred : std::launch::async,
+          [&context, &stage, &consumer, partition, identity = std::move(identity), cancelled = cancelled_] {
+            return prepare(context, stage, consumer, partition, identity, *cancelled);
+          })) {}
+
+Preparation::~Preparation() {
+  if (!result_.valid()) return;
+  if (result_.wait_for(std::chrono::seconds(0)) != std::future_status::deferred) result_.wait();
+}
+
+bool Preparation::ended() const {
+  return result_.wait_for(std::chrono::seconds(0)) != std::future_status::timeout;
+}
+
+}  // namespace tiderace

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "runtime/stage.h"
+
+namespace tiderace {
+
+/// What a task of a partition begins with.
+struct Prepared {
+  std::unique_ptr<StateStore> store;
+  StartOffset start;            ///< of the input: as state has it, else the group
+  std::int64_t end_offset = 0;  ///< of the input, when it was prepared
+};
+
+/// What is done for a partition between its assignment and its first row: what its former owner has left open
+/// is ended, its state restored, and the offsets are asked for. All of that waits for brokers and disks, so
+/// it is done beside the partitions that run, on a thread of its own; where the log is in this process, at
+/// once.
+class Preparation {
+ public:
+  /// For the member with `consumer`, whose producer is `identity`. All outlive it.
+  Preparation(const RuntimeContext& context, const Stage& stage, Consumer& consumer,
+              const TopicPartition& partition, std::string identity);
+  Preparation(const Preparation&) = delete;
+  Preparation& operator=(const Preparation&) = delete;
+  /// Waits for its end.
+  ~Preparation();
+
+  /// Whether it has ended, one way or another.
+  [[nodiscard]] bool ended() const;
+  /// Once, when it has ended: nullopt if it was cancelled. Throws what it threw: BrokerAway, Error.
+  [[nodiscard]] std::optional<Prepared> take() { return result_.get(); }
+  void cancel() noexcept { *cancelled_ = true; }
+
+ private:
+  std::shared_ptr<std::atomic<bool>> cancelled_ = std::make_shared<std::atomic<bool>>(false);
+  std::future<std::optional<Prepared>> result_;
+};
+
+}  // namespace tiderace
