@@ -29,8 +29,8 @@ Config consumer_config(const Connection& connection, const ConsumerOptions& opti
       {"queued.max.messages.kbytes", std::to_string(std::min<std::size_t>(kilobytes, 2'000'000))},
       {"fetch.error.backoff.ms", "50"},
       {"topic.metadata.refresh.interval.ms", "10000"},
-      {"session.timeout.ms", "10000"},
-      {"heartbeat.interval.ms", "1000"},
+      {"session.timeout.ms", "6000"},
+      {"heartbeat.interval.ms", "100"},
   };
   if (!options.group_instance_id.empty()) {
     base["group.instance.id"] = options.workers == 1
@@ -60,6 +60,7 @@ KafkaConsumer::KafkaConsumer(const Connection& connection, Topics& topics, const
   rd_kafka_poll_set_consumer(client_.get());
   queue_.reset(rd_kafka_queue_get_consumer(client_.get()));
   session_ns_ = std::stoll(client_.setting("session.timeout.ms")) * 1'000'000;
+  heartbeat_ns_ = std::stoll(client_.setting("heartbeat.interval.ms")) * 1'000'000;
 }
 
 KafkaConsumer::~KafkaConsumer() {
@@ -115,8 +116,18 @@ void KafkaConsumer::give_up_revoked() {
   revoked_.reset();
 }
 
+void KafkaConsumer::keep_heart_beating() {
+  const std::int64_t now_ns = connection_.clock->steady_ns();
+  if (now_ns - beat_ns_ < heartbeat_ns_) return;
+  beat_ns_ = now_ns;
+  // librdkafka looks whether a heartbeat is due when something else wakes its thread, else once a second; and
+  // by heartbeats members hear of a rebalance. This question is answered by that thread, without a broker.
+  rd_kafka_consumer_group_metadata_destroy(rd_kafka_consumer_group_metadata(client_.get()));
+}
+
 PollResult KafkaConsumer::poll(std::chrono::milliseconds timeout) {
   give_up_revoked();
+  keep_heart_beating();
   PollResult result;
   const auto enough = options_.max_poll_bytes;
   // Waits for the first message alone: a longer wait would be for a full batch.

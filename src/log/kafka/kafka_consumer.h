@@ -45,6 +45,7 @@ class KafkaConsumer final : public Consumer {
   static void rebalance(rd_kafka_t* client, rd_kafka_resp_err_t code,
                         rd_kafka_topic_partition_list_t* partitions, void* self);
   void give_up_revoked();
+  void keep_heart_beating();
   void take(rd_kafka_message_t* message, PollResult& result);
   void take_error(const rd_kafka_message_t& message, PollResult& result);
   [[nodiscard]] BrokerWatch new_watch() const;  ///< of a request
@@ -67,7 +68,9 @@ class KafkaConsumer final : public Consumer {
   PollResult told_;                         ///< what the callback has seen, for the poll that it happened in
   std::optional<PartitionList> revoked_;    ///< told, to be given up
   std::int64_t session_ns_ = 0;             ///< after which the group lets go of a member that is silent
-  std::int64_t rebalanced_ns_ = 0;          ///< when the group last said who owns what
+  std::int64_t heartbeat_ns_ = 0;
+  std::int64_t beat_ns_ = 0;        ///< when a heartbeat was last seen to
+  std::int64_t rebalanced_ns_ = 0;  ///< when the group last said who owns what
   std::map<TopicPartition, std::int64_t> ends_of_others_;
 };
 

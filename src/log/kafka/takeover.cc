@@ -1,5 +1,6 @@
 #include "log/kafka/takeover.h"
 
+#include <algorithm>
 #include <thread>
 
 #include "base/error.h"
@@ -8,7 +9,8 @@
 namespace tiderace::kafka {
 namespace {
 
-constexpr int request_ms = 5'000;
+constexpr int first_request_ms = 60;
+constexpr int longest_request_ms = 5'000;
 /// How long a commit that is being decided is waited for before its owner is taken for dead: a member that
 /// has just given the partition back is not to be fenced.
 constexpr std::int64_t deciding_ns = 500'000'000;
@@ -56,12 +58,17 @@ bool Takeover::end(const std::string& transactional_id, const std::atomic<bool>&
 
 void Takeover::fence(const std::string& transactional_id, const std::atomic<bool>& cancelled) {
   log(LogLevel::info, "Kafka: ending what {} has left open", transactional_id);
-  const Client former(RD_KAFKA_PRODUCER, connection_.config({{"transactional.id", transactional_id}},
-                                                            connection_.options.producer_config));
+  const auto config = [&] {
+    return connection_.config({{"transactional.id", transactional_id}}, connection_.options.producer_config);
+  };
   BrokerWatch watch(connection_.address, *connection_.clock, Patience{.stop = &cancelled});
   const std::int64_t deadline = connection_.clock->steady_ns() + longest_ns;
-  while (!cancelled.load(std::memory_order_relaxed)) {
-    const Failure failure(rd_kafka_init_transactions(former.get(), request_ms));
+  for (int timeout_ms = first_request_ms; !cancelled.load(std::memory_order_relaxed);
+       timeout_ms = std::min(2 * timeout_ms, longest_request_ms)) {
+    // Anew each time: where a transaction is open the coordinator begins to abort it and says to ask again,
+    // which librdkafka does after half a second; by then it is long over.
+    const Client former(RD_KAFKA_PRODUCER, config());
+    const Failure failure(rd_kafka_init_transactions(former.get(), timeout_ms));
     if (!failure) return;
     const Error error = error_of(failure.get(), "end the transaction of " + transactional_id);
     if (is_permanent(rd_kafka_error_code(failure.get()))) throw Error(error);

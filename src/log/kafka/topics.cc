@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/logging.h"
 #include "log/topic_rules.h"
 
 namespace tiderace::kafka {
@@ -13,6 +14,7 @@ namespace {
 constexpr int request_ms = 5'000;
 constexpr std::int64_t patience_ns = 10'000'000'000;
 constexpr std::int64_t kept_ns = 30'000'000'000;
+constexpr std::int64_t default_message_bytes = 1'048'588;
 /// What a record costs in a batch beside its key, value and headers, with room to spare.
 constexpr std::int64_t record_overhead_bytes = 512;
 
@@ -119,25 +121,19 @@ bool Topics::create(const std::string& name, const TopicConfig& config) {
   const auto* results =
       rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event.get()), &count);
   const auto code = count == 0 ? RD_KAFKA_RESP_ERR_UNKNOWN : rd_kafka_topic_result_error(results[0]);
-  if (code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) return false;
-  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+  const bool existed = code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS;  // made by another process meanwhile
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR && !existed) {
     const char* why = count == 0 ? "no answer" : rd_kafka_topic_result_error_string(results[0]);
     throw error_of(code, why == nullptr ? rd_kafka_err2str(code) : why, doing);
   }
-  // The brokers hear of it one after the other.
+  // The brokers hear of it one after the other: what one of them says is kept.
   patiently(*connection_.clock, [&] {
-    if (!is_there(name, config.num_partitions)) check(RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, doing);
+    const std::optional<TopicInfo> info = read(name, true);
+    if (!info) check(RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, doing);
+    const std::lock_guard lock(mutex_);
+    kept_[name] = {*info, connection_.clock->steady_ns()};
   });
-  return true;
-}
-
-bool Topics::is_there(const std::string& name, std::int32_t partitions) {
-  const Metadata metadata(client(), name.c_str(), "look for the topic " + name);
-  if (metadata.found->topic_cnt == 0) return false;
-  const rd_kafka_metadata_topic_t& topic = metadata.found->topics[0];
-  if (topic.err != RD_KAFKA_RESP_ERR_NO_ERROR || topic.partition_cnt < partitions) return false;
-  return std::all_of(topic.partitions, topic.partitions + topic.partition_cnt,
-                     [](const auto& partition) { return partition.leader >= 0; });
+  return !existed;
 }
 
 std::optional<TopicInfo> Topics::find(const std::string& name) {
@@ -166,12 +162,15 @@ std::optional<TopicInfo> Topics::find(const std::string& name) {
   return info;
 }
 
-std::optional<TopicInfo> Topics::read(const std::string& name) {
+std::optional<TopicInfo> Topics::read(const std::string& name, bool led) {
   const std::string doing = "look for the topic " + name;
   const Metadata metadata(client(), name.c_str(), doing);
   if (metadata.found->topic_cnt == 0) return std::nullopt;
   const rd_kafka_metadata_topic_t& topic = metadata.found->topics[0];
   if (topic.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) return std::nullopt;
+  const auto has_leader = [](const auto& partition) { return partition.leader >= 0; };
+  if (led && !std::all_of(topic.partitions, topic.partitions + topic.partition_cnt, has_leader))
+    return std::nullopt;
   if (topic.err != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE) check(topic.err, doing);
   TopicInfo info = info_of(topic);
   read_settings(info);
@@ -190,6 +189,15 @@ void Topics::read_settings(TopicInfo& info) {
   const auto* described =
       rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event.get()), &count);
   if (count == 0) return;
+  info.config.max_message_bytes = default_message_bytes - record_overhead_bytes;
+  const auto code = rd_kafka_ConfigResource_error(described[0]);
+  if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
+    log(LogLevel::debug, "{}: not allowed; taken for Kafka's defaults", doing);
+    return;
+  }
+  // The broker that was asked has not heard of it yet.
+  check(code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ? RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE : code,
+        doing);
   std::size_t entries = 0;
   const auto* settings = rd_kafka_ConfigResource_configs(described[0], &entries);
   for (std::size_t i = 0; i < entries; ++i) {

@@ -59,10 +59,9 @@ class Topics {
       const std::string& group, bool stable, const std::optional<TopicPartition>& partition = std::nullopt);
   [[nodiscard]] std::vector<std::string> read_groups();
   [[nodiscard]] std::optional<std::set<TopicPartition>> read_owned_by(const std::string& group);
-  [[nodiscard]] std::optional<TopicInfo> read(const std::string& name);
+  /// `led`: only once all its partitions have a leader.
+  [[nodiscard]] std::optional<TopicInfo> read(const std::string& name, bool led = false);
   void read_settings(TopicInfo& info);
-  /// Whether all partitions of `name` have a leader.
-  [[nodiscard]] bool is_there(const std::string& name, std::int32_t partitions);
 
   const Connection& connection_;
   std::mutex mutex_;  ///< guards the client while it is made, and `kept_`
