@@ -34,6 +34,10 @@ struct TopicConfig {
   /// 64 MiB value, its key and headers) in the memory and embedded logs. `Log::topic` tells the limit that
   /// holds, never 0.
   std::int64_t max_message_bytes = 0;
+  /// Record timestamps further from the broker's clock than this are refused; -1: none is. Read only: topics
+  /// are created without.
+  std::int64_t max_timestamp_ahead_ms = -1;
+  std::int64_t max_timestamp_behind_ms = -1;
 };
 
 struct TopicInfo {

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
 #include "log/log.h"
 #include "operators/operator.h"
 #include "operators/resolve/resolve.h"
@@ -21,8 +22,9 @@ struct TaskResources {
   KeyTable* keys = nullptr;
   Producer* producer = nullptr;   ///< null in a backtest: nothing is written
   std::int64_t state_ttl_ns = 0;  ///< of event time, after which a key without rows is forgotten; 0: never
-  /// The largest record that a topic takes.
-  std::function<std::int64_t(const std::string& topic)> max_message_bytes;
+  /// What a topic takes.
+  std::function<TopicConfig(const std::string& topic)> topic_config;
+  Clock* clock = &system_clock();
   /// Where `print()` writes, whole lines at a time.
   std::function<void(std::string_view)> print;
 };

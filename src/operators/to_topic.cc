@@ -2,11 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "columnar/describe.h"
 #include "columnar/event_time.h"
+#include "log/topic_rules.h"
 
 namespace tiderace {
 namespace {
+
+/// By so much this machine's clock and the broker's may differ.
+constexpr std::int64_t clock_difference_ms = 60'000;
 
 class ToTopicOperator final : public Operator {
  public:
@@ -31,13 +37,43 @@ RowWriter::RowWriter(const std::string& topic, const RowLayout& layout, const Ta
     : topic_(topic),
       encoder_(layout),
       producer_(resources.producer),
-      max_message_bytes_(resources.max_message_bytes(topic)) {}
+      clock_(resources.clock),
+      limits_(resources.topic_config(topic)) {}
+
+bool RowWriter::fits(const ProducerRecord& record, std::size_t row, std::int64_t now_ms,
+                     RowErrors& errors) const {
+  const std::int64_t size = size_of(record);
+  if (size > limits_.max_message_bytes) {
+    errors.add(row, BadRowKind::too_large,
+               fmt::format("wanted at most {} bytes for a record of {}, found {}", limits_.max_message_bytes,
+                           topic_, size));
+    return false;
+  }
+  const auto refuse = [&](std::string_view where, std::int64_t limit_ms, std::string_view setting) {
+    errors.add(
+        row, BadRowKind::timestamp,
+        fmt::format("wanted an event time at most {} ms {} now, as the topic {} takes them ({}), found "
+                    "{} at {}",
+                    limit_ms, where, topic_, setting, record.timestamp_ms, now_ms));
+    return false;
+  };
+  const auto beyond = [](std::int64_t distance_ms, std::int64_t limit_ms) {
+    return limit_ms >= 0 && distance_ms > limit_ms - std::min(clock_difference_ms, limit_ms / 2);
+  };
+  if (beyond(record.timestamp_ms - now_ms, limits_.max_timestamp_ahead_ms))
+    return refuse("after", limits_.max_timestamp_ahead_ms, "message.timestamp.after.max.ms");
+  if (beyond(now_ms - record.timestamp_ms, limits_.max_timestamp_behind_ms))
+    return refuse("before", limits_.max_timestamp_behind_ms, "message.timestamp.before.max.ms");
+  return true;
+}
 
 void RowWriter::write(const Batch& batch, const Column* keys, RowErrors& errors, StepReport& report) {
   encoder_.encode(batch, encoded_, errors);
   report.not_finite += encoded_.not_finite;
   const std::vector<bool> bad = errors.rows(batch.size());
   const std::vector<Record>& inputs = batch.raw->records->rows;
+  const bool timed = limits_.max_timestamp_ahead_ms >= 0 || limits_.max_timestamp_behind_ms >= 0;
+  const std::int64_t now_ms = timed ? clock_->wall_ms() : 0;
   records_.clear();
   numbers_.clear();
   numbers_.reserve(batch.size());  // views into it are taken
@@ -60,15 +96,7 @@ void RowWriter::write(const Batch& batch, const Column* keys, RowErrors& errors,
     record.value = encoded_.row(i);
     record.headers = input.headers_view();
     record.timestamp_ms = floor_ms(batch.event_time_ns[i]);
-    const std::size_t size =
-        record.value->size() + record.headers.size() + (record.key ? record.key->size() : 0);
-    if (static_cast<std::int64_t>(size) > max_message_bytes_) {
-      errors.add(i, BadRowKind::too_large,
-                 fmt::format("wanted at most {} bytes for a record of {}, found {}", max_message_bytes_,
-                             topic_, size));
-      continue;
-    }
-    records_.push_back(record);
+    if (fits(record, i, now_ms, errors)) records_.push_back(record);
   }
   if (!records_.empty()) producer_->send(topic_, records_);
   report.written += records_.size();

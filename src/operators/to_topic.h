@@ -7,8 +7,8 @@
 namespace tiderace {
 
 /// `sdf.to_topic(topic)`: writes the rows as they stand, under the input's key and headers (or the key of a
-/// column) and with the event time as timestamp. A row that the topic would refuse is bad (too_large).
-/// Stateless.
+/// column) and with the event time as timestamp. A row that the topic would refuse is bad (too_large,
+/// timestamp). Stateless.
 [[nodiscard]] std::unique_ptr<Operator> make_to_topic(const ResolvedStep& step,
                                                       const TaskResources& resources);
 
@@ -20,11 +20,16 @@ class RowWriter {
   void write(const Batch& batch, const Column* keys, RowErrors& errors, StepReport& report);
 
  private:
+  /// Whether the topic takes the record of `row`; what it would refuse is bad.
+  [[nodiscard]] bool fits(const ProducerRecord& record, std::size_t row, std::int64_t now_ms,
+                          RowErrors& errors) const;
+
   std::string topic_;
   JsonEncoder encoder_;
   EncodedRows encoded_;
   Producer* producer_;
-  std::int64_t max_message_bytes_;
+  Clock* clock_;
+  TopicConfig limits_;
   std::vector<ProducerRecord> records_;
   std::vector<std::string> numbers_;
 };

@@ -23,9 +23,12 @@ Task::Task(const RuntimeContext& context, Stage& stage, TopicPartition partition
   lowering.producer = resources_.producer;
   lowering.print = context.print;
   if (context.options.state_ttl) lowering.state_ttl_ns = context.options.state_ttl->count();
-  lowering.max_message_bytes = [this](const std::string& topic) {
+  lowering.clock = context.clock;
+  lowering.topic_config = [this](const std::string& topic) {
+    TopicConfig unlimited;
+    unlimited.max_message_bytes = INT64_MAX;
     const auto info = context_.log->topic(topic);
-    return info ? info->config.max_message_bytes : INT64_MAX;
+    return info ? info->config : unlimited;
   };
   operators_.resize(stage.resolved.steps.size());
   for (std::size_t i = 1; i < operators_.size(); ++i)

@@ -78,19 +78,27 @@ std::int64_t integer(const char* text) {
   return value;
 }
 
+/// Kafka's largest number is none.
+std::int64_t limit_ms(const char* text) {
+  const std::int64_t value = integer(text);
+  return value == INT64_MAX ? -1 : value;
+}
+
 }  // namespace
 
 Topics::Topics(const Connection& connection) : connection_(connection) {}
 
-rd_kafka_t* Topics::client(bool committed) {
+rd_kafka_t* Topics::client(bool committed, const std::string& group) {
   const std::lock_guard lock(mutex_);
-  std::unique_ptr<Client>& client = committed ? client_ : uncommitted_;
+  std::unique_ptr<Client>& client = clients_[{committed, group}];
   if (!client) {
     // A consumer's client: it does not make topics by asking for them.
-    client = std::make_unique<Client>(
-        RD_KAFKA_CONSUMER,
-        connection_.config({{"isolation.level", committed ? "read_committed" : "read_uncommitted"}},
-                           connection_.options.consumer_config));
+    Settings settings = {{"isolation.level", committed ? "read_committed" : "read_uncommitted"}};
+    // Where a group's coordinator has moved, librdkafka asks for that of the client's own group, and takes it
+    // for granted that it has one (https://github.com/confluentinc/librdkafka/issues/5040).
+    if (!group.empty()) settings["group.id"] = group;
+    client = std::make_unique<Client>(RD_KAFKA_CONSUMER,
+                                      connection_.config(settings, connection_.options.consumer_config));
   }
   return client->get();
 }
@@ -109,6 +117,12 @@ bool Topics::create(const std::string& name, const TopicConfig& config) {
   set("cleanup.policy", config.compacted ? "compact" : "delete");
   set("retention.ms", std::to_string(config.retention_ms));
   set("retention.bytes", std::to_string(config.retention_bytes));
+  // Event times are whatever they are. Internal topics have the broker's clock, not that of a machine whose
+  // clock is wrong.
+  if (config.compacted)
+    set("message.timestamp.type", "LogAppendTime");
+  else
+    set("message.timestamp.after.max.ms", std::to_string(INT64_MAX));
   if (config.max_message_bytes > 0)
     set("max.message.bytes", std::to_string(config.max_message_bytes + record_overhead_bytes));
   rd_kafka_NewTopic_t* topics[] = {topic.get()};
@@ -198,6 +212,7 @@ void Topics::read_settings(TopicInfo& info) {
   // The broker that was asked has not heard of it yet.
   check(code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ? RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE : code,
         doing);
+  bool broker_time = false;
   std::size_t entries = 0;
   const auto* settings = rd_kafka_ConfigResource_configs(described[0], &entries);
   for (std::size_t i = 0; i < entries; ++i) {
@@ -208,8 +223,12 @@ void Topics::read_settings(TopicInfo& info) {
       info.config.compacted = std::string_view(value).find("compact") != std::string_view::npos;
     if (name == "retention.ms") info.config.retention_ms = integer(value);
     if (name == "retention.bytes") info.config.retention_bytes = integer(value);
+    if (name == "message.timestamp.type") broker_time = std::string_view(value) == "LogAppendTime";
+    if (name == "message.timestamp.after.max.ms") info.config.max_timestamp_ahead_ms = limit_ms(value);
+    if (name == "message.timestamp.before.max.ms") info.config.max_timestamp_behind_ms = limit_ms(value);
     if (name == "max.message.bytes") info.config.max_message_bytes = integer(value) - record_overhead_bytes;
   }
+  if (broker_time) info.config.max_timestamp_ahead_ms = info.config.max_timestamp_behind_ms = -1;
 }
 
 std::vector<TopicInfo> Topics::all() {
@@ -281,13 +300,14 @@ std::map<TopicPartition, Topics::GroupOffset> Topics::read_group_offsets(
       rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), partition ? asked.get() : nullptr));
   rd_kafka_ListConsumerGroupOffsets_t* requests[] = {request.get()};
   const Event event =
-      ask(client(), RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, doing, [&](auto* options, auto* queue) {
-        if (stable) {
-          const Failure failure(rd_kafka_AdminOptions_set_require_stable_offsets(options, 1));
-          if (failure) throw error_of(failure.get(), doing);
-        }
-        rd_kafka_ListConsumerGroupOffsets(client(), requests, 1, options, queue);
-      });
+      ask(client(true, group), RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, doing,
+          [&](auto* options, auto* queue) {
+            if (stable) {
+              const Failure failure(rd_kafka_AdminOptions_set_require_stable_offsets(options, 1));
+              if (failure) throw error_of(failure.get(), doing);
+            }
+            rd_kafka_ListConsumerGroupOffsets(client(true, group), requests, 1, options, queue);
+          });
   std::size_t count = 0;
   const auto* results = rd_kafka_ListConsumerGroupOffsets_result_groups(
       rd_kafka_event_ListConsumerGroupOffsets_result(event.get()), &count);
@@ -334,10 +354,10 @@ std::optional<std::set<TopicPartition>> Topics::owned_by(const std::string& grou
 std::optional<std::set<TopicPartition>> Topics::read_owned_by(const std::string& group) {
   const std::string doing = "ask for the members of the group " + group;
   const char* names[] = {group.c_str()};
-  const Event event =
-      ask(client(), RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, doing, [&](auto* options, auto* queue) {
-        rd_kafka_DescribeConsumerGroups(client(), names, 1, options, queue);
-      });
+  const Event event = ask(client(true, group), RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, doing,
+                          [&](auto* options, auto* queue) {
+                            rd_kafka_DescribeConsumerGroups(client(true, group), names, 1, options, queue);
+                          });
   std::size_t count = 0;
   const auto* descriptions = rd_kafka_DescribeConsumerGroups_result_groups(
       rd_kafka_event_DescribeConsumerGroups_result(event.get()), &count);

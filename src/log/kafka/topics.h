@@ -48,8 +48,8 @@ class Topics {
     std::int64_t read_ns;
   };
 
-  /// Sees what is committed, or all that is written.
-  rd_kafka_t* client(bool committed = true);
+  /// Sees what is committed, or all that is written. With the name of a group: for questions about that one.
+  rd_kafka_t* client(bool committed = true, const std::string& group = {});
   // Each asked once; throws BrokerAway where waiting may help.
   [[nodiscard]] std::vector<TopicInfo> read_all();
   [[nodiscard]] std::pair<std::int64_t, std::int64_t> read_offsets(const TopicPartition& partition,
@@ -64,9 +64,8 @@ class Topics {
   void read_settings(TopicInfo& info);
 
   const Connection& connection_;
-  std::mutex mutex_;  ///< guards the client while it is made, and `kept_`
-  std::unique_ptr<Client> client_;
-  std::unique_ptr<Client> uncommitted_;
+  std::mutex mutex_;  ///< guards `clients_` and `kept_`
+  std::map<std::pair<bool, std::string>, std::unique_ptr<Client>> clients_;
   std::map<std::string, Kept> kept_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "log/held_clock.h"
 #include "runtime/observed.h"
 #include "runtime/test_service.h"
 
@@ -200,6 +201,27 @@ TEST(DeadLetter, TakesTheLargestRecordThatATopicTakes) {
   EXPECT_EQ(letters[0].value->size(), limit);
   EXPECT_EQ(header(letters[0], "kind"), "too_large");
   EXPECT_EQ(service.values("out").size(), 1u);
+}
+
+TEST(DeadLetter, TakesRowsWhoseTimestampTheOutputWouldRefuse) {
+  TestService service(two_steps);
+  service.context.options.on_error = ErrorPolicy::dead_letter;
+  HeldClock clock;
+  clock.move_to(10'000'000);
+  service.context.clock = &clock;
+  TopicConfig config;
+  config.max_timestamp_ahead_ms = 3'600'000;
+  config.max_timestamp_behind_ms = 7'200'000;
+  service.context.log->create_topic("out", config);
+  for (const std::int64_t time : {10'000'000, 13'530'000, 13'550'000, 2'870'000, 2'850'000})
+    service.produce("in", "k", row(1, 1), time);
+  service.run();
+  EXPECT_EQ(service.values("out").size(), 3u);
+  const auto letters = service.read("group-dead-letters");
+  ASSERT_EQ(letters.size(), 2u);
+  EXPECT_EQ(header(letters[0], "kind"), "timestamp");
+  EXPECT_EQ(letters[0].timestamp_ms, 13'550'000);
+  EXPECT_EQ(letters[1].timestamp_ms, 2'850'000);
 }
 
 TEST(PolicyFunction, ChoosesForEachRow) {
