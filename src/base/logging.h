@@ -4,19 +4,30 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
 namespace tiderace {
 
 enum class LogLevel { debug, info, warning, error };
+enum class LogFormat { text, json };
 
 /// Whether lines of `level` are written. The threshold is the environment variable `TIDERACE_LOG`
 /// (`debug info warning error`; default `warning`), read once.
 [[nodiscard]] bool log_enabled(LogLevel level) noexcept;
 
-/// Writes one line `2026-11-23T10:00:00.000Z LEVEL text` to standard error in one `write`. Any thread. Never
-/// on the row path: what can happen once a row is counted and logged at most once a second by its owner.
+/// What a line is: the environment variable `TIDERACE_LOG_FORMAT` (`text json`; default `text`), read once.
+[[nodiscard]] LogFormat log_format() noexcept;
+
+/// One line with its end. Text: `2026-11-23T10:00:00.000Z LEVEL text`. JSON: one object,
+/// `{"time":"2026-11-23T10:00:00.000Z","level":"warning","process":1,"thread":1,"message":"text"}`, in valid
+/// UTF-8 whatever `text` holds; process and thread are the calling one's numbers in the operating system.
+[[nodiscard]] std::string format_log_line(LogFormat format, LogLevel level, std::int64_t wall_ms,
+                                          std::string_view text);
+
+/// Writes one line to standard error in one `write`. Any thread. Never on the row path: what can happen once
+/// a row is counted and logged at most once a second by its owner.
 void log_line(LogLevel level, std::string_view text) noexcept;
 
 /// Keeps what may happen at every row to a line a second. One thread.

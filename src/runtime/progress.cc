@@ -31,7 +31,7 @@ Progress::Progress(std::string what, std::uint64_t total, Clock& clock, bool sho
       total_(total),
       clock_(clock),
       shown_(shown),
-      terminal_(output() || ::isatty(STDERR_FILENO) == 1),
+      terminal_(output() || (::isatty(STDERR_FILENO) == 1 && log_format() == LogFormat::text)),
       begin_ns_(clock.steady_ns()),
       next_ns_(begin_ns_ + second_ns) {}
 

@@ -13,9 +13,9 @@ namespace tiderace {
 /// notebook). Before anything runs; empty: standard error, if it is a terminal.
 void set_progress_output(std::function<void(std::string_view)> output);
 
-/// Tells a person how far a long piece of work is: a bar on standard error where that is a terminal, or where
-/// `set_progress_output` says, else a log line (level info) every ten seconds. Silent for what is done within
-/// a second. One thread.
+/// Tells a person how far a long piece of work is: a bar on standard error where that is a terminal (and the
+/// log is text), or where `set_progress_output` says, else a log line (level info) every ten seconds. Silent
+/// for what is done within a second. One thread.
 class Progress {
  public:
   /// `total` items of `what`, for example `restoring phone-data/0`; `shown` false: says nothing.
