@@ -66,6 +66,12 @@ struct ApplicationOptions {
   OnLostOffset on_lost_offset = OnLostOffset::stop;
   /// Kafka only: about how many bytes of records wait in memory, fetched or to be written.
   std::size_t max_memory = std::size_t{512} << 20;
+  /// While `run` works: metrics for Prometheus at `http://HOST:PORT/metrics`, answers to probes at `/healthz`
+  /// and `/readyz`; docs/guide/operations.md has them. 0: none.
+  int metrics_port = 0;
+  std::string metrics_address = "0.0.0.0";  ///< of this machine; `127.0.0.1`: for it alone, `::`: IPv6 too
+  /// A worker that makes no turn for longer (a function or model that hangs) fails `/healthz`.
+  std::chrono::nanoseconds health_timeout = std::chrono::minutes(5);
 };
 
 /// The options of a topic, of the reading side (the row's time, its kinds, its limits) and of its creation.

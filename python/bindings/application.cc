@@ -31,7 +31,8 @@ void construct(Application* self, std::string broker_address, std::string consum
                std::map<std::string, std::string> producer_config, std::string dead_letter_topic,
                nb::handle state_ttl, nb::handle group_lock_timeout, const std::string& sync,
                std::size_t max_state_memory, std::string group_instance_id, const std::string& lost_offset,
-               std::size_t max_memory) {
+               std::size_t max_memory, int metrics_port, std::string metrics_address,
+               nb::handle health_timeout) {
   ApplicationOptions options;
   options.broker_address = std::move(broker_address);
   options.consumer_group = std::move(consumer_group);
@@ -51,6 +52,9 @@ void construct(Application* self, std::string broker_address, std::string consum
   options.group_instance_id = std::move(group_instance_id);
   options.on_lost_offset = on_lost_offset(lost_offset);
   options.max_memory = max_memory;
+  options.metrics_port = metrics_port;
+  options.metrics_address = std::move(metrics_address);
+  options.health_timeout = duration(health_timeout, "health_timeout");
   new (self) Application(std::move(options));
   ApplicationAccess::state(*self)->print = write_to_standard_output;
 }
@@ -151,19 +155,19 @@ void bind_application(nb::module_& module) {
       .def("table", &Backtest::table)
       .def("computed", &Backtest::computed);
   nb::class_<Application>(module, "Application")
-      .def(
-          "__init__", &construct, nb::arg("broker_address"), nb::arg("consumer_group"),
-          nb::arg("auto_offset_reset"), nb::arg("processing_guarantee"), nb::arg("commit_interval").none(),
-          nb::arg("state_dir"), nb::arg("on_error").none(), nb::arg("workers"), nb::arg("consumer_config"),
-          nb::arg("producer_config"), nb::arg("dead_letter_topic"), nb::arg("state_ttl").none(),
-          nb::arg("group_lock_timeout"), nb::arg("durability"), nb::arg("max_state_memory"),
-          nb::arg("group_instance_id"), nb::arg("on_lost_offset"), nb::arg("max_memory"),
-          nb::sig(
-              "def __init__(self, broker_address: str, consumer_group: str, auto_offset_reset: str, "
-              "processing_guarantee: str, commit_interval: object, state_dir: str, on_error: object, "
-              "workers: int, consumer_config: dict[str, str], producer_config: dict[str, str], "
-              "dead_letter_topic: str, state_ttl: object, group_lock_timeout: object, durability: str, "
-              "max_state_memory: int, group_instance_id: str, on_lost_offset: str, max_memory: int) -> None"))
+      .def("__init__", &construct, nb::arg("broker_address"), nb::arg("consumer_group"),
+           nb::arg("auto_offset_reset"), nb::arg("processing_guarantee"), nb::arg("commit_interval").none(),
+           nb::arg("state_dir"), nb::arg("on_error").none(), nb::arg("workers"), nb::arg("consumer_config"),
+           nb::arg("producer_config"), nb::arg("dead_letter_topic"), nb::arg("state_ttl").none(),
+           nb::arg("group_lock_timeout"), nb::arg("durability"), nb::arg("max_state_memory"),
+           nb::arg("group_instance_id"), nb::arg("on_lost_offset"), nb::arg("max_memory"),
+           nb::arg("metrics_port"), nb::arg("metrics_address"), nb::arg("health_timeout"),
+           nb::sig("def __init__(self, broker_address: str, consumer_group: str, auto_offset_reset: str, "
+                   "processing_guarantee: str, commit_interval: object, state_dir: str, on_error: object, "
+                   "workers: int, consumer_config: dict[str, str], producer_config: dict[str, str], "
+                   "dead_letter_topic: str, state_ttl: object, group_lock_timeout: object, durability: str, "
+                   "max_state_memory: int, group_instance_id: str, on_lost_offset: str, max_memory: int, "
+                   "metrics_port: int, metrics_address: str, health_timeout: object) -> None"))
       .def(
           "topic", &topic, nb::arg("name"), nb::arg("timestamp").none(), nb::arg("timestamp_unit"),
           nb::arg("max_ahead").none(), nb::arg("schema"), nb::arg("value_deserializer"),

@@ -135,6 +135,15 @@ class Application:
         what comes from now on.
     max_memory : int
         Kafka only: about how many bytes of records wait in memory, fetched or to be written.
+    metrics_port : int, optional
+        While `run()` works: metrics for Prometheus at `http://HOST:PORT/metrics`, answers to probes at
+        `/healthz` and `/readyz`. 0 or None: none.
+    metrics_address : str
+        Where that port is opened: an address of this machine, `"127.0.0.1"` for it alone, `"::"` with IPv6.
+        Default: `"0.0.0.0"`.
+    health_timeout : seconds
+        A worker that makes no turn for longer (a function or model that hangs) fails `/healthz`.
+        Default: 300.
 
     Raises
     ------
@@ -178,13 +187,17 @@ class Application:
         group_instance_id: str = "",
         on_lost_offset: str = "stop",
         max_memory: int = 512 << 20,
+        metrics_port: int | None = None,
+        metrics_address: str = "0.0.0.0",
+        health_timeout: Duration = 300.0,
     ) -> None:
         # fmt: off
         self._application = _tiderace.Application(
             broker_address or "", consumer_group, auto_offset_reset, processing_guarantee, commit_interval,
             os.fspath(state_dir or ""), on_error, workers, dict(consumer_config or {}),
             dict(producer_config or {}), dead_letter_topic, state_ttl, group_lock_timeout, durability,
-            max_state_memory, group_instance_id, on_lost_offset, max_memory,
+            max_state_memory, group_instance_id, on_lost_offset, max_memory, metrics_port or 0,
+            metrics_address, health_timeout,
         )
         # fmt: on
 

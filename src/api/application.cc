@@ -11,6 +11,7 @@
 #include "base/logging.h"
 #include "log/open.h"
 #include "log/topic_rules.h"
+#include "runtime/observation/monitor.h"
 #include "runtime/stop_signals.h"
 
 namespace tiderace {
@@ -57,6 +58,11 @@ ApplicationOptions completed(ApplicationOptions options) {
   if (!options.dead_letter_topic.empty()) check_topic_name(options.dead_letter_topic);
   if (options.group_lock_timeout.count() < 0)
     throw Error(ErrorKind::config, "group_lock_timeout: wanted a time of at least 0");
+  require_positive("health_timeout", options.health_timeout);
+  if (options.metrics_port < 0 || options.metrics_port > 65'535) {
+    throw_error(ErrorKind::config, "metrics_port: wanted 1 to 65535, or 0 for none, found {}",
+                options.metrics_port);
+  }
   if (options.workers < 1 || options.workers > 1024) {
     throw_error(ErrorKind::config, "workers: wanted 1 to 1024, found {}", options.workers);
   }
@@ -141,6 +147,8 @@ Summary ApplicationState::run(const RunOptions& run_options) {
   const RunLimits limits{run_options.until_end, run_options.timeout, run_options.count};
   Summary result;
   try {
+    std::optional<Monitor> monitor;
+    if (options.metrics_port != 0) monitor.emplace(context, *resolved);
     context.log = log();
     context.stores = rocksdb_state_stores(options.state_dir);
     const StopSignals signals(state->stop);

@@ -105,6 +105,10 @@ class Consumer {
                                    std::optional<std::int64_t> known = std::nullopt) = 0;
   /// One past the last committed record.
   virtual std::int64_t end_offset(const TopicPartition& partition) = 0;
+  /// The same of a started partition as far as it was heard of by the last `poll`, without asking anybody:
+  /// for metrics. Transactions that are still open may be counted in while there are rows before them.
+  /// Nullopt: not heard of yet.
+  virtual std::optional<std::int64_t> heard_end_offset(const TopicPartition& partition) = 0;
   /// Whether no partition of the subscribed topics can come to this member any more with rows that were
   /// there: each is this member's, or committed to its end by another, or of another that is alive.
   virtual bool settled() { return true; }
@@ -146,6 +150,9 @@ struct ProducerOptions {
   /// Once it is set, brokers that are away are waited for for some seconds only. Null: for 10 s without a
   /// member, without end with one.
   const std::atomic<bool>* stop = nullptr;
+  /// Set to the steady clock's nanoseconds while a call waits for brokers, to tell waiting from hanging.
+  /// Null: nobody asks.
+  std::atomic<std::int64_t>* heartbeat = nullptr;
 };
 
 /// Writes records. One thread. What was sent becomes visible by `flush` or `commit`. Every call may throw

@@ -96,7 +96,9 @@ void RowWriter::write(const Batch& batch, const Column* keys, RowErrors& errors,
     record.value = encoded_.row(i);
     record.headers = input.headers_view();
     record.timestamp_ms = floor_ms(batch.event_time_ns[i]);
-    if (fits(record, i, now_ms, errors)) records_.push_back(record);
+    if (!fits(record, i, now_ms, errors)) continue;
+    report.written_bytes += static_cast<std::uint64_t>(size_of(record));
+    records_.push_back(record);
   }
   if (!records_.empty()) producer_->send(topic_, records_);
   report.written += records_.size();

@@ -21,15 +21,31 @@ double upper_edge_us(std::size_t bucket) noexcept {
   return static_cast<double>((bucket % 16 + 17) << power);
 }
 
+constexpr std::array run_counters = {
+    &RunCounters::rows_in,    &RunCounters::rows_out,      &RunCounters::filtered,
+    &RunCounters::bad,        &RunCounters::late,          &RunCounters::not_finite,
+    &RunCounters::bytes_read, &RunCounters::bytes_written, &RunCounters::batches};
+
 }  // namespace
 
 void RunCounters::merge(const RunCounters& other) noexcept {
-  rows_in += other.rows_in;
-  rows_out += other.rows_out;
-  filtered += other.filtered;
-  bad += other.bad;
-  late += other.late;
-  not_finite += other.not_finite;
+  for (const auto counter : run_counters) this->*counter += other.*counter;
+}
+
+void RunCounters::raise_to(const RunCounters& other) noexcept {
+  for (const auto counter : run_counters) this->*counter = std::max(this->*counter, other.*counter);
+}
+
+void DurationHistogram::add(std::int64_t ns, std::uint64_t times) noexcept {
+  const double seconds = static_cast<double>(std::max<std::int64_t>(ns, 0)) / 1e9;
+  const auto bucket = std::lower_bound(edges.begin(), edges.end(), seconds) - edges.begin();
+  counts_[static_cast<std::size_t>(bucket)] += times;
+  seconds_ += seconds * static_cast<double>(times);
+}
+
+void DurationHistogram::merge(const DurationHistogram& other) noexcept {
+  for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] += other.counts_[i];
+  seconds_ += other.seconds_;
 }
 
 void LatencyHistogram::add(std::int64_t ns, std::uint64_t rows) noexcept {

@@ -138,6 +138,8 @@ std::unique_ptr<StateStore> restore(const RuntimeContext& context, const Stage& 
       partition.partition, begin, end);
   Progress progress("restoring " + partition.topic + "/" + std::to_string(partition.partition),
                     static_cast<std::uint64_t>(end - begin), *context.clock);
+  const RestoreWatch watch(*context.metrics, *context.clock, partition,
+                           static_cast<std::uint64_t>(end - begin));
   while (position.changelog_offset < end) {
     if (stopped()) return nullptr;
     const auto records = context.log->read(changelog, position.changelog_offset, restore_bytes);
@@ -145,6 +147,7 @@ std::unique_ptr<StateStore> restore(const RuntimeContext& context, const Stage& 
     const std::vector<Change> changes = to_changes(*records, position);
     store->apply(changes, position);
     progress.reached(static_cast<std::uint64_t>(position.changelog_offset - begin));
+    watch.reached(static_cast<std::uint64_t>(position.changelog_offset - begin));
   }
   return store;
 }

@@ -44,7 +44,7 @@ class Workers {
  public:
   Workers(const RuntimeContext& context, std::vector<std::unique_ptr<Stage>>& stages, const RunLimits& limits,
           RunState& state)
-      : state_(state) {
+      : state_(state), metrics_(*context.metrics) {
     for (int i = 0; i < context.options.workers; ++i) {
       workers_.push_back(std::make_unique<Worker>(context, stages, limits, state, i));
     }
@@ -76,14 +76,24 @@ class Workers {
   void run_one(Worker& worker) {
     try {
       worker.run();
+    } catch (const Error& error) {
+      fail(error.what());
     } catch (...) {
-      const std::lock_guard lock(mutex_);
-      if (!error_) error_ = std::current_exception();
-      state_.stop = true;  // the others stop at a checkpoint
+      fail("an exception that is none of Tiderace's");
     }
+    worker.metrics().finish();
+  }
+
+  /// In a handler of what ended a worker.
+  void fail(const std::string& reason) {
+    const std::lock_guard lock(mutex_);
+    if (!error_) error_ = std::current_exception();
+    state_.stop = true;  // the others stop at a checkpoint
+    metrics_.fail(reason);
   }
 
   RunState& state_;
+  RunMetrics& metrics_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::mutex mutex_;
   std::exception_ptr error_;

@@ -11,6 +11,7 @@
 #include "log/log.h"
 #include "operators/resolve/resolve.h"
 #include "runtime/metrics.h"
+#include "runtime/observation/run_metrics.h"
 #include "state/store.h"
 
 namespace tiderace {
@@ -37,6 +38,7 @@ struct RuntimeContext {
   /// worker.
   int restore_threads = 0;
   std::function<void(std::string_view)> print;
+  std::shared_ptr<RunMetrics> metrics = std::make_shared<RunMetrics>();
 
   [[nodiscard]] bool exactly_once() const noexcept {
     return options.processing_guarantee == ProcessingGuarantee::exactly_once;

@@ -127,6 +127,7 @@ void Task::settle(std::size_t step, Batch& batch, StepReport& report, std::span<
   StepCounters& counters = stage_.counters[step];
   run.filtered += report.filtered;
   run.rows_out += report.written;
+  run.bytes_written += report.written_bytes;
   run.not_finite += report.not_finite;
   count(counters.late, report.late.size());
   for (const std::uint32_t row : report.late) run.late += mark(late_, row) ? 1 : 0;

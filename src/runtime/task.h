@@ -47,6 +47,9 @@ class Task {
   [[nodiscard]] std::int64_t position() const noexcept { return position_; }
   void set_position(std::int64_t offset) noexcept { position_ = offset; }
   [[nodiscard]] KeyTable& keys() noexcept { return keys_; }
+  [[nodiscard]] const KeyTable& keys() const noexcept { return keys_; }
+  /// Of its store, about.
+  [[nodiscard]] std::uint64_t state_bytes() const { return resources_.store->size_bytes(); }
 
  private:
   void run(std::size_t step, Batch batch);

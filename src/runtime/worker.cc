@@ -15,6 +15,7 @@ constexpr std::size_t poll_bytes = 2u << 20;  // of each partition: stays in the
 constexpr std::uint64_t max_uncommitted_bytes = 64u
                                                 << 20;  // read: bounds what the producer holds until a commit
 constexpr std::chrono::milliseconds idle_poll{50};      // how soon an idle worker notices `stop`
+constexpr std::int64_t report_interval_ns = 250'000'000;
 
 OffsetReset offset_reset(AutoOffsetReset reset) noexcept {
   return reset == AutoOffsetReset::latest ? OffsetReset::latest : OffsetReset::earliest;
@@ -40,7 +41,12 @@ std::shared_ptr<const Records> cut(const std::shared_ptr<const Records>& records
 
 Worker::Worker(const RuntimeContext& context, std::vector<std::unique_ptr<Stage>>& stages,
                const RunLimits& limits, RunState& state, int index)
-    : context_(context), stages_(stages), limits_(limits), state_(state), index_(index) {}
+    : context_(context),
+      stages_(stages),
+      limits_(limits),
+      state_(state),
+      index_(index),
+      metrics_(context.metrics->add_worker(static_cast<std::size_t>(index))) {}
 
 Worker::~Worker() {
   for (auto& [partition, assigned] : tasks_) {
@@ -73,6 +79,8 @@ void Worker::run() {
       while (!state_.stop.load(std::memory_order_relaxed) && !turn()) {
       }
       if (dirty_) checkpoint(partitions());
+      next_report_ns_ = 0;
+      report();  // what is shown last is what the run returns
       done = true;
     } catch (const CommitLost& reason) {
       go_back(reason);
@@ -91,11 +99,13 @@ std::vector<TopicPartition> Worker::partitions() const {
 
 bool Worker::turn() {
   const PollResult result = consumer_->poll(poll_timeout());
+  metrics_->heartbeat_ns().store(context_.clock->steady_ns(), std::memory_order_relaxed);
   joined_ = joined_ || result.rebalanced;
   change_members(result);
   // Before anything is started: what came was read from where the tasks stood.
   for (const auto& records : result.records) process(records);
   for (const auto& [partition, offset] : result.reached) reach(partition, offset);
+  report();  // preparing may be the worker's own work, and long
   prepare();
   start_prepared();
   if (!context_.exactly_once()) hand_over();
@@ -106,6 +116,8 @@ bool Worker::turn() {
 }
 
 void Worker::change_members(const PollResult& result) {
+  report_.rebalances += result.rebalanced ? 1 : 0;
+  report_.partitions_lost += result.lost.size();
   const bool lost = !result.lost.empty() && dirty_;
   std::exception_ptr failure;
   for (const TopicPartition& partition : result.lost) forget(partition);
@@ -234,6 +246,7 @@ std::unique_ptr<Producer> Worker::new_producer() const {
   options.stateful =
       std::any_of(stages_.begin(), stages_.end(), [](const auto& stage) { return stage->stateful(); });
   options.stop = &state_.stop;
+  options.heartbeat = &metrics_->heartbeat_ns();
   return context_.log->producer(options);
 }
 
@@ -242,6 +255,7 @@ void Worker::go_back(const Error& reason) {
   constexpr int doublings = 6;
   log(LogLevel::warning, "{}: going back to the last commit: {}", context_.options.consumer_group,
       reason.what());
+  ++report_.commits_lost;
   producer_->abort();
   pending_.clear();
   if (limits_.count) {
@@ -279,7 +293,11 @@ void Worker::process(const std::shared_ptr<const Records>& polled) {
   const std::int64_t arrived_ns = context_.clock->steady_ns();
   const std::uint64_t written = counters_.rows_out;
   dirty_ = true;
-  for (const Record& record : records->rows) uncommitted_bytes_ += record.value_size + record.key_size;
+  std::uint64_t bytes = 0;
+  for (const Record& record : records->rows) bytes += record.value_size + record.key_size;
+  uncommitted_bytes_ += bytes;
+  counters_.bytes_read += bytes;
+  ++counters_.batches;
   if (auto row = assigned.task->process(records)) stop_before(partition, std::move(*row));
   // Afterwards: rows that wait behind a slow one are no pause.
   state_.last_row_ns.store(context_.clock->steady_ns(), std::memory_order_relaxed);
@@ -301,9 +319,40 @@ void Worker::reach(const TopicPartition& partition, std::int64_t offset) {
 void Worker::hand_over() {
   if (pending_.empty()) return;
   producer_->flush();
+  note_latency();
+}
+
+void Worker::note_latency() {
   const std::int64_t now = context_.clock->steady_ns();
-  for (const Pending& pending : pending_) latency_.add(now - pending.arrived_ns, pending.rows);
+  for (const Pending& pending : pending_) {
+    latency_.add(now - pending.arrived_ns, pending.rows);
+    report_.latency.add(now - pending.arrived_ns, pending.rows);
+  }
   pending_.clear();
+}
+
+void Worker::report() {
+  const std::int64_t now = context_.clock->steady_ns();
+  if (now < next_report_ns_) return;
+  next_report_ns_ = now + report_interval_ns;
+  report_.counters = counters_;
+  report_.joined = joined_;
+  report_.partitions.clear();
+  for (const auto& [partition, assigned] : tasks_) {
+    PartitionReport& entry = report_.partitions.emplace_back();
+    entry.partition = partition;
+    entry.position = assigned.committed_offset;
+    entry.end_offset = assigned.end_offset;
+    if (!assigned.task) continue;
+    entry.ready = true;
+    entry.position = assigned.task->position();
+    // What was asked for when it was assigned is the best until the consumer has heard of more.
+    if (const auto heard = consumer_->heard_end_offset(partition)) entry.end_offset = *heard;
+    entry.end_offset = std::max(entry.end_offset, entry.position);
+    entry.state_bytes = assigned.task->state_bytes();
+    entry.memory_bytes = assigned.task->keys().bytes();
+  }
+  metrics_->publish(report_);
 }
 
 void Worker::send_changes(Task& task, const std::vector<Change>& changes) {
@@ -315,8 +364,16 @@ void Worker::send_changes(Task& task, const std::vector<Change>& changes) {
                         task.partition().partition);
 }
 
+std::map<TopicPartition, std::int64_t> Worker::commit(std::span<const OffsetCommit> offsets) {
+  const std::int64_t begin_ns = context_.clock->steady_ns();
+  auto ends = producer_->commit(context_.options.consumer_group, offsets);
+  report_.commit.add(context_.clock->steady_ns() - begin_ns);
+  return ends;
+}
+
 void Worker::checkpoint(const std::vector<TopicPartition>& given_back) {
-  next_checkpoint_ns_ = context_.clock->steady_ns() + context_.commit_interval_ns();
+  const std::int64_t begin_ns = context_.clock->steady_ns();
+  next_checkpoint_ns_ = begin_ns + context_.commit_interval_ns();
   if (!dirty_ && given_back.empty()) return;
   struct Flushed {
     Assigned* assigned;
@@ -337,10 +394,8 @@ void Worker::checkpoint(const std::vector<TopicPartition>& given_back) {
     send_changes(task, entry.changes);
     flushed.push_back(std::move(entry));
   }
-  const auto ends = producer_->commit(context_.options.consumer_group, offsets);
-  const std::int64_t now = context_.clock->steady_ns();
-  for (const Pending& pending : pending_) latency_.add(now - pending.arrived_ns, pending.rows);
-  pending_.clear();
+  const auto ends = commit(offsets);
+  note_latency();
   for (Flushed& entry : flushed) {
     const TopicPartition& partition = entry.assigned->task->partition();
     entry.assigned->task->committed(
@@ -356,6 +411,7 @@ void Worker::checkpoint(const std::vector<TopicPartition>& given_back) {
   dirty_ = false;
   failures_ = 0;
   uncommitted_bytes_ = 0;
+  report_.checkpoint.add(context_.clock->steady_ns() - begin_ns);
 }
 
 bool Worker::all_reached_limit() {

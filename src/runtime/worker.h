@@ -6,8 +6,10 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
+#include "runtime/observation/run_metrics.h"
 #include "runtime/preparation.h"
 #include "runtime/stage.h"
 #include "runtime/task.h"
@@ -50,6 +52,7 @@ class Worker {
 
   [[nodiscard]] const RunCounters& counters() const noexcept { return counters_; }
   [[nodiscard]] const LatencyHistogram& latency() const noexcept { return latency_; }
+  [[nodiscard]] WorkerMetrics& metrics() const noexcept { return *metrics_; }
 
  private:
   /// A partition of this member's, on its way: assigned -> `preparation` -> `prepared` -> claimed -> `task`.
@@ -90,8 +93,13 @@ class Worker {
   void reach(const TopicPartition& partition, std::int64_t offset);
   /// Partitions of `given_back` are let go of with it.
   void checkpoint(const std::vector<TopicPartition>& given_back = {});
+  std::map<TopicPartition, std::int64_t> commit(std::span<const OffsetCommit> offsets);
   void send_changes(Task& task, const std::vector<Change>& changes);
   void hand_over();
+  /// Outputs that wait for it are visible by now.
+  void note_latency();
+  /// Tells those who look in from outside how it is, some times a second.
+  void report();
   [[noreturn]] void stop_before(const TopicPartition& partition, BadRow row);
   [[nodiscard]] std::optional<BadRow> replay(Assigned& assigned, std::int64_t end);
   void start(const TopicPartition& partition, Assigned& assigned, Prepared prepared);
@@ -113,6 +121,9 @@ class Worker {
   RunCounters counters_;
   RunCounters committed_counters_;
   LatencyHistogram latency_;
+  std::shared_ptr<WorkerMetrics> metrics_;
+  WorkerReport report_;  ///< the next one, in the making
+  std::int64_t next_report_ns_ = 0;
   std::vector<Pending> pending_;
   bool joined_ = false;                  ///< the group has assigned partitions, be it none
   bool at_limit_ = false;                ///< counted in `RunState::at_limit`

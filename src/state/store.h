@@ -44,6 +44,8 @@ class StateStore {
   /// Applies all of `changes` in order and sets the position, atomically with regard to crashes.
   virtual void apply(std::span<const Change> changes, const StorePosition& position) = 0;
   [[nodiscard]] virtual StorePosition position() = 0;
+  /// About how many bytes it takes where it is kept (disk, or memory). Cheap.
+  [[nodiscard]] virtual std::uint64_t size_bytes() = 0;
 };
 
 /// Opens the stores of tasks. Any thread.

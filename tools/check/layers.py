@@ -8,13 +8,14 @@ from checks import CPP, Tree
 _data = {"base", "columnar"}
 _plan = _data | {"formats", "expr"}
 _operators = _plan | {"plan", "state", "log", "models"}
-_runtime = _operators | {"operators", "connectors"}
+_runtime = _operators | {"operators", "connectors", "http"}
 _front = _runtime | {"runtime", "api"}
 
 # What a folder may include beside itself.
 LAYERS: dict[str, set[str]] = {
     "src/base": set(),
     "src/columnar": {"base"},
+    "src/http": {"base"},
     "src/formats": _data,
     "src/expr": _data,
     "src/plan": _plan,
@@ -35,6 +36,7 @@ LAYERS: dict[str, set[str]] = {
 # Where a third-party header may be included (in tests beside), by the beginning of its name.
 THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "benchmark/": ("bench",),
+    "boost/": ("src/http",),
     "fast_float/": ("src/formats",),
     "fmt/": ("src", "cli", "gateway", "python/bindings", "bench"),
     "gmock/": (),

@@ -29,7 +29,7 @@ void EmbeddedConsumer::subscribe(const std::vector<std::string>& topics) {
   }
   for (TopicPartition& partition : owned_partitions(infos, options_)) {
     const std::int64_t id = files_->partition_id(partition);
-    positions_[std::move(partition)] = {id, std::nullopt};
+    positions_[std::move(partition)] = {id, std::nullopt, std::nullopt};
   }
   assignment_told_ = false;
 }
@@ -60,13 +60,18 @@ std::int64_t EmbeddedConsumer::end_offset(const TopicPartition& partition) {
   return connection_->table.end_offset(files_->partition_id(partition));
 }
 
+std::optional<std::int64_t> EmbeddedConsumer::heard_end_offset(const TopicPartition& partition) {
+  return position_of(partition).end;
+}
+
 void EmbeddedConsumer::read_into(PollResult& result) {
   // One snapshot for all partitions: what was committed together is seen together.
   Transaction snapshot(connection_->database, Transaction::Kind::read);
   std::vector<std::pair<Position*, std::int64_t>> moved;
   for (auto& [partition, position] : positions_) {
     if (!position.offset) continue;
-    if (connection_->table.end_offset(position.partition_id) <= *position.offset) continue;
+    position.end = connection_->table.end_offset(position.partition_id);
+    if (*position.end <= *position.offset) continue;
     auto records =
         connection_->table.read(partition, position.partition_id, *position.offset, options_.max_poll_bytes);
     moved.emplace_back(&position, records->next_offset);

@@ -21,11 +21,13 @@ class EmbeddedConsumer final : public Consumer {
   void start(const TopicPartition& partition, std::int64_t offset) override;
   StartOffset start_offset(const TopicPartition& partition, std::optional<std::int64_t> known) override;
   std::int64_t end_offset(const TopicPartition& partition) override;
+  std::optional<std::int64_t> heard_end_offset(const TopicPartition& partition) override;
 
  private:
   struct Position {
     std::int64_t partition_id = 0;
     std::optional<std::int64_t> offset;  ///< where to read on; nullopt: not started
+    std::optional<std::int64_t> end;     ///< where the partition ended when it was last looked at
   };
 
   void connect();

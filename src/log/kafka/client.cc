@@ -122,6 +122,7 @@ std::string Client::setting(const char* name) const {
 
 void BrokerWatch::waiting(rd_kafka_t* client, std::string_view for_what) {
   const std::int64_t now = clock_.steady_ns();
+  if (patience_.heartbeat != nullptr) patience_.heartbeat->store(now, std::memory_order_relaxed);
   const std::chrono::nanoseconds waited(since_ns_ == 0 ? 0 : now - since_ns_);
   const bool stopped = patience_.stop != nullptr && patience_.stop->load(std::memory_order_relaxed);
   if (waited > patience_.most || (stopped && waited > patience_after_stop)) {

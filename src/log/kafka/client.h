@@ -95,7 +95,8 @@ class Client {
 /// How long brokers that are away are waited for.
 struct Patience {
   std::chrono::nanoseconds most = std::chrono::nanoseconds::max();
-  const std::atomic<bool>* stop = nullptr;  ///< once it is set, for some seconds only
+  const std::atomic<bool>* stop = nullptr;         ///< once it is set, for some seconds only
+  std::atomic<std::int64_t>* heartbeat = nullptr;  ///< set while they are waited for
 };
 
 /// Says that the brokers do not answer, every 10 s while they do not, and that they do again.

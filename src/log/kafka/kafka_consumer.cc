@@ -185,6 +185,7 @@ void KafkaConsumer::take(rd_kafka_message_t* message, PollResult& result) {
   }
   runs_[*position.run].add(*message);
   position.next = message->offset + 1;
+  position.at_end = false;
 }
 
 void KafkaConsumer::take_error(const rd_kafka_message_t& message, PollResult& result) {
@@ -194,6 +195,7 @@ void KafkaConsumer::take_error(const rd_kafka_message_t& message, PollResult& re
     const auto found = positions_.find(partition);
     if (found == positions_.end() || !found->second.started || message.offset < found->second.next) return;
     found->second.next = message.offset;
+    found->second.at_end = true;
     result.reached.emplace_back(partition, message.offset);
     return;
   }
@@ -226,6 +228,7 @@ KafkaConsumer::Position& KafkaConsumer::position_of(const TopicPartition& partit
 void KafkaConsumer::start(const TopicPartition& partition, std::int64_t offset) {
   Position& position = position_of(partition);
   position.next = offset;
+  position.at_end = false;
   const std::string doing =
       fmt::format("read {} partition {} from offset {}", partition.topic, partition.partition, offset);
   PartitionList list;
@@ -321,6 +324,19 @@ bool KafkaConsumer::have_processed(const std::vector<TopicPartition>& partitions
 
 std::int64_t KafkaConsumer::end_offset(const TopicPartition& partition) {
   return watermarks(partition).second;
+}
+
+std::optional<std::int64_t> KafkaConsumer::heard_end_offset(const TopicPartition& partition) {
+  const Position& position = position_of(partition);
+  if (!position.started) return std::nullopt;
+  // Only the end that librdkafka tells knows of transactions; its high watermark counts what is undecided.
+  if (position.at_end) return position.next;
+  std::int64_t low = 0;
+  std::int64_t high = 0;
+  const auto code = rd_kafka_get_watermark_offsets(client_.get(), partition.topic.c_str(),
+                                                   partition.partition, &low, &high);
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR || high < 0) return std::nullopt;
+  return std::max(high, position.next);
 }
 
 }  // namespace tiderace::kafka

@@ -30,6 +30,7 @@ class KafkaConsumer final : public Consumer {
   void start(const TopicPartition& partition, std::int64_t offset) override;
   StartOffset start_offset(const TopicPartition& partition, std::optional<std::int64_t> known) override;
   std::int64_t end_offset(const TopicPartition& partition) override;
+  std::optional<std::int64_t> heard_end_offset(const TopicPartition& partition) override;
   bool settled() override;
 
   [[nodiscard]] rd_kafka_t* client() const noexcept { return client_.get(); }
@@ -39,6 +40,7 @@ class KafkaConsumer final : public Consumer {
   struct Position {
     bool started = false;  ///< librdkafka fetches it
     std::int64_t next = 0;
+    bool at_end = false;             ///< nothing that is decided came behind `next` so far
     std::optional<std::size_t> run;  ///< of the poll in hand
   };
 

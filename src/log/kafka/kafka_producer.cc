@@ -203,7 +203,8 @@ KafkaProducer::KafkaProducer(const Connection& connection, Topics& topics, const
       transactional_id_(member_ != nullptr && (options.exactly_once || options.stateful)
                             ? new_transactional_id(member_->group())
                             : ""),
-      patience_{member_ == nullptr ? user_patience : std::chrono::nanoseconds::max(), options.stop} {
+      patience_{member_ == nullptr ? user_patience : std::chrono::nanoseconds::max(), options.stop,
+                options.heartbeat} {
   TIDERACE_CHECK((member_ != nullptr) == (options.member != nullptr));
 }
 

@@ -60,6 +60,11 @@ class MemoryConsumer final : public Consumer {
     return topics_.offsets(partition).second;
   }
 
+  std::optional<std::int64_t> heard_end_offset(const TopicPartition& partition) override {
+    if (!position_of(partition)) return std::nullopt;
+    return topics_.offsets(partition).second;
+  }
+
  private:
   std::optional<std::int64_t>& position_of(const TopicPartition& partition) {
     const auto found = positions_.find(partition);

@@ -10,6 +10,7 @@ namespace {
 struct Contents {
   std::map<std::string, std::string, std::less<>> values;
   StorePosition position;
+  std::uint64_t bytes = 0;  ///< of keys and values
 };
 
 class MemoryStore final : public StateStore {
@@ -32,8 +33,11 @@ class MemoryStore final : public StateStore {
 
   void apply(std::span<const Change> changes, const StorePosition& position) override {
     for (const Change& change : changes) {
+      if (const auto found = contents_->values.find(change.key); found != contents_->values.end())
+        contents_->bytes -= found->first.size() + found->second.size();
       if (change.value) {
         contents_->values.insert_or_assign(change.key, *change.value);
+        contents_->bytes += change.key.size() + change.value->size();
       } else {
         contents_->values.erase(change.key);
       }
@@ -42,6 +46,7 @@ class MemoryStore final : public StateStore {
   }
 
   StorePosition position() override { return contents_->position; }
+  std::uint64_t size_bytes() override { return contents_->bytes; }
 
  private:
   std::shared_ptr<Contents> contents_;

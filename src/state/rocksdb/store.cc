@@ -166,6 +166,14 @@ class RocksdbStore final : public StateStore {
 
   StorePosition position() override { return position_; }
 
+  std::uint64_t size_bytes() override {
+    std::uint64_t files = 0;
+    std::uint64_t memory = 0;
+    database_->GetIntProperty(rocksdb::DB::Properties::kTotalSstFilesSize, &files);
+    database_->GetIntProperty(rocksdb::DB::Properties::kCurSizeAllMemTables, &memory);
+    return files + memory;
+  }
+
  private:
   /// Valid until the next call.
   std::string_view stored_key(std::string_view key) {

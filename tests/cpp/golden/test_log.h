@@ -57,6 +57,9 @@ class TestLog final : public ForwardingLog {
     std::int64_t end_offset(const TopicPartition& partition) override {
       return consumer_->end_offset(partition);
     }
+    std::optional<std::int64_t> heard_end_offset(const TopicPartition& partition) override {
+      return consumer_->heard_end_offset(partition);
+    }
 
    private:
     void split(std::shared_ptr<const Records> records) {

@@ -311,6 +311,20 @@ TEST_P(LogConformance, AConsumerReadsOnlyWhatWasStartedAndFromThere) {
   EXPECT_EQ(polled.records[1]->rows.at(0).value_view(), "x");
 }
 
+TEST_P(LogConformance, AConsumerHasHeardOfTheEndOfWhatItReads) {
+  log_->create_topic("t", {});
+  const TopicPartition partition{"t", 0};
+  const auto consumer = log_->consumer({.group = "g"});
+  consumer->subscribe({"t"});
+  static_cast<void>(consumer->poll(1ms));
+  EXPECT_EQ(consumer->heard_end_offset(partition), std::nullopt) << "it is not started";
+  consumer->start(partition, 0);
+  write("t", {{"k", "1"}, {"k", "2"}});
+  while (consumer->poll(1ms).records.empty()) {
+  }
+  EXPECT_EQ(consumer->heard_end_offset(partition), 2);
+}
+
 TEST_P(LogConformance, StartsAtTheCommittedOffsetOrWhereTheResetPoints) {
   log_->create_topic("t", {});
   write("t", {{"k", "a"}, {"k", "b"}, {"k", "c"}});

@@ -40,6 +40,9 @@ class ObservedConsumer final : public Consumer {
     observe_("Consumer::end_offset");
     return consumer_->end_offset(partition);
   }
+  std::optional<std::int64_t> heard_end_offset(const TopicPartition& partition) override {
+    return consumer_->heard_end_offset(partition);
+  }
 
  private:
   std::unique_ptr<Consumer> consumer_;
@@ -140,6 +143,7 @@ class ObservedStore final : public StateStore {
     observe_("StateStore::position");
     return store_->position();
   }
+  std::uint64_t size_bytes() override { return store_->size_bytes(); }
 
  private:
   std::unique_ptr<StateStore> store_;

@@ -110,6 +110,7 @@ class Failing final : public StateStore {
     store_->apply(changes, position);
   }
   StorePosition position() override { return store_->position(); }
+  std::uint64_t size_bytes() override { return store_->size_bytes(); }
 
  private:
   void count() {
