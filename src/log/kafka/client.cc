@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::int64_t line_interval_ns = 10'000'000'000;
 constexpr int probe_ms = 500;
+constexpr int request_ms = 5'000;
 constexpr std::chrono::nanoseconds patience_after_stop = std::chrono::seconds(5);
 
 void log_of_client(const rd_kafka_t*, int, const char* facility, const char* text) {
@@ -42,6 +43,22 @@ void check(rd_kafka_resp_err_t code, std::string_view doing) {
   throw error;
 }
 
+std::pair<std::int64_t, std::int64_t> query_offsets(rd_kafka_t* client, const TopicPartition& partition) {
+  std::int64_t low = 0;
+  std::int64_t high = 0;
+  const auto code = rd_kafka_query_watermark_offsets(client, partition.topic.c_str(), partition.partition,
+                                                     &low, &high, request_ms);
+  if (is_passing(code)) {
+    // It may have another leader by now, of which librdkafka has not heard: this alone would not tell it.
+    const TopicHandle topic(rd_kafka_topic_new(client, partition.topic.c_str(), nullptr));
+    const rd_kafka_metadata_t* metadata = nullptr;
+    if (rd_kafka_metadata(client, 0, topic.get(), &metadata, probe_ms) == RD_KAFKA_RESP_ERR_NO_ERROR)
+      rd_kafka_metadata_destroy(metadata);
+  }
+  check(code, fmt::format("ask for the offsets of {} partition {}", partition.topic, partition.partition));
+  return {low, high};
+}
+
 bool is_permanent(rd_kafka_resp_err_t code) noexcept {
   switch (code) {
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
@@ -74,6 +91,8 @@ bool is_passing(rd_kafka_resp_err_t code) noexcept {
     case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:
     case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE:
     case RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION:
+    case RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_LEADER_EPOCH:
     case RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS:
     case RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE:
     case RD_KAFKA_RESP_ERR_NOT_COORDINATOR:

@@ -252,16 +252,14 @@ void KafkaConsumer::start(const TopicPartition& partition, std::int64_t offset) 
   }
 }
 
-std::pair<std::int64_t, std::int64_t> KafkaConsumer::watermarks(const TopicPartition& partition) {
+std::pair<std::int64_t, std::int64_t> KafkaConsumer::offsets(const TopicPartition& partition) {
   BrokerWatch watch = new_watch();
   for (;;) {
-    std::int64_t low = 0;
-    std::int64_t high = 0;
-    const auto code = rd_kafka_query_watermark_offsets(client_.get(), partition.topic.c_str(),
-                                                       partition.partition, &low, &high, request_ms);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return {low, high};
-    if (!is_passing(code)) check(code, "ask for the offsets of " + partition.topic);
-    watch.waiting(client_.get(), "the offsets of a partition");
+    try {
+      return query_offsets(client_.get(), partition);
+    } catch (const BrokerAway&) {
+      watch.waiting(client_.get(), "the offsets of a partition");
+    }
   }
 }
 
@@ -284,7 +282,7 @@ std::optional<std::int64_t> KafkaConsumer::committed_offset(const TopicPartition
 
 StartOffset KafkaConsumer::start_offset(const TopicPartition& partition, std::optional<std::int64_t> known) {
   if (!known) known = committed_offset(partition);
-  const auto [first, end] = watermarks(partition);
+  const auto [first, end] = offsets(partition);
   return starting_offset(partition, options_, known, first, end);
 }
 
@@ -323,7 +321,7 @@ bool KafkaConsumer::have_processed(const std::vector<TopicPartition>& partitions
 }
 
 std::int64_t KafkaConsumer::end_offset(const TopicPartition& partition) {
-  return watermarks(partition).second;
+  return offsets(partition).second;
 }
 
 std::optional<std::int64_t> KafkaConsumer::heard_end_offset(const TopicPartition& partition) {

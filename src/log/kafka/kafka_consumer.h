@@ -55,7 +55,7 @@ class KafkaConsumer final : public Consumer {
   [[nodiscard]] std::optional<std::int64_t> committed_offset(const TopicPartition& partition);
   /// Whether the group has committed these partitions up to where they ended when this was first asked.
   [[nodiscard]] bool have_processed(const std::vector<TopicPartition>& partitions);
-  [[nodiscard]] std::pair<std::int64_t, std::int64_t> watermarks(const TopicPartition& partition);
+  [[nodiscard]] std::pair<std::int64_t, std::int64_t> offsets(const TopicPartition& partition);
 
   const Connection& connection_;
   Topics& topics_;

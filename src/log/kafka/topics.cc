@@ -252,12 +252,7 @@ std::pair<std::int64_t, std::int64_t> Topics::offsets(const TopicPartition& part
 }
 
 std::pair<std::int64_t, std::int64_t> Topics::read_offsets(const TopicPartition& partition, bool committed) {
-  std::int64_t low = 0;
-  std::int64_t high = 0;
-  check(rd_kafka_query_watermark_offsets(client(committed), partition.topic.c_str(), partition.partition,
-                                         &low, &high, request_ms),
-        fmt::format("ask for the offsets of {} partition {}", partition.topic, partition.partition));
-  return {low, high};
+  return query_offsets(client(committed), partition);
 }
 
 std::pair<std::int64_t, std::int64_t> Topics::decided_offsets(const TopicPartition& partition) {
