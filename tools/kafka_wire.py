@@ -1,4 +1,4 @@
-"""Asks a Kafka broker two questions in its own protocol, for which no client library is needed.
+"""Asks a Kafka broker three questions in its own protocol, for which no client library is needed.
 
 A request is its length (4 bytes), then a header of key, version, correlation id and client id, then its body.
 An answer is its length, the correlation id and its body. Numbers are big-endian; a string is a length of 2
@@ -12,6 +12,7 @@ from typing import Any
 
 METADATA = 3
 API_VERSIONS = 18
+DESCRIBE_QUORUM = 55
 
 _CLIENT = b"tiderace"
 _LIMIT_BYTES = 1 << 20
@@ -66,3 +67,17 @@ def brokers_known(address: str) -> set[int]:
         at += 2 + max(rack_length, 0)
         nodes.add(node)
     return nodes
+
+
+def quorum_leader(address: str) -> int:
+    """The node that is the controller. OSError if the broker does not answer."""
+    # A later form of requests: in front of the body a byte for no tags, lengths of texts and arrays one more
+    # than they are. Asked for: one topic with one partition, 0.
+    topic = b"__cluster_metadata"
+    body = b"\0" + b"\2" + bytes([len(topic) + 1]) + topic + b"\2" + struct.pack(">i", 0) + b"\0\0\0"
+    answer = ask(address, DESCRIBE_QUORUM, 0, body)
+    # tags, error, one topic with its name, one partition: index, error, leader
+    error, partition_error, leader = unpack(f">xhxx{len(topic)}xx4xhi", answer)
+    if error or partition_error:
+        raise ConnectionError(f"{address} answers DescribeQuorum with error {error or partition_error}")
+    return int(leader)
