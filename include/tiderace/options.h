@@ -64,8 +64,15 @@ struct ApplicationOptions {
   /// nothing; different for each process. Empty: none.
   std::string group_instance_id = {};
   OnLostOffset on_lost_offset = OnLostOffset::stop;
+  /// Kafka only: how many other processes of the group keep a copy of a partition's state, so that it goes on
+  /// at once where its owner dies. 0: it is restored then, from local state and the changelog.
+  int standby_replicas = 0;
   /// Kafka only: about how many bytes of records wait in memory, fetched or to be written.
   std::size_t max_memory = std::size_t{512} << 20;
+  /// Kafka only: of what is written: `none`, `lz4`, `zstd`, `snappy` or `gzip`.
+  std::string compression = "lz4";
+  /// Kafka only: how long a record may wait for others to be sent with.
+  std::chrono::nanoseconds linger = std::chrono::milliseconds(1);
   /// While `run` works: metrics for Prometheus at `http://HOST:PORT/metrics`, answers to probes at `/healthz`
   /// and `/readyz`; docs/guide/operations.md has them. 0: none.
   int metrics_port = 0;

@@ -32,7 +32,7 @@ void construct(Application* self, std::string broker_address, std::string consum
                nb::handle state_ttl, nb::handle group_lock_timeout, const std::string& sync,
                std::size_t max_state_memory, std::string group_instance_id, const std::string& lost_offset,
                std::size_t max_memory, int metrics_port, std::string metrics_address,
-               nb::handle health_timeout) {
+               nb::handle health_timeout, int standby_replicas, std::string compression, nb::handle linger) {
   ApplicationOptions options;
   options.broker_address = std::move(broker_address);
   options.consumer_group = std::move(consumer_group);
@@ -55,6 +55,9 @@ void construct(Application* self, std::string broker_address, std::string consum
   options.metrics_port = metrics_port;
   options.metrics_address = std::move(metrics_address);
   options.health_timeout = duration(health_timeout, "health_timeout");
+  options.standby_replicas = standby_replicas;
+  options.compression = std::move(compression);
+  options.linger = duration(linger, "linger");
   new (self) Application(std::move(options));
   ApplicationAccess::state(*self)->print = write_to_standard_output;
 }
@@ -162,12 +165,14 @@ void bind_application(nb::module_& module) {
            nb::arg("group_lock_timeout"), nb::arg("durability"), nb::arg("max_state_memory"),
            nb::arg("group_instance_id"), nb::arg("on_lost_offset"), nb::arg("max_memory"),
            nb::arg("metrics_port"), nb::arg("metrics_address"), nb::arg("health_timeout"),
+           nb::arg("standby_replicas"), nb::arg("compression"), nb::arg("linger"),
            nb::sig("def __init__(self, broker_address: str, consumer_group: str, auto_offset_reset: str, "
                    "processing_guarantee: str, commit_interval: object, state_dir: str, on_error: object, "
                    "workers: int, consumer_config: dict[str, str], producer_config: dict[str, str], "
                    "dead_letter_topic: str, state_ttl: object, group_lock_timeout: object, durability: str, "
                    "max_state_memory: int, group_instance_id: str, on_lost_offset: str, max_memory: int, "
-                   "metrics_port: int, metrics_address: str, health_timeout: object) -> None"))
+                   "metrics_port: int, metrics_address: str, health_timeout: object, "
+                   "standby_replicas: int, compression: str, linger: object) -> None"))
       .def(
           "topic", &topic, nb::arg("name"), nb::arg("timestamp").none(), nb::arg("timestamp_unit"),
           nb::arg("max_ahead").none(), nb::arg("schema"), nb::arg("value_deserializer"),

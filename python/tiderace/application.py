@@ -135,6 +135,13 @@ class Application:
         what comes from now on.
     max_memory : int
         Kafka only: about how many bytes of records wait in memory, fetched or to be written.
+    standby_replicas : int
+        Kafka only: how many other processes of the group keep a copy of a partition's state, so that it goes
+        on at once where its owner dies. 0: it is restored then.
+    compression : str
+        Kafka only: of what is written: `"none"`, `"lz4"`, `"zstd"`, `"snappy"` or `"gzip"`.
+    linger : seconds
+        Kafka only: how long a record may wait for others to be sent with. Default: 1 ms.
     metrics_port : int, optional
         While `run()` works: metrics for Prometheus at `http://HOST:PORT/metrics`, answers to probes at
         `/healthz` and `/readyz`. 0 or None: none.
@@ -187,6 +194,9 @@ class Application:
         group_instance_id: str = "",
         on_lost_offset: str = "stop",
         max_memory: int = 512 << 20,
+        standby_replicas: int = 0,
+        compression: str = "lz4",
+        linger: Duration = 0.001,
         metrics_port: int | None = None,
         metrics_address: str = "0.0.0.0",
         health_timeout: Duration = 300.0,
@@ -197,7 +207,7 @@ class Application:
             os.fspath(state_dir or ""), on_error, workers, dict(consumer_config or {}),
             dict(producer_config or {}), dead_letter_topic, state_ttl, group_lock_timeout, durability,
             max_state_memory, group_instance_id, on_lost_offset, max_memory, metrics_port or 0,
-            metrics_address, health_timeout,
+            metrics_address, health_timeout, standby_replicas, compression, linger,
         )
         # fmt: on
 

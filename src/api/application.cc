@@ -51,6 +51,14 @@ void check_group(const std::string& group) {
   }
 }
 
+void check_compression(const std::string& compression) {
+  constexpr std::string_view known[] = {"none", "lz4", "zstd", "snappy", "gzip"};
+  if (std::find(std::begin(known), std::end(known), compression) == std::end(known)) {
+    throw_error(ErrorKind::config, "compression: wanted none, lz4, zstd, snappy or gzip, found \"{}\"",
+                compression);
+  }
+}
+
 ApplicationOptions completed(ApplicationOptions options) {
   check_group(options.consumer_group);
   require_positive("commit_interval", options.commit_interval);
@@ -66,6 +74,10 @@ ApplicationOptions completed(ApplicationOptions options) {
   if (options.workers < 1 || options.workers > 1024) {
     throw_error(ErrorKind::config, "workers: wanted 1 to 1024, found {}", options.workers);
   }
+  check_compression(options.compression);
+  if (options.linger.count() < 0) throw Error(ErrorKind::config, "linger: wanted a time of at least 0");
+  if (options.standby_replicas < 0)
+    throw_error(ErrorKind::config, "standby_replicas: wanted 0 or more, found {}", options.standby_replicas);
   if (options.broker_address.empty()) {
     const char* address = std::getenv("TIDERACE_BROKER_ADDRESS");
     options.broker_address = address != nullptr && *address != '\0' ? address : "embedded:.tiderace";
@@ -99,6 +111,8 @@ std::shared_ptr<Log> ApplicationState::log() {
   kafka.consumer_config = options.consumer_config;
   kafka.producer_config = options.producer_config;
   kafka.max_memory = options.max_memory;
+  kafka.compression = options.compression;
+  kafka.linger = options.linger;
   std::shared_ptr<Log> opened = open_log(options.broker_address, embedded, kafka);
   opened_log = opened;
   return opened;

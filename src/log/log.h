@@ -190,6 +190,32 @@ class Producer {
   virtual void abort() noexcept = 0;
 };
 
+/// A member of a group, as the log knows it.
+struct GroupMember {
+  std::string name;                        ///< who it is and where, for a person
+  std::vector<TopicPartition> partitions;  ///< what it owns; empty in the embedded log: it owns everything
+  std::string id = {};                     ///< Kafka's
+  std::string process = {};                ///< the same for all members of a process
+};
+
+enum class GroupState { empty, rebalancing, stable };
+
+struct GroupStatus {
+  GroupState state = GroupState::empty;
+  std::vector<GroupMember> members;
+};
+
+/// Reads partitions outside any group, many at a time. One thread. Sees committed records only.
+class Follower {
+ public:
+  virtual ~Follower() = default;
+  /// These partitions, each from its offset on, in place of those that it followed.
+  virtual void follow(const std::map<TopicPartition, std::int64_t>& positions) = 0;
+  /// What has come, whole runs, at most one of each partition; empty-handed after `timeout`. Throws
+  /// Error{broker}.
+  virtual std::vector<std::shared_ptr<const Records>> poll(std::chrono::milliseconds timeout) = 0;
+};
+
 /// A broker, or what serves as one. Any thread; consumers and producers that it makes must not outlive it.
 /// Nothing is opened before the first call that needs it. Every call may throw Error{broker}.
 class Log {
@@ -214,6 +240,10 @@ class Log {
                          const std::string& /*identity*/, const std::atomic<bool>& /*cancelled*/) {
     return true;
   }
+  /// Null where no other process can own a partition.
+  virtual std::unique_ptr<Follower> follower() { return nullptr; }
+  /// What `GroupMember::process` is for the members of this process; empty where there are no others.
+  [[nodiscard]] virtual std::string process() const { return {}; }
   /// Creates `name`; false if it exists already (its settings stay as they are).
   virtual bool create_topic(const std::string& name, const TopicConfig& config) = 0;
   virtual std::optional<TopicInfo> topic(const std::string& name) = 0;
@@ -221,6 +251,8 @@ class Log {
   /// The committed offsets of `group`; empty if it has none.
   virtual std::map<TopicPartition, std::int64_t> group_offsets(const std::string& group) = 0;
   virtual std::vector<std::string> groups() = 0;
+  /// Who is at work as `group`; `empty` also where nobody has heard of it.
+  virtual GroupStatus group_status(const std::string& /*group*/) { return {}; }
 };
 
 /// Kafka's murmur2 over `key` as its Java client has it: `toPositive(murmur2(key)) % partitions`.

@@ -110,27 +110,39 @@ void check_identity(const RuntimeContext& context, const TopicPartition& partiti
 
 }  // namespace
 
-std::unique_ptr<StateStore> restore(const RuntimeContext& context, const Stage& stage,
-                                    const TopicPartition& partition, const std::function<bool()>& stopped) {
-  if (!stage.stateful()) return memory_state_stores()->open("stateless");
-  const std::string& group = context.options.consumer_group;
-  const TopicPartition changelog{changelog_topic(group, partition.topic), partition.partition};
-  check_partition_of_changelog(context, partition, changelog.topic);
-  auto store =
-      context.stores->open(group + "/" + partition.topic + "/" + std::to_string(partition.partition));
-  // Its former owner is done with it; but the state must not be older than the offsets, which are decided
-  // apart.
-  const auto [first, end] = context.log->decided_offsets(changelog);
-  StorePosition position = store->position();
-  if (position.changelog_offset > end) {
+std::unique_ptr<StateStore> open_state(const RuntimeContext& context, const TopicPartition& partition,
+                                       StateStores& stores, std::pair<std::int64_t, std::int64_t> offsets) {
+  const auto [first, end] = offsets;
+  const TopicPartition changelog = changelog_of(context, partition);
+  auto store = stores.open(store_name(context, partition));
+  if (store->position().changelog_offset > end) {
     throw_error(ErrorKind::state,
                 "the local state of {} partition {} is at offset {} of the changelog {}, which ends at {}: "
                 "it belongs to another log. "
-                "Remove the directory {}/{}/{} to restore it from this one",
-                partition.topic, partition.partition, position.changelog_offset, changelog.topic, end,
-                context.options.state_dir, group, partition.topic);
+                "Remove the directory {}/{} to restore it from this one",
+                partition.topic, partition.partition, store->position().changelog_offset, changelog.topic,
+                end, context.options.state_dir, store_name(context, partition));
   }
   if (first < end) check_identity(context, partition, changelog, *store, first);
+  return store;
+}
+
+void apply_changelog(StateStore& store, const Records& records) {
+  StorePosition position = store.position();
+  const std::vector<Change> changes = to_changes(records, position);
+  store.apply(changes, position);
+}
+
+std::unique_ptr<StateStore> restore(const RuntimeContext& context, const Stage& stage,
+                                    const TopicPartition& partition, const std::function<bool()>& stopped) {
+  if (!stage.stateful()) return memory_state_stores()->open("stateless");
+  const TopicPartition changelog = changelog_of(context, partition);
+  check_partition_of_changelog(context, partition, changelog.topic);
+  // Its former owner is done with it; but the state must not be older than the offsets, which are decided
+  // apart.
+  const auto [first, end] = context.log->decided_offsets(changelog);
+  auto store = open_state(context, partition, *context.stores, {first, end});
+  StorePosition position = store->position();
   position.changelog_offset = std::max(position.changelog_offset, first);
   const std::int64_t begin = position.changelog_offset;
   if (begin == end) return store;

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "runtime/stage.h"
@@ -16,6 +17,15 @@ namespace tiderace {
 [[nodiscard]] std::unique_ptr<StateStore> restore(const RuntimeContext& context, const Stage& stage,
                                                   const TopicPartition& partition,
                                                   const std::function<bool()>& stopped);
+
+/// Opens the store of a partition whose changelog has `offsets`, and checks that it belongs to it, as
+/// `restore` does.
+[[nodiscard]] std::unique_ptr<StateStore> open_state(const RuntimeContext& context,
+                                                     const TopicPartition& partition, StateStores& stores,
+                                                     std::pair<std::int64_t, std::int64_t> offsets);
+
+/// Brings a store on by what its changelog has next.
+void apply_changelog(StateStore& store, const Records& records);
 
 /// Makes the identity of the changelog the first thing that the first checkpoint writes into it.
 void add_identity(const RuntimeContext& context, const Stage& stage, StateStore& store,

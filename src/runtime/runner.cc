@@ -11,6 +11,7 @@
 #include "base/logging.h"
 #include "runtime/bad_rows.h"
 #include "runtime/recovery.h"
+#include "runtime/standby/standby.h"
 
 namespace tiderace {
 namespace {
@@ -113,9 +114,12 @@ void run_stages(const RuntimeContext& context, std::vector<std::unique_ptr<Stage
           context.options.broker_address, away.what());
     }
   }
+  RuntimeContext extended = context;
+  if (context.options.standby_replicas > 0 && !context.log->process().empty())
+    extended.stores = std::make_shared<Standby>(context, stages, context.stores);
   state.last_row_ns = begin_ns;
   if (limits.count) state.rows_left = static_cast<std::int64_t>(*limits.count);
-  Workers workers(context, stages, limits, state);
+  Workers workers(extended, stages, limits, state);
   workers.run();
   summary = workers.summary(static_cast<double>(context.clock->steady_ns() - begin_ns) / 1e9);
   log(LogLevel::info, "{}: {}", context.options.consumer_group, summary.to_string());

@@ -15,4 +15,12 @@ std::string changelog_topic(const std::string& group, const std::string& topic) 
   return group + "-" + topic + "-changelog";
 }
 
+TopicPartition changelog_of(const RuntimeContext& context, const TopicPartition& input) {
+  return {changelog_topic(context.options.consumer_group, input.topic), input.partition};
+}
+
+std::string store_name(const RuntimeContext& context, const TopicPartition& input) {
+  return context.options.consumer_group + "/" + input.topic + "/" + std::to_string(input.partition);
+}
+
 }  // namespace tiderace

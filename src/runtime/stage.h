@@ -58,5 +58,9 @@ struct RuntimeContext {
 
 /// The changelog of a group's stage: `<group>-<topic>-changelog`, with as many partitions as the topic.
 [[nodiscard]] std::string changelog_topic(const std::string& group, const std::string& topic);
+[[nodiscard]] TopicPartition changelog_of(const RuntimeContext& context, const TopicPartition& input);
+
+/// The store of an input partition's state: `<group>/<topic>/<partition>`.
+[[nodiscard]] std::string store_name(const RuntimeContext& context, const TopicPartition& input);
 
 }  // namespace tiderace

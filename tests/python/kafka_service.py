@@ -1,4 +1,4 @@
-"""A service on Kafka, as a process: BROKER NAME GUARANTEE STATE_DIRECTORY [--until-end]."""
+"""A service on Kafka, as a process: BROKER NAME GUARANTEE STATE_DIRECTORY [--until-end] [--standby]."""
 
 import sys
 from typing import Any
@@ -26,7 +26,7 @@ def main(broker: str, name: str, guarantee: str, state_dir: str, *options: str) 
         processing_guarantee=guarantee,
         commit_interval=0.1,
         state_dir=state_dir,
-        consumer_config={"session.timeout.ms": "6000"},
+        standby_replicas=int("--standby" in options),
     )
     pipeline(app, name).to_topic(app.topic(f"{name}-output", num_partitions=3))
     app.run(until_end="--until-end" in options)

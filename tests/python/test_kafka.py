@@ -1,6 +1,7 @@
 """The same plan on Apache Kafka: values, guarantees, members that come and die, a broker that goes away."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -51,8 +52,13 @@ class Services:
     def start(self, number: int, *options: str) -> subprocess.Popen[bytes]:
         state = str(self._folder / f"state-{number}")
         command = [sys.executable, kafka_service.__file__, *self._arguments, state, *options]
-        self._processes[number] = subprocess.Popen(command)
+        with self.log_of(number).open("ab") as log:
+            environment = os.environ | {"TIDERACE_LOG": "debug"}
+            self._processes[number] = subprocess.Popen(command, stderr=log, env=environment)
         return self._processes[number]
+
+    def log_of(self, number: int) -> Path:
+        return self._folder / f"log-{number}"
 
     def kill(self, number: int) -> None:
         self._processes[number].kill()
@@ -209,6 +215,26 @@ def test_members_share_the_partitions(broker: str, name: str, services: Services
     produce(broker, name, rows(60, 120))
     wait_for(lambda: len(read(broker, f"{name}-output")) == 120)
     assert by_key(read(broker, f"{name}-output")) == expected(rows(0, 120), tmp_path)
+
+
+@GUARANTEES
+def test_a_copy_of_the_state_is_ready_where_its_owner_dies(
+    broker: str, name: str, services: Services, tmp_path: Path
+) -> None:
+    produce(broker, name, rows(0, 300))
+    services.start(0, "--standby")
+    wait_for(lambda: len(read(broker, f"{name}-output")) >= 300)
+    services.start(1, "--standby")
+    for number in (0, 1):  # its own and the other's
+        state = tmp_path / f"state-{number}"
+        wait_for(lambda state=state: len(list(state.rglob("CURRENT"))) == 3)  # type: ignore[misc]
+    produce(broker, name, rows(300, 600))
+    wait_for(lambda: len(read(broker, f"{name}-output")) >= 600)
+    services.kill(1)
+    produce(broker, name, rows(600, 900))
+    wait_for(lambda: len(read(broker, f"{name}-output")) >= 900)
+    assert "a copy of its state is here" in services.log_of(0).read_text()
+    assert by_key(read(broker, f"{name}-output")) == expected(rows(0, 900), tmp_path)
 
 
 def test_rows_that_come_while_a_latest_group_is_away(broker: str, name: str) -> None:

@@ -60,7 +60,7 @@ SYSTEM = re.compile(
     r"[a-z0-9_]+|(?:sys|linux|arpa|netinet)/[a-z0-9_]+\.h|(?:[a-z]mmintrin|cxxabi|execinfo|arm_neon)\.h"
 )
 POSIX = {"dirent.h", "dlfcn.h", "fcntl.h", "poll.h", "pthread.h", "pwd.h", "sched.h", "signal.h", "spawn.h"}
-POSIX |= {"termios.h", "unistd.h"}
+POSIX |= {"termios.h", "threads.h", "time.h", "unistd.h"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 
 

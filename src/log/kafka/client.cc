@@ -182,7 +182,7 @@ void BrokerWatch::answered() {
 Config Connection::config(const Settings& base, const Settings& users) const {
   Settings all = base;
   all["bootstrap.servers"] = address;
-  all["client.id"] = "tiderace";
+  all["client.id"] = client_id;
   all["log_level"] = log_enabled(LogLevel::debug) ? "7" : "4";
   all["log.connection.close"] = "false";
   for (const auto& [name, value] : users) all[name] = value;

@@ -131,6 +131,7 @@ struct Connection {
   std::string address;
   KafkaOptions options;
   Clock* clock = &system_clock();
+  std::string client_id = {};
 
   [[nodiscard]] Config config(const Settings& base, const Settings& users) const;
 };

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <mutex>
+#include <random>
 
 #include "base/error.h"
 #include "log/kafka/kafka_consumer.h"
+#include "log/kafka/kafka_follower.h"
 #include "log/kafka/kafka_producer.h"
 #include "log/kafka/partition_reader.h"
 #include "log/kafka/takeover.h"
@@ -15,6 +17,11 @@ namespace kafka {
 namespace {
 
 constexpr std::size_t kept_readers = 4;
+
+/// By it the members of a group know which of them are in one process.
+std::string new_client_id() {
+  return fmt::format("tiderace-{:08x}", std::random_device{}());
+}
 
 class KafkaLog final : public Log {
  public:
@@ -42,6 +49,8 @@ class KafkaLog final : public Log {
   std::pair<std::int64_t, std::int64_t> decided_offsets(const TopicPartition& partition) override {
     return topics_.decided_offsets(partition);
   }
+  std::unique_ptr<Follower> follower() override { return std::make_unique<KafkaFollower>(connection_); }
+  [[nodiscard]] std::string process() const override { return connection_.client_id; }
   bool take_over(const std::string& group, const TopicPartition& partition, const std::string& identity,
                  const std::atomic<bool>& cancelled) override {
     return takeover_.take_over(group, partition, identity, cancelled);
@@ -56,6 +65,7 @@ class KafkaLog final : public Log {
     for (const auto& [partition, found] : topics_.group_offsets(group)) offsets[partition] = found.offset;
     return offsets;
   }
+  GroupStatus group_status(const std::string& group) override { return topics_.group_status(group); }
   std::vector<std::string> groups() override { return topics_.groups(); }
 
  private:
@@ -85,7 +95,10 @@ class KafkaLog final : public Log {
 }  // namespace kafka
 
 std::unique_ptr<Log> kafka_log(const std::string& bootstrap_servers, KafkaOptions options, Clock& clock) {
-  return std::make_unique<kafka::KafkaLog>(kafka::Connection{bootstrap_servers, std::move(options), &clock});
+  kafka::Connection connection{bootstrap_servers, std::move(options), &clock, kafka::new_client_id()};
+  const auto& settings = connection.options.consumer_config;
+  if (const auto own = settings.find("client.id"); own != settings.end()) connection.client_id = own->second;
+  return std::make_unique<kafka::KafkaLog>(std::move(connection));
 }
 
 }  // namespace tiderace

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <map>
 #include <memory>
@@ -15,7 +16,9 @@ struct KafkaOptions {
   std::map<std::string, std::string> consumer_config;  ///< librdkafka's names; they win
   std::map<std::string, std::string> producer_config;  ///< librdkafka's names; they win
   std::size_t max_memory = std::size_t{512}
-                           << 20;  ///< of fetched and of waiting records, about half for each
+                           << 20;   ///< of fetched and of waiting records, about half for each
+  std::string compression = "lz4";  ///< of what is written, as Kafka calls it
+  std::chrono::nanoseconds linger = std::chrono::milliseconds(1);  ///< how long a record waits for others
 };
 
 /// Apache Kafka at `bootstrap_servers` (`host:port[,host:port]`), through librdkafka. Nothing is contacted

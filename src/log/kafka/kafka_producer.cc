@@ -27,7 +27,9 @@ Settings producer_settings(const Connection& connection) {
   return {
       {"enable.idempotence", "true"},
       {"acks", "all"},
-      {"linger.ms", "1"},
+      {"compression.codec", connection.options.compression},
+      {"linger.ms",
+       fmt::format("{:.3f}", std::chrono::duration<double, std::milli>(connection.options.linger).count())},
       {"message.timeout.ms", "0"},          // nothing is given up: a broker that is away is waited for
       {"message.max.bytes", "1000000000"},  // the topic's limit holds
       {"queue.buffering.max.messages", "10000000"},

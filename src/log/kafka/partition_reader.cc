@@ -11,6 +11,8 @@ constexpr int wait_ms = 100;
 constexpr int end_request_ms = 2'000;
 constexpr std::chrono::nanoseconds patience = std::chrono::seconds(30);
 
+}  // namespace
+
 Config reader_config(const Connection& connection) {
   return connection.config(
       {
@@ -26,8 +28,6 @@ Config reader_config(const Connection& connection) {
       },
       connection.options.consumer_config);
 }
-
-}  // namespace
 
 PartitionReader::PartitionReader(const Connection& connection, TopicPartition partition)
     : partition_(std::move(partition)),

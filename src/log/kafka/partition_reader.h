@@ -8,6 +8,9 @@
 
 namespace tiderace::kafka {
 
+/// Of a client that reads partitions outside any group.
+[[nodiscard]] Config reader_config(const Connection& connection);
+
 /// Reads one partition outside any group, run by run. One thread at a time.
 class PartitionReader {
  public:

@@ -84,6 +84,32 @@ std::int64_t limit_ms(const char* text) {
   return value == INT64_MAX ? -1 : value;
 }
 
+GroupState state_of(rd_kafka_consumer_group_state_t state) noexcept {
+  switch (state) {
+    case RD_KAFKA_CONSUMER_GROUP_STATE_EMPTY:
+    case RD_KAFKA_CONSUMER_GROUP_STATE_DEAD:
+      return GroupState::empty;
+    case RD_KAFKA_CONSUMER_GROUP_STATE_STABLE:
+      return GroupState::stable;
+    default:
+      return GroupState::rebalancing;
+  }
+}
+
+GroupMember member_of(const rd_kafka_MemberDescription_t& description) {
+  const char* instance = rd_kafka_MemberDescription_group_instance_id(&description);
+  GroupMember member;
+  member.id = rd_kafka_MemberDescription_consumer_id(&description);
+  member.process = rd_kafka_MemberDescription_client_id(&description);
+  member.name = fmt::format("{} at {}", instance != nullptr ? instance : member.id,
+                            rd_kafka_MemberDescription_host(&description));
+  const auto* partitions =
+      rd_kafka_MemberAssignment_partitions(rd_kafka_MemberDescription_assignment(&description));
+  for (int i = 0; partitions != nullptr && i < partitions->cnt; ++i)
+    member.partitions.push_back(partition_of(partitions->elems[i]));
+  return member;
+}
+
 }  // namespace
 
 Topics::Topics(const Connection& connection) : connection_(connection) {}
@@ -343,10 +369,19 @@ std::vector<std::string> Topics::read_groups() {
 }
 
 std::optional<std::set<TopicPartition>> Topics::owned_by(const std::string& group) {
-  return patiently(*connection_.clock, [&] { return read_owned_by(group); });
+  const GroupStatus status = group_status(group);
+  if (status.state != GroupState::stable) return std::nullopt;
+  std::set<TopicPartition> owned;
+  for (const GroupMember& member : status.members)
+    owned.insert(member.partitions.begin(), member.partitions.end());
+  return owned;
 }
 
-std::optional<std::set<TopicPartition>> Topics::read_owned_by(const std::string& group) {
+GroupStatus Topics::group_status(const std::string& group) {
+  return patiently(*connection_.clock, [&] { return read_group_status(group); });
+}
+
+GroupStatus Topics::read_group_status(const std::string& group) {
   const std::string doing = "ask for the members of the group " + group;
   const char* names[] = {group.c_str()};
   const Event event = ask(client(true, group), RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, doing,
@@ -356,19 +391,15 @@ std::optional<std::set<TopicPartition>> Topics::read_owned_by(const std::string&
   std::size_t count = 0;
   const auto* descriptions = rd_kafka_DescribeConsumerGroups_result_groups(
       rd_kafka_event_DescribeConsumerGroups_result(event.get()), &count);
-  if (count == 0 ||
-      rd_kafka_ConsumerGroupDescription_state(descriptions[0]) != RD_KAFKA_CONSUMER_GROUP_STATE_STABLE)
-    return std::nullopt;
-  std::set<TopicPartition> owned;
+  GroupStatus status;
+  if (count == 0) return status;
+  if (const auto* error = rd_kafka_ConsumerGroupDescription_error(descriptions[0]); error != nullptr)
+    check(rd_kafka_error_code(error), doing);
+  status.state = state_of(rd_kafka_ConsumerGroupDescription_state(descriptions[0]));
   const std::size_t members = rd_kafka_ConsumerGroupDescription_member_count(descriptions[0]);
-  for (std::size_t m = 0; m < members; ++m) {
-    const auto* assignment =
-        rd_kafka_MemberDescription_assignment(rd_kafka_ConsumerGroupDescription_member(descriptions[0], m));
-    const auto* partitions = rd_kafka_MemberAssignment_partitions(assignment);
-    for (int i = 0; partitions != nullptr && i < partitions->cnt; ++i)
-      owned.insert(partition_of(partitions->elems[i]));
-  }
-  return owned;
+  for (std::size_t m = 0; m < members; ++m)
+    status.members.push_back(member_of(*rd_kafka_ConsumerGroupDescription_member(descriptions[0], m)));
+  return status;
 }
 
 }  // namespace tiderace::kafka

@@ -39,6 +39,7 @@ class Topics {
   [[nodiscard]] std::optional<GroupOffset> group_offset(const std::string& group,
                                                         const TopicPartition& partition, bool stable);
   [[nodiscard]] std::vector<std::string> groups();
+  [[nodiscard]] GroupStatus group_status(const std::string& group);
   /// The partitions that the members of `group` own; nullopt while it rebalances.
   [[nodiscard]] std::optional<std::set<TopicPartition>> owned_by(const std::string& group);
 
@@ -58,7 +59,7 @@ class Topics {
   [[nodiscard]] std::map<TopicPartition, GroupOffset> read_group_offsets(
       const std::string& group, bool stable, const std::optional<TopicPartition>& partition = std::nullopt);
   [[nodiscard]] std::vector<std::string> read_groups();
-  [[nodiscard]] std::optional<std::set<TopicPartition>> read_owned_by(const std::string& group);
+  [[nodiscard]] GroupStatus read_group_status(const std::string& group);
   /// `led`: only once all its partitions have a leader.
   [[nodiscard]] std::optional<TopicInfo> read(const std::string& name, bool led = false);
   void read_settings(TopicInfo& info);

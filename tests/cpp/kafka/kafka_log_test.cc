@@ -6,6 +6,7 @@
 
 #include "kafka/broker.h"
 #include "log/log.h"
+#include "runtime/standby/placement.h"
 #include "tiderace/error.h"
 
 namespace tiderace {
@@ -153,6 +154,42 @@ TEST_F(KafkaGroupTest, PartitionsThatDoNotMoveAreNotTakenAway) {
   std::sort(first.taken_away.begin(), first.taken_away.end());
   std::sort(second.owned.begin(), second.owned.end());
   EXPECT_EQ(first.taken_away, second.owned);
+}
+
+TEST_F(KafkaGroupTest, CopiesOfStateAreWhereTheGroupGivesThePartitionsOfADeadMember) {
+  log_->create_topic(topic("in"), {.num_partitions = 9});
+  std::vector<std::unique_ptr<Log>> logs;
+  std::vector<std::unique_ptr<Member>> members;
+  const auto poll_until = [&](const std::function<bool()>& holds) {
+    eventually([&] {
+      for (const auto& member : members) member->poll();
+      return holds();
+    });
+  };
+  for (int i = 0; i < 3; ++i) {
+    logs.push_back(kafka_log(broker_address(), {}));
+    members.push_back(std::make_unique<Member>(*logs.back(), group(), std::vector{topic("in")}));
+  }
+  poll_until([&] {
+    return std::all_of(members.begin(), members.end(),
+                       [](const auto& member) { return member->owned.size() == 3; });
+  });
+  GroupStatus status;
+  poll_until([&] {
+    status = log_->group_status(group());
+    return status.state == GroupState::stable;
+  });
+  const std::vector<TopicPartition> moving = members.back()->owned;
+  members.pop_back();
+  poll_until([&] { return members[0]->owned.size() + members[1]->owned.size() == 9; });
+  for (int i = 0; i < 2; ++i) {
+    const auto copies = standby_partitions(logs[static_cast<std::size_t>(i)]->process(), status.members, 1);
+    for (const TopicPartition& partition : moving) {
+      const auto& owned = members[static_cast<std::size_t>(i)]->owned;
+      EXPECT_EQ(copies.contains(partition), std::find(owned.begin(), owned.end(), partition) != owned.end())
+          << "member " << i << " partition " << partition.partition;
+    }
+  }
 }
 
 TEST_F(KafkaGroupTest, AGroupIsSettledOnceNothingCanComeToThisMember) {

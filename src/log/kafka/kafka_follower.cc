@@ -1,0 +1,54 @@
+#include "log/kafka/kafka_follower.h"
+
+#include "log/kafka/partition_reader.h"
+
+namespace tiderace::kafka {
+namespace {
+
+constexpr std::size_t batch_messages = 4096;
+
+}  // namespace
+
+KafkaFollower::KafkaFollower(const Connection& connection)
+    : client_(RD_KAFKA_CONSUMER, reader_config(connection)), batch_(batch_messages) {
+  rd_kafka_poll_set_consumer(client_.get());
+  queue_.reset(rd_kafka_queue_get_consumer(client_.get()));
+}
+
+KafkaFollower::~KafkaFollower() {
+  queue_.reset();
+  rd_kafka_consumer_close(client_.get());
+}
+
+void KafkaFollower::follow(const std::map<TopicPartition, std::int64_t>& positions) {
+  PartitionList list;
+  for (const auto& [partition, offset] : positions) list.add(partition, offset);
+  check(rd_kafka_assign(client_.get(), list.get()), "follow changelogs");
+  positions_ = positions;
+}
+
+std::vector<std::shared_ptr<const Records>> KafkaFollower::poll(std::chrono::milliseconds timeout) {
+  std::map<TopicPartition, RunBuilder> runs;
+  // Waits for the first message alone: a longer wait would be for a full batch.
+  if (rd_kafka_message_t* first = rd_kafka_consumer_poll(client_.get(), static_cast<int>(timeout.count()))) {
+    take(first, runs);
+    const ssize_t count = rd_kafka_consume_batch_queue(queue_.get(), 0, batch_.data(), batch_.size());
+    for (ssize_t i = 0; i < count; ++i) take(batch_[static_cast<std::size_t>(i)], runs);
+  }
+  std::vector<std::shared_ptr<const Records>> records;
+  for (auto& [partition, run] : runs) records.push_back(run.finish(positions_.at(partition)));
+  return records;
+}
+
+void KafkaFollower::take(rd_kafka_message_t* message, std::map<TopicPartition, RunBuilder>& runs) {
+  const Owned<rd_kafka_message_t, rd_kafka_message_destroy> owned(message);
+  // What else it tells (the end of a partition, a broker that is away) passes, or comes again.
+  if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) return;
+  const TopicPartition partition{rd_kafka_topic_name(message->rkt), message->partition};
+  const auto position = positions_.find(partition);
+  if (position == positions_.end() || message->offset < position->second) return;
+  runs.try_emplace(partition, partition).first->second.add(*message);
+  position->second = message->offset + 1;
+}
+
+}  // namespace tiderace::kafka

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "log/kafka/client.h"
+#include "log/kafka/run_builder.h"
+#include "log/log.h"
+
+namespace tiderace::kafka {
+
+/// `Follower` says what it does.
+class KafkaFollower final : public Follower {
+ public:
+  explicit KafkaFollower(const Connection& connection);
+  ~KafkaFollower() override;
+
+  void follow(const std::map<TopicPartition, std::int64_t>& positions) override;
+  std::vector<std::shared_ptr<const Records>> poll(std::chrono::milliseconds timeout) override;
+
+ private:
+  void take(rd_kafka_message_t* message, std::map<TopicPartition, RunBuilder>& runs);
+
+  Client client_;
+  Queue queue_;
+  std::map<TopicPartition, std::int64_t> positions_;
+  std::vector<rd_kafka_message_t*> batch_;  ///< room for what is taken from the queue at once
+};
+
+}  // namespace tiderace::kafka
