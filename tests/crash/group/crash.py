@@ -42,7 +42,7 @@ def report(trial: Trial, seed: int, guarantee: str, minutes: float) -> dict[str,
         "brokers_killed": counts["kill_broker"],
         "rebalances": trial.rebalances(),
         "went_back": trial.went_back(),
-        "longest_silence_s": round(trial.silence_s, 2),
+        "longest_silence_s": round(trial.silence_s(), 2),
         **judged,
         "verdict": trial.faults or "right",
     }

@@ -1,6 +1,7 @@
-"""Writes the input, as a process: BROKERS ROWS_PER_SECOND. At SIGTERM it ends, and prints how many it wrote.
+"""Writes the input, as a process: BROKERS ROWS_PER_SECOND [AT_ONCE [KEYS]].
 
-A broker that is away makes it wait; what it then is behind it makes good.
+First so many rows at once, then at that rate. At SIGTERM it ends, and prints how many rows it wrote. A broker
+that is away makes it wait; what it then is behind it makes good.
 """
 
 import signal
@@ -14,20 +15,23 @@ import tiderace as tr
 TICK_S = 0.01
 
 
-def main(brokers: str, rate: str) -> None:
+def main(brokers: str, rate: str, at_once: str = "0", keys: str = "0") -> None:
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     app = tr.Application(brokers, consumer_group="phone")
-    app.topic("phone-data")
-    sent = 0
+    sent, due = 0, int(at_once)
     with app.get_producer() as producer:
         began = time.monotonic()
-        while not stopped.wait(TICK_S):
-            due = int((time.monotonic() - began) * int(rate))
-            end = min(due, sent + int(rate))  # a second's rows at most, so that it can be stopped
-            for row in phone_rows.phone_rows(sent, end).to_pylist():
+        while True:
+            end = min(due, sent + 10_000)  # at a time, so that it can be stopped
+            for row in phone_rows.phone_rows(sent, end, int(keys)).to_pylist():
                 producer.produce("phone-data", row["k"], row, timestamp=row["t"])
             sent = end
+            if sent < int(at_once):
+                began = time.monotonic()
+            elif stopped.wait(TICK_S):
+                break
+            due = int(at_once) + int((time.monotonic() - began) * int(rate))
         producer.flush()
     print(sent, flush=True)
 

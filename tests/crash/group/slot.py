@@ -1,6 +1,7 @@
 """A place for a service process: its state directory, clock and log, which outlive the process."""
 
 import contextlib
+import json
 import os
 import resource
 import shutil
@@ -9,6 +10,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 BUILT = HERE.parents[2] / "build" / "tests" / "crash" / "group"
@@ -50,14 +52,16 @@ class Disk:
 
 
 class Slot:
-    def __init__(self, number: int, folder: Path, arguments: list[str]) -> None:
+    """`options` are the application's."""
+
+    def __init__(self, number: int, folder: Path, brokers: str, plan: str, options: dict[str, Any]) -> None:
         self.number = number
         self._home = folder / f"service-{number}"  # its working directory
         self.log = self._home / "log"
         self._disk = Disk(self._home / "disk")
         self._state = self._disk.folder / "state"
         self._clock = self._home / "clock"
-        self._arguments = arguments
+        self._arguments = [brokers, plan, json.dumps({"state_dir": str(self._state), **options})]
         self._process: subprocess.Popen[bytes] | None = None
         self.full = False
         self.was_full = False  # in the life of this process
@@ -67,7 +71,7 @@ class Slot:
     def pid(self) -> int | None:
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
-    def start(self, *options: str) -> subprocess.Popen[bytes]:
+    def start(self, *flags: str) -> subprocess.Popen[bytes]:
         self._set_clock(0)
         environment = {
             "TIDERACE_LOG": "debug",
@@ -75,7 +79,7 @@ class Slot:
             "SHIFTED_CLOCK": str(self._clock),
             "LD_PRELOAD": str(BUILT / "libshifted_clock.so"),
         }
-        command = [sys.executable, str(HERE / "service.py"), *self._arguments, str(self._state), *options]
+        command = [sys.executable, str(HERE / "service.py"), *self._arguments, *flags]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, env=environment, cwd=self._home, stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -125,6 +129,10 @@ class Slot:
             subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
         for core in cores:
             os.unlink(core)
+
+    def said(self, text: bytes) -> int:
+        """How often, in its log."""
+        return self.log.read_bytes().count(text) if self.log.exists() else 0
 
     def lose_state(self) -> None:
         shutil.rmtree(self._state, ignore_errors=True)

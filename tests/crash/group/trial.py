@@ -1,136 +1,76 @@
-"""One run: a cluster, its input, the processes of a group, and what the schedule does to them."""
+"""One run: the processes of a group, their brokers, and what the schedule does to them."""
 
-import contextlib
 import itertools
 import json
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-import arrivals
 import kafka_wire
 import phone_rows
-import pipeline
-import pyarrow as pa
 import service
-import tiderace as tr
 import verdict
-from kafka_cluster import Cluster
-from schedule import CONTROLLER, SLOTS, Schedule
-from slot import BUILT, HERE, Slot
+from ground import Ground, expected
+from schedule import BROKERS, CONTROLLER, SLOTS, Schedule
+from slot import Slot
 
+PARTITIONS = 6
 DRAIN_S = 180
 STOP_S = 30
 SETTLE_S = 10
 STOPPED = (0, -signal.SIGTERM)  # the latter before it ran
 GENERATION = re.compile(rf"Stabilized group {service.GROUP} generation (\d+)")
-CLI = HERE.parents[2] / "build" / "tiderace"
-COORDINATOR = "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.coordinator.group=info"
-HEAP = "-Xmx384m"  # three brokers beside everything else; wins over the usual
-CHANGELOG = f"{service.GROUP}-phone-data-changelog"
 
 
-def expected(rows: int) -> pa.Table:
-    app = tr.Application("embedded:nowhere", consumer_group="backtest")
-    table = phone_rows.phone_rows(0, rows)
-    return pipeline.pipeline(app).backtest(table, key="k", timestamp="t", progress=False)
-
-
-class Trial:
-    """Leaving its `with` ends every process, and keeps the state of the services if there were faults."""
+class Trial(Ground):
+    """At its end the state of the services is kept if there were faults."""
 
     def __init__(self, folder: Path, guarantee: str, schedule: Schedule, rate: int) -> None:
-        self.folder = folder
-        self.faults: list[str] = []
+        super().__init__(folder, BROKERS, PARTITIONS)
         self.counts: Counter[str] = Counter()
         self._schedule = schedule
         self._guarantee = guarantee
         self._rate = rate
         self._killed_broker = 0
-        self._began = time.monotonic()
-        self._events = (folder / "events.log").open("w")
-        self._ends = contextlib.ExitStack()
 
     def __enter__(self) -> "Trial":
-        with contextlib.ExitStack() as ends:
-            ends.callback(self._events.close)
-            self.cluster = ends.enter_context(
-                Cluster(self.folder / "kafka", brokers=3, options=[HEAP, COORDINATOR])
-            )
-            self.cluster.start()
-            for topic in ("phone-data", "alerts"):
-                self._create(topic)
-            arguments = [self.cluster.bootstrap, self._guarantee]
-            self.slots = [Slot(number, self.folder, arguments) for number in range(SLOTS)]
-            for slot in self.slots:
-                ends.callback(lambda slot=slot: slot.close(bool(self.faults)))
-            self.feeder = ends.enter_context(
-                self._program(
-                    "feeder", sys.executable, HERE / "feeder.py", self.cluster.bootstrap, str(self._rate)
-                )
-            )
-            self._ends = ends.pop_all()
+        super().__enter__()
+        # What the client tells of the group in the log changes nothing else.
+        options = {"processing_guarantee": self._guarantee, "consumer_config": {"debug": "cgrp"}}
+        self.slots: list[Slot] = []
+        for number in range(SLOTS):
+            slot = Slot(number, self.folder, self.bootstrap, "windows", options)
+            self.slots.append(slot)
+            self.at_end(lambda slot=slot: slot.close(bool(self.faults)))  # type: ignore[misc]
+        self.input = self.feeder(self._rate)
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None:
-            self.faults.append(f"ended by {error!r}")
-        self._ends.close()
-
-    @contextlib.contextmanager
-    def _program(self, name: str, *command: object) -> Iterator[subprocess.Popen[bytes]]:
-        """A process beside the trial, which ends with it."""
-        with (self.folder / f"{name}.log").open("wb") as log:
-            process = subprocess.Popen(
-                [str(part) for part in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log
-            )
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait()
-
-    def say(self, text: str) -> None:
-        line = f"{time.monotonic() - self._began:7.1f} s  {text}"
-        print(line, flush=True)
-        print(line, file=self._events, flush=True)
-
-    def fault(self, text: str) -> None:
-        self.faults.append(text)
-        self.say(f"FAULT: {text}")
 
     # ---- the schedule ----
 
     def run(self, seconds: float) -> None:
-        with self._watched():
-            self._began = time.monotonic()
+        with self.watching():
+            self.began = time.monotonic()
             for number in range(SLOTS - 1):
                 self.start(number)
             for event in self._schedule.events:
-                self._supervise_until(self._began + event.at_s)
+                self._supervise_until(self.began + event.at_s)
                 self.say(str(event))
                 self.counts[event.action] += 1
                 amount = [event.amount] if event.action == "shift" else []
                 getattr(self, event.action)(event.target, *amount)
-            self._supervise_until(self._began + seconds)
+            self._supervise_until(self.began + seconds)
 
     def _supervise_until(self, end: float) -> None:
         while True:
             for slot in self.slots:
                 self._look_after(slot)
-            if self.feeder.poll() is not None and "feeder" not in self.counts:
+            if self.input.poll() is not None and "feeder" not in self.counts:
                 self.counts["feeder"] += 1
-                self.fault(f"the feeder ended with status {self.feeder.returncode}")
+                self.fault(f"the feeder ended with status {self.input.returncode}")
             left = end - time.monotonic()
             if left <= 0:
                 return
@@ -139,7 +79,7 @@ class Trial:
     def _look_after(self, slot: Slot) -> None:
         """A service that ended by itself is started again, as an orchestrator would do.
 
-        With a full disk that is how it should be, otherwise it is a fault.
+        With a full disk that is how it should be, with an error; otherwise it is a fault.
         """
         status = slot.ended()
         if status is None or slot.full:
@@ -147,20 +87,13 @@ class Trial:
         if slot.stopping and status in STOPPED:
             slot.kill()
             return
-        if slot.was_full and not slot.stopping:
+        if slot.was_full and not slot.stopping and status > 0:
             self.say(f"service {slot.number} had ended on its full disk with status {status}")
             self.counts["ended on a full disk"] += 1
-            if status < 0:
-                self.fault(f"service {slot.number} ended by signal {-status}")
-                slot.dump_stacks()
         else:
             self.fault(f"service {slot.number} ended with status {status}")
             slot.dump_stacks()
         slot.start()
-
-    def start(self, number: int) -> None:
-        self._reap(self.slots[number])
-        self.slots[number].start()
 
     def _reap(self, slot: Slot) -> None:
         """What was stopped is given time to end."""
@@ -168,9 +101,15 @@ class Trial:
             status = slot.wait(STOP_S)
             if status is None:
                 self.fault(f"service {slot.number} does not stop within {STOP_S} s")
+                slot.dump_stacks()
             elif status not in STOPPED:
                 self.fault(f"service {slot.number} was stopped and ended with status {status}")
+                slot.dump_stacks()
         slot.kill()
+
+    def start(self, number: int) -> None:
+        self._reap(self.slots[number])
+        self.slots[number].start()
 
     def kill(self, number: int) -> None:
         """What dies of itself in that very moment, or is still writing its core, counts."""
@@ -222,13 +161,13 @@ class Trial:
 
     def finish(self) -> int:
         """Lets the services do what is left; returns how many rows there were."""
-        self.feeder.send_signal(signal.SIGTERM)
-        out, _ = self.feeder.communicate(timeout=60)
+        self.input.send_signal(signal.SIGTERM)
+        out, _ = self.input.communicate(timeout=60)
         rows = int(out or 0)
         self.say(f"the input has ended after {rows} rows")
         if self._schedule.ends_with_one:
             self._end_with_one()
-        drained = self._await(self._drained, DRAIN_S, "everything to be committed")
+        drained = self.wait_for(self.drained, DRAIN_S, "everything to be committed")
         for slot in self.slots:
             if not drained:
                 slot.dump_stacks()
@@ -236,7 +175,8 @@ class Trial:
                 slot.stop()
         for slot in self.slots:
             self._reap(slot)
-        self._await(self._settled, SETTLE_S, "open transactions to end")
+        if not self.wait_for(lambda: not self.held_back(), SETTLE_S, "open transactions to end"):
+            self.fault("; ".join(self.held_back()))
         return rows
 
     def _end_with_one(self) -> None:
@@ -252,75 +192,9 @@ class Trial:
         slot.kill()
         if status != 0:
             self.fault(f"until_end=True ended with status {status}")
-        elif not self._drained():
-            self.fault(f"until_end=True returned before the end: {self._lag()} rows are left")
+        elif left := self.lag():
+            self.fault(f"until_end=True returned before the end: {left} rows are left")
             slot.start()
-
-    def _await(self, condition: Callable[[], bool], seconds: float, what: str) -> bool:
-        began = time.monotonic()
-        while not condition():
-            if time.monotonic() - began > seconds:
-                self.fault(f"waited {seconds} s for {what}; {self._open() or self._lag()}")
-                return False
-            time.sleep(0.2)
-        self.say(f"waited {time.monotonic() - began:.1f} s for {what}")
-        return True
-
-    def _create(self, topic: str) -> None:
-        command = [CLI, "topic", "create", topic, "--broker-address", self.cluster.bootstrap]
-        counts = ["--partitions", phone_rows.PARTITIONS, "--replication-factor", pipeline.REPLICAS]
-        subprocess.run([str(part) for part in [*command, *counts]], check=True, capture_output=True)
-        self._await(lambda: self._has_topic(topic), 30, f"topic {topic}")
-
-    def _has_topic(self, topic: str) -> bool:
-        return self._probe("state", service.GROUP, topic, check=False).returncode == 0
-
-    def _lag(self) -> int:
-        state = self._state("phone-data")
-        return sum(max(stable, 0) - max(committed, 0) for _, _, committed, stable, _ in state)
-
-    def _drained(self) -> bool:
-        return self._lag() == 0
-
-    def _open(self) -> list[str]:
-        """What open transactions hold back."""
-        topics = ("phone-data", "alerts", CHANGELOG, "__consumer_offsets")
-        return [
-            f"{topic} partition {partition}: stable to {stable} of {end}"
-            for topic, partition, _, stable, end in self._state(*topics)
-            if stable != end
-        ]
-
-    def _settled(self) -> bool:
-        return not self._open()
-
-    def _state(self, *topics: str) -> list[tuple[str, int, int, int, int]]:
-        lines = self._probe("state", service.GROUP, *topics).stdout.splitlines()
-        return [(topic.decode(), *map(int, numbers)) for topic, *numbers in map(bytes.split, lines)]  # type: ignore[misc]
-
-    def _probe(self, command: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[bytes]:
-        line = [str(BUILT / "kafka_probe"), command, self.cluster.bootstrap, *arguments]
-        return subprocess.run(line, capture_output=True, check=check)
-
-    def dump(self, topic: str) -> pa.Table:
-        path = self.folder / f"{topic}.ndjson"
-        with path.open("wb") as file:
-            subprocess.run(
-                [BUILT / "kafka_probe", "dump", self.cluster.bootstrap, topic], stdout=file, check=True
-            )
-        return verdict.read_dump(path)
-
-    @contextlib.contextmanager
-    def _watched(self) -> Iterator[None]:
-        path = self.folder / "arrivals"
-        command = [BUILT / "kafka_probe", "watch", self.cluster.bootstrap, "alerts", path]
-        with self._program("watch", *command) as watch:
-            assert watch.stdout is not None
-            watch.stdout.readline()
-            yield
-            watch.send_signal(signal.SIGTERM)
-            watch.wait(30)
-        self.silence_s = arrivals.longest_silence_s(path)
 
     # ---- what is told ----
 
@@ -333,18 +207,14 @@ class Trial:
         return max(found, default=0)
 
     def went_back(self) -> int:
-        return sum(
-            slot.log.read_bytes().count(b"going back to the last commit")
-            for slot in self.slots
-            if slot.log.exists()
-        )
+        return sum(slot.said(b"going back to the last commit") for slot in self.slots)
 
     def judge(self, rows: int) -> dict[str, Any]:
+        sent = phone_rows.phone_rows(0, rows)
+        again = self._guarantee == "at-least-once"
         judged = {
-            "phone-data": verdict.compare(self.dump("phone-data"), phone_rows.phone_rows(0, rows), False),
-            "alerts": verdict.compare(
-                self.dump("alerts"), expected(rows), self._guarantee == "at-least-once"
-            ),
+            "phone-data": verdict.compare(self.dump("phone-data"), sent, False),
+            "alerts": verdict.compare(self.dump("alerts"), expected("windows", sent), again),
         }
         for topic, about in judged.items():
             for fault, count in about.faults.items():

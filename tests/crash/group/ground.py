@@ -1,0 +1,169 @@
+"""What every program here stands on: a cluster with the topics of the plan, its input, ways to ask Kafka."""
+
+import contextlib
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import arrivals
+import pipeline
+import pyarrow as pa
+import service
+import tiderace as tr
+import verdict
+from kafka_cluster import Cluster
+
+HERE = Path(__file__).parent
+BUILD = HERE.parents[2] / "build"
+BUILT = BUILD / "tests" / "crash" / "group"
+COORDINATOR = "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.coordinator.group=info"
+HEAP = "-Xmx384m"  # three brokers beside everything else; wins over the usual
+CHANGELOG = f"{service.GROUP}-phone-data-changelog"
+
+State = list[tuple[str, int, int, int, int]]
+
+
+class Ground:
+    """A context manager; at its end all that it started is killed. `folder` holds what it writes."""
+
+    def __init__(self, folder: Path, brokers: int, partitions: int) -> None:
+        self.folder = folder
+        self.partitions = partitions
+        self.faults: list[str] = []
+        self.arrivals = folder / "arrivals"
+        self.cluster = Cluster(folder / "kafka", brokers=brokers, options=[HEAP, COORDINATOR])
+        self.began = time.monotonic()
+        self._events = (folder / "events.log").open("w")
+        self._ends = contextlib.ExitStack()
+
+    def __enter__(self) -> "Ground":
+        with contextlib.ExitStack() as ends:
+            ends.callback(self._events.close)
+            ends.enter_context(self.cluster)
+            self.cluster.start()
+            for topic in ("phone-data", "alerts"):
+                self.create(topic)
+            self._ends = ends.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self.faults.append(f"ended by {error!r}")
+        self._ends.close()
+
+    @property
+    def bootstrap(self) -> str:
+        return self.cluster.bootstrap
+
+    def at_end(self, call: Callable[[], object]) -> None:
+        """`call` before what was there already ends."""
+        self._ends.callback(call)
+
+    def say(self, text: str) -> None:
+        line = f"{time.monotonic() - self.began:7.1f} s  {text}"
+        print(line, flush=True)
+        print(line, file=self._events, flush=True)
+
+    def fault(self, text: str) -> None:
+        self.faults.append(text)
+        self.say(f"FAULT: {text}")
+
+    def program(self, name: str, *command: object) -> subprocess.Popen[bytes]:
+        """A process beside this one, until the end; what it says as an error is in `name`.log."""
+        with (self.folder / f"{name}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [str(part) for part in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log
+            )
+        self.at_end(process.communicate)
+        self.at_end(process.kill)
+        return process
+
+    def feeder(self, rate: int, at_once: int = 0, keys: int = 0) -> subprocess.Popen[bytes]:
+        """Writes `phone_rows` at so many a second."""
+        return self.program("feeder", sys.executable, HERE / "feeder.py", self.bootstrap, rate, at_once, keys)
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[None]:
+        """Writes to `arrivals` when which row comes."""
+        watch = self.program("watch", BUILT / "kafka_probe", "watch", self.bootstrap, "alerts", self.arrivals)
+        assert watch.stdout is not None
+        watch.stdout.readline()
+        yield
+        watch.send_signal(signal.SIGTERM)
+        if watch.wait(30) != 0:
+            self.fault(f"the watcher ended with status {watch.returncode}")
+
+    def wait_for(self, condition: Callable[[], bool], seconds: float, what: str) -> bool:
+        """Whether it came within that time; if not, that is a fault."""
+        began = time.monotonic()
+        while not condition():
+            if time.monotonic() - began > seconds:
+                self.fault(f"waited {seconds} s for {what}")
+                return False
+            time.sleep(0.2)
+        self.say(f"waited {time.monotonic() - began:.1f} s for {what}")
+        return True
+
+    def create(self, topic: str) -> None:
+        command = [BUILD / "tiderace", "topic", "create", topic, "--broker-address", self.bootstrap]
+        counts = ["--partitions", self.partitions, "--replication-factor", len(self.cluster.brokers)]
+        subprocess.run([str(part) for part in [*command, *counts]], check=True, capture_output=True)
+        if not self.wait_for(lambda: self._is_there(topic), 30, f"topic {topic}"):
+            raise TimeoutError(topic)
+
+    def _is_there(self, topic: str) -> bool:
+        return self.probe("state", service.GROUP, topic, check=False).returncode == 0
+
+    def probe(self, command: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[bytes]:
+        line = [str(BUILT / "kafka_probe"), command, self.bootstrap, *arguments]
+        return subprocess.run(line, capture_output=True, check=check)
+
+    def state(self, *topics: str) -> State:
+        """Topic, partition, offset that the group has committed, last stable offset, end."""
+        lines = self.probe("state", service.GROUP, *topics).stdout.splitlines()
+        return [(topic.decode(), *map(int, numbers)) for topic, *numbers in map(bytes.split, lines)]  # type: ignore[misc]
+
+    def lag(self) -> int:
+        """Rows that the group has not committed yet."""
+        return sum(stable - max(committed, 0) for _, _, committed, stable, _ in self.state("phone-data"))
+
+    def committed(self) -> int:
+        return sum(max(committed, 0) for _, _, committed, _, _ in self.state("phone-data"))
+
+    def drained(self) -> bool:
+        return self.lag() == 0
+
+    def held_back(self) -> list[str]:
+        """What open transactions hold back."""
+        return [
+            f"{topic} partition {partition}: stable to {stable} of {end}"
+            for topic, partition, _, stable, end in self.state(
+                "phone-data", "alerts", CHANGELOG, "__consumer_offsets"
+            )
+            if stable != end
+        ]
+
+    def dump(self, topic: str) -> pa.Table:
+        """All records of the topic, as a read_committed consumer sees them."""
+        path = self.folder / f"{topic}.ndjson"
+        with path.open("wb") as file:
+            command = [str(BUILT / "kafka_probe"), "dump", self.bootstrap, topic]
+            subprocess.run(command, stdout=file, check=True)
+        return verdict.read_dump(path)
+
+    def silence_s(self) -> float:
+        """The longest of any partition."""
+        return arrivals.longest_silence_s(self.arrivals)
+
+
+def expected(plan: str, rows: pa.Table) -> pa.Table:
+    """What the plan gives for these rows without log, crash and clock."""
+    app: Any = tr.Application("embedded:nowhere", consumer_group="backtest")
+    return pipeline.PLANS[plan](app).backtest(rows, key="k", timestamp="t", progress=False)
