@@ -17,6 +17,7 @@ namespace tiderace::kafka {
 class Topics {
  public:
   explicit Topics(const Connection& connection);
+  virtual ~Topics() = default;
 
   bool create(const std::string& name, const TopicConfig& config);
   /// Kept for a few seconds: rows ask for limits.
@@ -43,6 +44,10 @@ class Topics {
   /// The partitions that the members of `group` own; nullopt while it rebalances.
   [[nodiscard]] std::optional<std::set<TopicPartition>> owned_by(const std::string& group);
 
+ protected:
+  /// Fills in what the brokers say of a topic's settings.
+  virtual void read_settings(TopicInfo& info);
+
  private:
   struct Kept {
     TopicInfo info;
@@ -62,7 +67,6 @@ class Topics {
   [[nodiscard]] GroupStatus read_group_status(const std::string& group);
   /// `led`: only once all its partitions have a leader.
   [[nodiscard]] std::optional<TopicInfo> read(const std::string& name, bool led = false);
-  void read_settings(TopicInfo& info);
 
   const Connection& connection_;
   std::mutex mutex_;  ///< guards `clients_` and `kept_`

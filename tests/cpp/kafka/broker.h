@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <fstream>
 #include <functional>
@@ -87,8 +88,9 @@ class KafkaTest : public testing::Test {
  protected:
   KafkaTest() {
     const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-    name_ = std::string(test->name()) + "-" + std::to_string(system_clock().wall_ms()) + "-" +
-            std::to_string(::getpid());
+    std::string own = test->name();
+    std::replace(own.begin(), own.end(), '/', '-');
+    name_ = own + "-" + std::to_string(system_clock().wall_ms()) + "-" + std::to_string(::getpid());
   }
 
   [[nodiscard]] std::string topic(const std::string& which) const { return name_ + "-" + which; }
@@ -129,7 +131,7 @@ class KafkaTest : public testing::Test {
 
   MovedClock clock_;
   std::string name_;
-  std::unique_ptr<Log> log_ = kafka_log(broker_address(), {}, clock_);
+  std::shared_ptr<Log> log_ = kafka_log(broker_address(), {}, clock_);
 };
 
 }  // namespace tiderace

@@ -40,6 +40,8 @@ class ObservedConsumer final : public Consumer {
     observe_("Consumer::end_offset");
     return consumer_->end_offset(partition);
   }
+  bool settled() override { return consumer_->settled(); }
+  [[nodiscard]] Consumer* observed() const noexcept { return consumer_.get(); }
   std::optional<std::int64_t> heard_end_offset(const TopicPartition& partition) override {
     return consumer_->heard_end_offset(partition);
   }
@@ -57,6 +59,16 @@ class ObservedProducer final : public Producer {
             std::int32_t partition) override {
     observe_("Producer::send");
     producer_->send(topic, records, partition);
+  }
+  void send_state(std::string_view topic, std::span<const ProducerRecord> records,
+                  std::int32_t partition) override {
+    observe_("Producer::send_state");
+    producer_->send_state(topic, records, partition);
+  }
+  [[nodiscard]] std::string identity() const override { return producer_->identity(); }
+  bool claim(std::span<const OffsetCommit> offsets) override {
+    observe_("Producer::claim");
+    return producer_->claim(offsets);
   }
   void flush() override {
     observe_("Producer::flush");
@@ -85,7 +97,9 @@ class ObservedLog final : public Log {
   }
   std::unique_ptr<Producer> producer(const ProducerOptions& options) override {
     observe_("Log::producer");
-    return std::make_unique<ObservedProducer>(log_->producer(options), observe_);
+    ProducerOptions inner = options;
+    if (auto* member = dynamic_cast<ObservedConsumer*>(options.member)) inner.member = member->observed();
+    return std::make_unique<ObservedProducer>(log_->producer(inner), observe_);
   }
   std::shared_ptr<const Records> read(const TopicPartition& partition, std::int64_t offset,
                                       std::size_t max_bytes) override {
@@ -95,6 +109,15 @@ class ObservedLog final : public Log {
   std::pair<std::int64_t, std::int64_t> offsets(const TopicPartition& partition) override {
     observe_("Log::offsets");
     return log_->offsets(partition);
+  }
+  std::pair<std::int64_t, std::int64_t> decided_offsets(const TopicPartition& partition) override {
+    observe_("Log::decided_offsets");
+    return log_->decided_offsets(partition);
+  }
+  bool take_over(const std::string& group, const TopicPartition& partition, const std::string& identity,
+                 const std::atomic<bool>& cancelled) override {
+    observe_("Log::take_over");
+    return log_->take_over(group, partition, identity, cancelled);
   }
   bool create_topic(const std::string& name, const TopicConfig& config) override {
     observe_("Log::create_topic");

@@ -1,0 +1,153 @@
+// What brokers answer that a healthy broker does not: errors put into librdkafka's mock of a cluster.
+
+#include <gtest/gtest.h>
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+
+#include "kafka/broker.h"
+#include "log/kafka/client.h"
+#include "log/kafka/kafka_consumer.h"
+#include "log/kafka/kafka_producer.h"
+
+namespace tiderace {
+namespace {
+
+// Numbers of requests in Kafka's protocol (https://kafka.apache.org/protocol.html#protocol_api_keys).
+constexpr std::int16_t produce = 0;
+constexpr std::int16_t init_producer_id = 22;
+constexpr std::int16_t add_offsets_to_txn = 25;
+constexpr std::int16_t end_txn = 26;
+constexpr std::int16_t txn_offset_commit = 28;
+
+class MockCluster {
+ public:
+  MockCluster()
+      : host_(RD_KAFKA_PRODUCER, kafka::Config(kafka::Settings{{std::string("client.id"), "mock"}})),
+        cluster_(rd_kafka_mock_cluster_new(host_.get(), 1)) {}
+  ~MockCluster() { rd_kafka_mock_cluster_destroy(cluster_); }
+  MockCluster(const MockCluster&) = delete;
+  MockCluster& operator=(const MockCluster&) = delete;
+
+  [[nodiscard]] std::string address() const { return rd_kafka_mock_cluster_bootstraps(cluster_); }
+  void fail(std::int16_t request, const std::vector<rd_kafka_resp_err_t>& errors) {
+    rd_kafka_mock_push_request_errors_array(cluster_, request, errors.size(), errors.data());
+  }
+  void create_topic(const std::string& name) { rd_kafka_mock_topic_create(cluster_, name.c_str(), 1, 1); }
+
+ private:
+  kafka::Client host_;
+  rd_kafka_mock_cluster_t* cluster_;
+};
+
+/// The mock does not know of settings.
+class MockTopics final : public kafka::Topics {
+ public:
+  using Topics::Topics;
+
+ private:
+  void read_settings(TopicInfo& info) override { info.config.max_message_bytes = 1 << 20; }
+};
+
+class ProtocolTest : public testing::Test {
+ protected:
+  ProtocolTest() {
+    cluster_.create_topic("in");
+    cluster_.create_topic("out");
+    consumer_.subscribe({"in"});
+    std::size_t owned = 0;
+    eventually([&] {
+      owned += consumer_.poll(std::chrono::milliseconds(1)).assigned.size();
+      return owned == 1;
+    });
+    renew();
+    send();
+    commit(1);
+  }
+
+  /// As the worker makes one where a commit was lost.
+  void renew() {
+    producer_ = std::make_unique<kafka::KafkaProducer>(
+        connection_, topics_, ProducerOptions{.member = &consumer_, .exactly_once = true});
+  }
+  void send() {
+    const ProducerRecord record[] = {{.key = "k", .value = "v", .headers = {}, .timestamp_ms = 1}};
+    producer_->send("out", record, -1);
+  }
+  void commit(std::int64_t offset) {
+    const OffsetCommit offsets[] = {{{"in", 0}, offset}};
+    producer_->commit("g", offsets);
+  }
+
+  MockCluster cluster_;
+  kafka::Connection connection_{cluster_.address(), {}, &system_clock(), "test"};
+  MockTopics topics_{connection_};
+  kafka::KafkaConsumer consumer_{connection_, topics_, {.group = "g"}};
+  std::unique_ptr<Producer> producer_;
+};
+
+TEST_F(ProtocolTest, WhatPassesIsWaitedFor) {
+  cluster_.fail(produce, {RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS});
+  cluster_.fail(add_offsets_to_txn,
+                {RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE, RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS});
+  cluster_.fail(txn_offset_commit,
+                {RD_KAFKA_RESP_ERR_NOT_COORDINATOR, RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS});
+  cluster_.fail(end_txn, {RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE});
+  send();
+  commit(2);
+}
+
+TEST_F(ProtocolTest, WhatTakesTheTransactionAwayIsACommitLost) {
+  struct Case {
+    std::int16_t request;
+    rd_kafka_resp_err_t error;
+  };
+  for (const Case& one : {Case{txn_offset_commit, RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION},
+                          Case{txn_offset_commit, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID},
+                          Case{end_txn, RD_KAFKA_RESP_ERR_INVALID_TXN_STATE},
+                          Case{end_txn, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH},
+                          Case{produce, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH},
+                          Case{add_offsets_to_txn, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING}}) {
+    cluster_.fail(one.request, {one.error});
+    EXPECT_THROW(
+        {
+          send();
+          commit(2);
+        },
+        CommitLost)
+        << one.request << ' ' << rd_kafka_err2name(one.error);
+    renew();
+    send();
+    commit(2);
+  }
+}
+
+TEST_F(ProtocolTest, AClaimThatTheGroupRefusesIsAskedAgain) {
+  const OffsetCommit claims[] = {{{"in", 0}, 1}};
+  cluster_.fail(txn_offset_commit, {RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION});
+  EXPECT_FALSE(producer_->claim(claims));
+  EXPECT_TRUE(producer_->claim(claims));
+  send();
+  commit(2);
+}
+
+TEST_F(ProtocolTest, WhatCannotHealEndsTheRun) {
+  const auto kind_of = [&](std::int16_t request, rd_kafka_resp_err_t error) {
+    cluster_.fail(request, {error});
+    try {
+      send();
+      commit(2);
+    } catch (const CommitLost&) {
+      return std::string("lost");
+    } catch (const Error& failure) {
+      return std::string(failure.what());
+    }
+    return std::string("none");
+  };
+  EXPECT_NE(kind_of(produce, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED).find("out"), std::string::npos);
+  renew();
+  EXPECT_NE(kind_of(init_producer_id, RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED).find("g-"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace tiderace

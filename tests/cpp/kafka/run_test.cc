@@ -1,0 +1,143 @@
+// Whole runs on a broker: what goes wrong in the middle, and partitions that come later.
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "kafka/broker.h"
+#include "log/kafka/client.h"
+#include "runtime/observed.h"
+#include "runtime/test_service.h"
+
+namespace tiderace {
+namespace {
+
+using kafka::Owned;
+
+class KafkaRunTest : public KafkaTest {
+ protected:
+  KafkaRunTest() {
+    KafkaOptions options;
+    options.consumer_config["topic.metadata.refresh.interval.ms"] = "100";
+    log_ = kafka_log(broker_address(), options, clock_);
+  }
+
+  /// Sums by key, or `x + 1`, over topics of this test's own.
+  [[nodiscard]] TestService service(bool stateful) {
+    const std::string step = stateful ? "sdf[\"s\"] = sdf[\"x\"].rolling(100, min_periods=1).sum()"
+                                      : "sdf[\"s\"] = sdf[\"x\"] + 1";
+    TestService made("sdf = app.dataframe(app.topic(\"" + topic("in") + "\"))\n" + step +
+                     "\nsdf.to_topic(app.topic(\"" + topic("out") + "\"))\n");
+    made.context.options.consumer_group = group();
+    made.context.log = log_;
+    made.context.restore_threads = 2;
+    return made;
+  }
+
+  void add_partition(int count) {
+    const auto handle =
+        kafka::Client(RD_KAFKA_PRODUCER, kafka::Config({{"bootstrap.servers", broker_address()}}));
+    const Owned<rd_kafka_queue_t, rd_kafka_queue_destroy> queue(rd_kafka_queue_new(handle.get()));
+    char text[256];
+    const Owned<rd_kafka_NewPartitions_t, rd_kafka_NewPartitions_destroy> wanted(
+        rd_kafka_NewPartitions_new(topic("in").c_str(), static_cast<std::size_t>(count), text, sizeof text));
+    rd_kafka_NewPartitions_t* all[] = {wanted.get()};
+    rd_kafka_CreatePartitions(handle.get(), all, 1, nullptr, queue.get());
+    const Owned<rd_kafka_event_t, rd_kafka_event_destroy> event(rd_kafka_queue_poll(queue.get(), 10'000));
+    ASSERT_NE(event, nullptr);
+    ASSERT_EQ(rd_kafka_event_error(event.get()), RD_KAFKA_RESP_ERR_NO_ERROR);
+  }
+};
+
+std::string with_sum(int x, int sum) {
+  return "{\"x\":" + std::to_string(x) + ",\"s\":" + std::to_string(sum) + "}";
+}
+
+/// Where it fails the first time, and how: the brokers are away, or the commit is lost.
+struct Fault {
+  const char* call;
+  bool away;
+};
+
+class KafkaFaultTest : public KafkaRunTest, public testing::WithParamInterface<Fault> {};
+
+TEST_P(KafkaFaultTest, NothingIsLostAndNothingDoubled) {
+  TestService service = this->service(true);
+  std::vector<std::string> wanted;
+  for (int i = 0, sum = 0; i < 20; ++i) {
+    service.produce(topic("in"), "k", "{\"x\":" + std::to_string(i) + "}");
+    sum += i;
+    wanted.push_back(with_sum(i, sum));
+  }
+  int left = 2;
+  std::mutex mutex;
+  service.context.log = std::make_shared<ObservedLog>(log_, [&](std::string_view call) {
+    const std::lock_guard lock(mutex);
+    if (call != GetParam().call || left == 0) return;
+    --left;
+    const Error error(ErrorKind::broker, "it fails");
+    if (GetParam().away) throw BrokerAway(error);
+    throw CommitLost(error);
+  });
+  EXPECT_EQ(service.run().rows_out, 20u);
+  EXPECT_EQ(left, 0);
+  service.context.log = log_;
+  service.produce(topic("in"), "k", "{\"x\":1000}");  // what was left behind goes on from there
+  service.context.stores = memory_state_stores();
+  service.run();
+  wanted.push_back(with_sum(1000, 1190));
+  EXPECT_EQ(service.values(topic("out")), wanted);
+}
+
+INSTANTIATE_TEST_SUITE_P(Calls, KafkaFaultTest,
+                         testing::Values(Fault{"Consumer::poll", true}, Fault{"Consumer::start_offset", true},
+                                         Fault{"Log::take_over", true}, Fault{"Log::decided_offsets", true},
+                                         Fault{"Producer::claim", false}, Fault{"Producer::send", false},
+                                         Fault{"Producer::send_state", false},
+                                         Fault{"Producer::commit", false}, Fault{"Producer::commit", true}),
+                         [](const auto& info) {
+                           std::string name = info.param.call;
+                           std::erase(name, ':');
+                           return name + (info.param.away ? "Away" : "Lost");
+                         });
+
+TEST_F(KafkaRunTest, APartitionThatIsAddedIsReadByAPlanWithoutState) {
+  TestService service = this->service(false);
+  service.limits.until_end = false;
+  service.produce(topic("in"), "k", R"({"x":1})");
+  RunState state;
+  std::thread run([&] { service.run(state); });
+  eventually([&] { return service.values(topic("out")).size() == 1; });
+  add_partition(2);
+  eventually([&] {
+    try {
+      write(topic("in"), 1, {R"({"x":2})"});
+      return true;
+    } catch (const Error&) {
+      clock_.move(std::chrono::minutes(1));  // the topic is asked for anew
+      return false;
+    }
+  });
+  eventually([&] { return service.values(topic("out")).size() == 2; });
+  state.stop = true;
+  run.join();
+  EXPECT_EQ(service.values(topic("out")), (std::vector<std::string>{with_sum(1, 2), with_sum(2, 3)}));
+}
+
+TEST_F(KafkaRunTest, APartitionThatIsAddedStopsAPlanWithStateBeforeItsFirstRow) {
+  TestService service = this->service(true);
+  service.limits.until_end = false;
+  service.produce(topic("in"), "k", R"({"x":1})");
+  std::string error;
+  std::thread run([&] { error = service.run_to_error(ErrorKind::config); });
+  eventually([&] { return service.values(topic("out")).size() == 1; });
+  add_partition(2);
+  run.join();
+  EXPECT_NE(error.find("has a partition 1, its changelog"), std::string::npos) << error;
+  EXPECT_NE(error.find("keys have moved, their state has not"), std::string::npos) << error;
+  EXPECT_EQ(service.committed(topic("in"), 0), 1);
+  EXPECT_EQ(service.committed(topic("in"), 1), -1);
+}
+
+}  // namespace
+}  // namespace tiderace
