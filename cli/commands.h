@@ -10,5 +10,6 @@ namespace tiderace::cli {
 [[nodiscard]] Command topic_read();
 [[nodiscard]] Command group_list();
 [[nodiscard]] Command group_show();
+[[nodiscard]] Command group_reset();
 
 }  // namespace tiderace::cli

@@ -12,8 +12,8 @@
 namespace tiderace::cli {
 
 std::span<const Command> commands() {
-  static const std::array all = {topic_list(), topic_create(), topic_write(),
-                                 topic_read(), group_list(),   group_show()};
+  static const std::array all = {topic_list(), topic_create(), topic_write(), topic_read(),
+                                 group_list(), group_show(),   group_reset()};
   return all;
 }
 

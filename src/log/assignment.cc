@@ -47,6 +47,12 @@ StartOffset starting_offset(const TopicPartition& partition, const ConsumerOptio
   return {start};
 }
 
+std::int64_t first_offset_at(const Records& records, std::int64_t timestamp_ms) noexcept {
+  const auto found = std::find_if(records.rows.begin(), records.rows.end(),
+                                  [&](const Record& record) { return record.timestamp_ms >= timestamp_ms; });
+  return found == records.rows.end() ? records.next_offset : found->offset;
+}
+
 void check_offset_commit(const std::string& group, std::span<const OffsetCommit> offsets) {
   if (group.empty() && !offsets.empty()) {
     throw_error(ErrorKind::config, "committing {} offset(s) wants the name of a group, found an empty one",

@@ -21,6 +21,10 @@ void check_consumer_options(const ConsumerOptions& options);
                                           std::optional<std::int64_t> known, std::int64_t first,
                                           std::int64_t end);
 
+/// The offset of the first of `records` whose timestamp is at least `timestamp_ms`; behind them if there is
+/// none.
+[[nodiscard]] std::int64_t first_offset_at(const Records& records, std::int64_t timestamp_ms) noexcept;
+
 /// Throws Error{config} for offsets without a group's name.
 void check_offset_commit(const std::string& group, std::span<const OffsetCommit> offsets);
 

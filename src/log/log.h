@@ -252,7 +252,9 @@ class Log {
   virtual std::map<TopicPartition, std::int64_t> group_offsets(const std::string& group) = 0;
   virtual std::vector<std::string> groups() = 0;
   /// Who is at work as `group`; `empty` also where nobody has heard of it.
-  virtual GroupStatus group_status(const std::string& /*group*/) { return {}; }
+  virtual GroupStatus group_status(const std::string& group) = 0;
+  /// The offset of the first record whose timestamp is at least `timestamp_ms`; the end if there is none.
+  virtual std::int64_t offset_at(const TopicPartition& partition, std::int64_t timestamp_ms) = 0;
 };
 
 /// Kafka's murmur2 over `key` as its Java client has it: `toPositive(murmur2(key)) % partitions`.

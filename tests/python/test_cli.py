@@ -70,7 +70,15 @@ def test_version_and_help(cli: CommandLine) -> None:
 
     assert cli.ok("--version") == f"tiderace {tiderace.__version__}\n"
     overview = cli.ok("--help")
-    for command in ("topic list", "topic create", "topic write", "topic read", "group list", "group show"):
+    for command in (
+        "topic list",
+        "topic create",
+        "topic write",
+        "topic read",
+        "group list",
+        "group show",
+        "group reset",
+    ):
         assert command in overview
         text = cli.ok(*command.split(), "--help")
         assert text.startswith(f"Usage: tiderace {command}")

@@ -156,6 +156,15 @@ std::int64_t BlockTable::end_offset(std::int64_t partition_id) {
   return end;
 }
 
+std::optional<std::int64_t> BlockTable::first_block_at(std::int64_t partition_id, std::int64_t timestamp_ms) {
+  Statement find = database_.prepare(
+      "SELECT base_offset FROM blocks WHERE id > ? AND id <= ? AND max_timestamp_ms >= ? ORDER BY id LIMIT "
+      "1");
+  find.bind(0, block_id(partition_id, 0)).bind(1, block_id(partition_id, max_offset)).bind(2, timestamp_ms);
+  if (!find.step()) return std::nullopt;
+  return find.integer(0);
+}
+
 std::shared_ptr<const Records> BlockTable::read(const TopicPartition& partition, std::int64_t partition_id,
                                                 std::int64_t offset, std::size_t max_bytes) {
   auto records = std::make_shared<Records>();

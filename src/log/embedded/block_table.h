@@ -41,6 +41,9 @@ class BlockTable {
   std::int64_t append(std::int64_t partition_id, std::vector<BlockBuilder>& blocks, std::int64_t now_ms);
   [[nodiscard]] std::int64_t first_offset(std::int64_t partition_id);
   [[nodiscard]] std::int64_t end_offset(std::int64_t partition_id);
+  /// The base offset of the first block with a record of at least `timestamp_ms`; nullopt if there is none.
+  [[nodiscard]] std::optional<std::int64_t> first_block_at(std::int64_t partition_id,
+                                                           std::int64_t timestamp_ms);
   /// The rows from `offset` on: whole blocks, at least one if there is any and not many more bytes than
   /// `max_bytes`.
   [[nodiscard]] std::shared_ptr<const Records> read(const TopicPartition& partition,

@@ -2,6 +2,7 @@
 
 #include <mutex>
 
+#include "log/assignment.h"
 #include "log/embedded/embedded_consumer.h"
 #include "log/embedded/embedded_files.h"
 #include "log/embedded/embedded_producer.h"
@@ -68,6 +69,20 @@ class EmbeddedLog final : public Log {
   }
   std::vector<std::string> groups() override {
     return files().with_connection([](Connection& connection) { return connection.table.groups(); });
+  }
+  GroupStatus group_status(const std::string& group) override {
+    const auto holder = files().groups().holder(group);
+    if (!holder) return {};
+    return {GroupState::stable, {{*holder, {}}}};
+  }
+  std::int64_t offset_at(const TopicPartition& partition, std::int64_t timestamp_ms) override {
+    const std::int64_t id = files().partition_id(partition);
+    return files().with_connection([&](Connection& connection) {
+      Transaction snapshot(connection.database, Transaction::Kind::read);
+      const auto block = connection.table.first_block_at(id, timestamp_ms);
+      if (!block) return connection.table.end_offset(id);
+      return first_offset_at(*connection.table.read(partition, id, *block, 1), timestamp_ms);
+    });
   }
 
  private:

@@ -3,6 +3,7 @@
 #include <fmt/chrono.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <thread>
 
 #include "base/error.h"
@@ -56,6 +57,13 @@ std::shared_ptr<const FileLock> GroupLocks::acquire(const std::string& group, co
   lock->write(describe_self(clock_));
   held = lock;
   return lock;
+}
+
+std::optional<std::string> GroupLocks::holder(const std::string& group) {
+  const std::string path = directory_ + "/" + lock_file_name(group);
+  // To try is to have it for a moment; a lock file that is not there is nobody's.
+  if (!std::filesystem::exists(path) || FileLock::try_acquire(path)) return std::nullopt;
+  return holder_of(path);
 }
 
 std::optional<FileLock> GroupLocks::wait_for(const std::string& group, const std::string& path,

@@ -25,6 +25,9 @@ class GroupLocks {
   [[nodiscard]] std::shared_ptr<const FileLock> acquire(const std::string& group,
                                                         const std::atomic<bool>* stop = nullptr);
 
+  /// Who has `group`, this process or another; nullopt if nobody does.
+  [[nodiscard]] std::optional<std::string> holder(const std::string& group);
+
  private:
   [[nodiscard]] std::optional<FileLock> wait_for(const std::string& group, const std::string& path,
                                                  const std::atomic<bool>* stop);

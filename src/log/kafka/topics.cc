@@ -71,6 +71,31 @@ TopicInfo info_of(const rd_kafka_metadata_topic_t& topic) {
   return info;
 }
 
+GroupState state_of(rd_kafka_consumer_group_state_t state) noexcept {
+  switch (state) {
+    case RD_KAFKA_CONSUMER_GROUP_STATE_EMPTY:
+    case RD_KAFKA_CONSUMER_GROUP_STATE_DEAD:
+      return GroupState::empty;
+    case RD_KAFKA_CONSUMER_GROUP_STATE_STABLE:
+      return GroupState::stable;
+    default:
+      return GroupState::rebalancing;
+  }
+}
+
+GroupMember member_of(const rd_kafka_MemberDescription_t& description) {
+  const char* instance = rd_kafka_MemberDescription_group_instance_id(&description);
+  GroupMember member;
+  member.name = fmt::format(
+      "{} at {}", instance != nullptr ? instance : rd_kafka_MemberDescription_consumer_id(&description),
+      rd_kafka_MemberDescription_host(&description));
+  const auto* partitions =
+      rd_kafka_MemberAssignment_partitions(rd_kafka_MemberDescription_assignment(&description));
+  for (int i = 0; partitions != nullptr && i < partitions->cnt; ++i)
+    member.partitions.push_back(partition_of(partitions->elems[i]));
+  return member;
+}
+
 std::int64_t integer(const char* text) {
   std::int64_t value = -1;
   const std::string_view view(text == nullptr ? "" : text);
@@ -400,6 +425,19 @@ GroupStatus Topics::read_group_status(const std::string& group) {
   for (std::size_t m = 0; m < members; ++m)
     status.members.push_back(member_of(*rd_kafka_ConsumerGroupDescription_member(descriptions[0], m)));
   return status;
+}
+
+std::optional<std::int64_t> Topics::offset_at(const TopicPartition& partition, std::int64_t timestamp_ms) {
+  return patiently(*connection_.clock, [&]() -> std::optional<std::int64_t> {
+    const std::string doing =
+        fmt::format("look for a time in {} partition {}", partition.topic, partition.partition);
+    PartitionList list;
+    list.add(partition, timestamp_ms);
+    check(rd_kafka_offsets_for_times(client(), list.get(), request_ms), doing);
+    check(list[0].err, doing);
+    if (list[0].offset < 0) return std::nullopt;
+    return list[0].offset;
+  });
 }
 
 }  // namespace tiderace::kafka

@@ -41,6 +41,9 @@ class Topics {
                                                         const TopicPartition& partition, bool stable);
   [[nodiscard]] std::vector<std::string> groups();
   [[nodiscard]] GroupStatus group_status(const std::string& group);
+  /// The offset of the first record of at least `timestamp_ms`; nullopt if there is none.
+  [[nodiscard]] std::optional<std::int64_t> offset_at(const TopicPartition& partition,
+                                                      std::int64_t timestamp_ms);
   /// The partitions that the members of `group` own; nullopt while it rebalances.
   [[nodiscard]] std::optional<std::set<TopicPartition>> owned_by(const std::string& group);
 

@@ -14,6 +14,7 @@ class MemoryConsumer final : public Consumer {
   MemoryConsumer(MemoryTopics& topics, const ConsumerOptions& options) : topics_(topics), options_(options) {
     check_consumer_options(options);
   }
+  ~MemoryConsumer() override { topics_.leave(options_.group, this); }
 
   void subscribe(const std::vector<std::string>& names) override {
     std::vector<TopicInfo> infos;
@@ -21,8 +22,9 @@ class MemoryConsumer final : public Consumer {
       topics_.create_topic(name, {});
       infos.push_back(*topics_.topic(name));
     }
-    for (TopicPartition& partition : owned_partitions(infos, options_))
-      positions_[std::move(partition)] = std::nullopt;
+    std::vector<TopicPartition> owned = owned_partitions(infos, options_);
+    topics_.join(options_.group, this, owned);
+    for (TopicPartition& partition : owned) positions_[std::move(partition)] = std::nullopt;
     assignment_told_ = false;
   }
 
@@ -143,6 +145,10 @@ class MemoryLog final : public Log {
     return topics_.group_offsets(group);
   }
   std::vector<std::string> groups() override { return topics_.groups(); }
+  GroupStatus group_status(const std::string& group) override { return topics_.group_status(group); }
+  std::int64_t offset_at(const TopicPartition& partition, std::int64_t timestamp_ms) override {
+    return topics_.offset_at(partition, timestamp_ms);
+  }
 
  private:
   MemoryTopics topics_;

@@ -62,6 +62,43 @@ std::vector<std::string> MemoryTopics::groups() {
   return names;
 }
 
+void MemoryTopics::join(const std::string& group, const void* member,
+                        std::vector<TopicPartition> partitions) {
+  const std::lock_guard lock(mutex_);
+  members_[group][member] = std::move(partitions);
+}
+
+void MemoryTopics::leave(const std::string& group, const void* member) noexcept {
+  const std::lock_guard lock(mutex_);
+  if (const auto found = members_.find(group); found != members_.end()) found->second.erase(member);
+}
+
+GroupStatus MemoryTopics::group_status(const std::string& group) {
+  const std::lock_guard lock(mutex_);
+  GroupStatus status;
+  if (const auto found = members_.find(group); found != members_.end()) {
+    for (const auto& [member, partitions] : found->second)
+      status.members.push_back({"a consumer of this process", partitions});
+  }
+  if (!status.members.empty()) status.state = GroupState::stable;
+  return status;
+}
+
+std::int64_t MemoryTopics::offset_at(const TopicPartition& partition, std::int64_t timestamp_ms) {
+  std::int64_t from = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    const Partition& found = partition_of(partition);
+    const auto block = std::find_if(found.blocks.begin(), found.blocks.end(), [&](const auto& candidate) {
+      return candidate->max_timestamp_ms >= timestamp_ms;
+    });
+    if (block == found.blocks.end()) return found.end_offset;
+    from = (*block)->base_offset;
+  }
+  const auto records = read(partition, from, 1);
+  return first_offset_at(*records, timestamp_ms);
+}
+
 std::shared_ptr<const Records> MemoryTopics::read(const TopicPartition& partition, std::int64_t offset,
                                                   std::size_t max_bytes) {
   auto owner = std::make_shared<std::vector<std::shared_ptr<const StoredBlock>>>();

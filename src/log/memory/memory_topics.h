@@ -28,6 +28,11 @@ class MemoryTopics {
   [[nodiscard]] std::pair<std::int64_t, std::int64_t> offsets(const TopicPartition& partition);
   [[nodiscard]] std::map<TopicPartition, std::int64_t> group_offsets(const std::string& group);
   [[nodiscard]] std::vector<std::string> groups();
+  /// A member of `group` begins to read `partitions`; it is one until `leave`.
+  void join(const std::string& group, const void* member, std::vector<TopicPartition> partitions);
+  void leave(const std::string& group, const void* member) noexcept;
+  [[nodiscard]] GroupStatus group_status(const std::string& group);
+  [[nodiscard]] std::int64_t offset_at(const TopicPartition& partition, std::int64_t timestamp_ms);
 
   /// The rows from `offset` on, of at least one block if there is any and of not many more bytes than
   /// `max_bytes`.
@@ -70,6 +75,7 @@ class MemoryTopics {
   std::uint64_t version_ = 0;
   std::map<std::string, Topic> topics_;
   std::map<std::string, std::map<TopicPartition, std::int64_t>> groups_;
+  std::map<std::string, std::map<const void*, std::vector<TopicPartition>>> members_;
 };
 
 }  // namespace tiderace

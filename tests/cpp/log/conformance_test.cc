@@ -311,6 +311,47 @@ TEST_P(LogConformance, AConsumerReadsOnlyWhatWasStartedAndFromThere) {
   EXPECT_EQ(polled.records[1]->rows.at(0).value_view(), "x");
 }
 
+TEST_P(LogConformance, FindsTheFirstRecordThatIsNotOlder) {
+  log_->create_topic("t", {});
+  const TopicPartition partition{"t", 0};
+  EXPECT_EQ(log_->offset_at(partition, 0), 0) << "the end of what is empty";
+  const auto producer = log_->producer();
+  const auto write_at = [&](std::vector<std::int64_t> times) {
+    for (const std::int64_t ms : times) {
+      const ProducerRecord record{.key = {}, .value = "x", .headers = {}, .timestamp_ms = ms};
+      producer->send("t", std::span(&record, 1));
+    }
+    producer->flush();
+  };
+  write_at({10, 20, 30});
+  write_at({15, 40});  // out of order
+  write_at({50});
+  EXPECT_EQ(log_->offset_at(partition, -5), 0);
+  EXPECT_EQ(log_->offset_at(partition, 10), 0);
+  EXPECT_EQ(log_->offset_at(partition, 11), 1);
+  EXPECT_EQ(log_->offset_at(partition, 30), 2);
+  EXPECT_EQ(log_->offset_at(partition, 31), 4);
+  EXPECT_EQ(log_->offset_at(partition, 41), 5);
+  EXPECT_EQ(log_->offset_at(partition, 51), 6) << "the end: there is none";
+  EXPECT_NE(message_of([&] { log_->offset_at({"none", 0}, 1); }), "no error");
+  EXPECT_NE(message_of([&] { log_->offset_at({"t", 1}, 1); }), "no error");
+}
+
+TEST_P(LogConformance, AGroupIsAtWorkWhileItHasConsumers) {
+  EXPECT_EQ(log_->group_status("g").state, GroupState::empty);
+  {
+    const auto consumer = log_->consumer({.group = "g"});
+    EXPECT_EQ(log_->group_status("g").state, GroupState::empty) << "it has not subscribed";
+    consumer->subscribe({"t"});
+    const GroupStatus status = log_->group_status("g");
+    EXPECT_EQ(status.state, GroupState::stable);
+    ASSERT_EQ(status.members.size(), 1u);
+    EXPECT_NE(status.members[0].name, "");
+    EXPECT_EQ(log_->group_status("another").state, GroupState::empty);
+  }
+  EXPECT_EQ(log_->group_status("g").state, GroupState::empty);
+}
+
 TEST_P(LogConformance, AConsumerHasHeardOfTheEndOfWhatItReads) {
   log_->create_topic("t", {});
   const TopicPartition partition{"t", 0};

@@ -35,6 +35,10 @@ class ForwardingLog : public Log {
     return log_->group_offsets(group);
   }
   std::vector<std::string> groups() override { return log_->groups(); }
+  GroupStatus group_status(const std::string& group) override { return log_->group_status(group); }
+  std::int64_t offset_at(const TopicPartition& partition, std::int64_t timestamp_ms) override {
+    return log_->offset_at(partition, timestamp_ms);
+  }
 
  protected:
   [[nodiscard]] Log& forwarded() const noexcept { return *log_; }

@@ -139,6 +139,14 @@ class ObservedLog final : public Log {
     observe_("Log::groups");
     return log_->groups();
   }
+  GroupStatus group_status(const std::string& group) override {
+    observe_("Log::group_status");
+    return log_->group_status(group);
+  }
+  std::int64_t offset_at(const TopicPartition& partition, std::int64_t timestamp_ms) override {
+    observe_("Log::offset_at");
+    return log_->offset_at(partition, timestamp_ms);
+  }
 
  private:
   std::shared_ptr<Log> log_;
