@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,15 @@ PARTITIONS = 2
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with Cluster(tmp_path_factory.mktemp("kafka")) as cluster:
         cluster.start()
-        yield cluster.bootstrap
+        yield cluster
+
+
+@pytest.fixture
+def broker(cluster: Cluster) -> str:
+    return cluster.bootstrap
 
 
 @pytest.fixture
@@ -151,3 +157,22 @@ def test_a_reset_moves_offsets_and_state(
     shutil.rmtree(tmp_path / "state")  # from the changelog alone
     assert app.run(until_end=True).rows_in == 10
     assert counts(broker, f"{name}-output")[110:] == list(range(11, 21))
+
+
+def test_waiting_for_brokers_is_no_hang(cluster: Cluster, name: str, make_app: MakeApp) -> None:
+    observer = Observer()
+    app = make_app(
+        processing_guarantee="exactly-once", commit_interval=5, health_timeout=15, **observer.options
+    )
+    produce(app, name, 100, keys=10)
+    with observer.running(app) as summaries:
+        until(lambda: observer.value("tiderace_rows_in_total") == 100)
+        cluster.kill()  # in the middle of a transaction
+        end = time.monotonic() + 25
+        while time.monotonic() < end:
+            assert observer.get("/healthz") == (200, "alive\n")
+        cluster.start()
+        produce(app, name, 100, keys=10)
+        until(lambda: observer.value("tiderace_rows_in_total") == 200)
+        until(lambda: observer.value("tiderace_commit_seconds_count") > 0)
+    assert summaries[0].rows_out == 200
