@@ -1,53 +1,16 @@
 #include "http/http_server.h"
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <stdexcept>
 #include <string_view>
-#include <utility>
 #include <vector>
 
+#include "http/raw_client.h"
 #include "tiderace/error.h"
 
 namespace tiderace {
 namespace {
-
-/// A client that sends what it is told and nothing else.
-class RawClient {
- public:
-  explicit RawClient(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    EXPECT_EQ(::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-  }
-  RawClient(RawClient&& other) noexcept : socket_(std::exchange(other.socket_, -1)) {}
-  RawClient(const RawClient&) = delete;
-  RawClient& operator=(const RawClient&) = delete;
-  ~RawClient() {
-    if (socket_ >= 0) ::close(socket_);
-  }
-
-  void send(std::string_view bytes) const {
-    ASSERT_EQ(::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
-  }
-  /// Until the server closes.
-  [[nodiscard]] std::string rest() const {
-    std::string all;
-    char part[4096];
-    for (ssize_t size = 0; (size = ::recv(socket_, part, sizeof part, 0)) > 0;)
-      all.append(part, static_cast<std::size_t>(size));
-    return all;
-  }
-
- private:
-  int socket_;
-};
 
 HttpResponse greet(const std::string& path) {
   if (path == "/broken") throw std::runtime_error("it is broken");
