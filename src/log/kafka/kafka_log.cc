@@ -67,7 +67,6 @@ class KafkaLog final : public Log {
   }
   GroupStatus group_status(const std::string& group) override { return topics_.group_status(group); }
   std::vector<std::string> groups() override { return topics_.groups(); }
-  GroupStatus group_status(const std::string& group) override { return topics_.group_status(group); }
   std::int64_t offset_at(const TopicPartition& partition, std::int64_t timestamp_ms) override {
     const auto found = topics_.offset_at(partition, timestamp_ms);
     return found ? *found : topics_.offsets(partition).second;

@@ -86,9 +86,10 @@ GroupState state_of(rd_kafka_consumer_group_state_t state) noexcept {
 GroupMember member_of(const rd_kafka_MemberDescription_t& description) {
   const char* instance = rd_kafka_MemberDescription_group_instance_id(&description);
   GroupMember member;
-  member.name = fmt::format(
-      "{} at {}", instance != nullptr ? instance : rd_kafka_MemberDescription_consumer_id(&description),
-      rd_kafka_MemberDescription_host(&description));
+  member.id = rd_kafka_MemberDescription_consumer_id(&description);
+  member.process = rd_kafka_MemberDescription_client_id(&description);
+  member.name = fmt::format("{} at {}", instance != nullptr ? instance : member.id,
+                            rd_kafka_MemberDescription_host(&description));
   const auto* partitions =
       rd_kafka_MemberAssignment_partitions(rd_kafka_MemberDescription_assignment(&description));
   for (int i = 0; partitions != nullptr && i < partitions->cnt; ++i)
@@ -107,32 +108,6 @@ std::int64_t integer(const char* text) {
 std::int64_t limit_ms(const char* text) {
   const std::int64_t value = integer(text);
   return value == INT64_MAX ? -1 : value;
-}
-
-GroupState state_of(rd_kafka_consumer_group_state_t state) noexcept {
-  switch (state) {
-    case RD_KAFKA_CONSUMER_GROUP_STATE_EMPTY:
-    case RD_KAFKA_CONSUMER_GROUP_STATE_DEAD:
-      return GroupState::empty;
-    case RD_KAFKA_CONSUMER_GROUP_STATE_STABLE:
-      return GroupState::stable;
-    default:
-      return GroupState::rebalancing;
-  }
-}
-
-GroupMember member_of(const rd_kafka_MemberDescription_t& description) {
-  const char* instance = rd_kafka_MemberDescription_group_instance_id(&description);
-  GroupMember member;
-  member.id = rd_kafka_MemberDescription_consumer_id(&description);
-  member.process = rd_kafka_MemberDescription_client_id(&description);
-  member.name = fmt::format("{} at {}", instance != nullptr ? instance : member.id,
-                            rd_kafka_MemberDescription_host(&description));
-  const auto* partitions =
-      rd_kafka_MemberAssignment_partitions(rd_kafka_MemberDescription_assignment(&description));
-  for (int i = 0; partitions != nullptr && i < partitions->cnt; ++i)
-    member.partitions.push_back(partition_of(partitions->elems[i]));
-  return member;
 }
 
 }  // namespace
