@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "base/error.h"
+#include "log/kafka/security.h"
 #include "log/open.h"
 
 namespace tiderace::cli {
@@ -23,7 +24,15 @@ Broker open_broker(const Arguments& arguments) {
   std::string address = from_environment != nullptr ? from_environment : "";
   address = arguments.find(broker_address_option.name).value_or(address);
   if (address.empty()) address = "embedded:.tiderace";
-  return {address, open_log(address)};
+  KafkaOptions kafka;
+  const auto text = arguments.find(security_option.name);
+  if (embedded_directory(address)) {
+    if (text) throw_error(ErrorKind::config, "{} is for Kafka; the log is {}", security_option.name, address);
+  } else {
+    kafka.security = with_environment(parse_security(text.value_or("")));
+    check_security(kafka.security, {});
+  }
+  return {address, open_log(address, {}, kafka)};
 }
 
 }  // namespace tiderace::cli

@@ -12,6 +12,11 @@ constexpr Option broker_address_option = {
     "--broker-address", "ADDRESS",
     "embedded:DIR, or host:port of Kafka (default: TIDERACE_BROKER_ADDRESS, else embedded:.tiderace)"};
 
+constexpr Option security_option = {
+    "--security", "NAME=VALUE,...",
+    "Kafka: protocol=, mechanism=, username=, ca_location= and so on, as in the library; what is not\n"
+    "given is taken from TIDERACE_SECURITY_PROTOCOL and so on, secrets only from there"};
+
 /// A log and how its user named it.
 struct Broker {
   std::string address;
@@ -21,7 +26,7 @@ struct Broker {
   [[nodiscard]] TopicInfo topic(const std::string& name) const;
 };
 
-/// The log that `arguments` name.
+/// The log that `arguments` name; every command has both options.
 [[nodiscard]] Broker open_broker(const Arguments& arguments);
 
 }  // namespace tiderace::cli

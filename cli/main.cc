@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "cli/broker.h"
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
@@ -12,8 +13,12 @@
 namespace tiderace::cli {
 
 std::span<const Command> commands() {
-  static const std::array all = {topic_list(), topic_create(), topic_write(), topic_read(),
-                                 group_list(), group_show(),   group_reset()};
+  static const std::array all = [] {
+    std::array commands = {topic_list(), topic_create(), topic_write(), topic_read(),
+                           group_list(), group_show(),   group_reset()};
+    for (Command& command : commands) command.options.push_back(security_option);
+    return commands;
+  }();
   return all;
 }
 

@@ -16,10 +16,10 @@ import time
 from pathlib import Path
 
 from kafka_broker import Broker
-from kafka_cluster import FOLDER, SIZES, Cluster, recorded
+from kafka_cluster import FOLDER, SIZES, Cluster, Listener, recorded
 from kafka_jars import VERSION, Jars, KafkaError
 
-__all__ = ["Broker", "Cluster", "Jars", "KafkaError"]
+__all__ = ["Broker", "Cluster", "Jars", "KafkaError", "Listener"]
 
 PORT = 9092
 NOT_UP = 3

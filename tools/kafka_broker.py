@@ -6,7 +6,7 @@ import select
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import kafka_wire
@@ -22,11 +22,20 @@ class Broker:
     counts as this broker only if its command line names the folder's server.properties.
     """
 
-    def __init__(self, node: int, folder: Path, port: int, controller_port: int, jars: Jars) -> None:
+    def __init__(
+        self,
+        node: int,
+        folder: Path,
+        port: int,
+        controller_port: int,
+        jars: Jars,
+        doors: Sequence[int] = (),
+    ) -> None:
         self.node = node
         self.folder = folder
         self.port = port
         self.controller_port = controller_port
+        self.doors = doors  # the ports of further listeners
         self.address = f"{HOST}:{port}"
         self.log = folder / "kafka.log"
         self._jars = jars
@@ -151,7 +160,7 @@ class Broker:
 
     def check_ports(self) -> None:
         """KafkaError if somebody has one of the ports."""
-        for port in (self.port, self.controller_port):
+        for port in (self.port, self.controller_port, *self.doors):
             if not is_free(port):
                 raise KafkaError(
                     f"broker {self.node} wants port {port} of {HOST}, which {holder(port)} is listening on; "

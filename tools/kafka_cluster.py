@@ -8,6 +8,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -29,10 +30,23 @@ def recorded(folder: Path) -> dict[str, Any]:
     return known
 
 
+@dataclass(frozen=True)
+class Listener:
+    """A further door of each broker: a protocol, settings of Kafka for this door alone, and the host that the
+    broker names to those who come by it. `name` is of capital letters.
+    """
+
+    name: str
+    protocol: str
+    settings: Mapping[str, object] = field(default_factory=dict)
+    host: str = HOST
+
+
 class Cluster:
     """One or three brokers, numbered from 1, each a controller too, and all that they keep in `folder`.
 
-    Brokers listen on `port` and those behind it, then come the ports of the controllers. A folder that was
+    Brokers listen on `port` and those behind it, in plain text, then come the ports of the controllers and
+    those of `listeners`, door by door. A folder that was
     used before keeps its number of brokers and, without `port`, its ports; a new one without `port` takes
     free ones. `settings` are Kafka's own and win over those chosen here, `options` are the JVM's.
 
@@ -48,6 +62,7 @@ class Cluster:
         jars: Jars | None = None,
         settings: Mapping[str, object] | None = None,
         options: Sequence[str] = (),
+        listeners: Sequence[Listener] = (),
     ) -> None:
         self.folder = folder.resolve()
         known = recorded(self.folder)
@@ -59,14 +74,22 @@ class Cluster:
                 f"wanted a cluster of {count}, but the one in {self.folder} is of {known['brokers']}: "
                 "go on with that one, or delete it with its data (down --wipe)"
             )
-        first: int = port or known.get("port") or free_ports(2 * count)
+        first: int = port or known.get("port") or free_ports((2 + len(listeners)) * count)
         self._moves = first != known.get("port", first)
         self._cluster_id: str = known.get("cluster_id") or _new_cluster_id()
         self.jars = jars or Jars(FOLDER)
         self._settings = settings or {}
         self._options = options
+        self._listeners = listeners
         self.brokers = [
-            Broker(node, self.folder / str(node), first + node - 1, first + count + node - 1, self.jars)
+            Broker(
+                node,
+                self.folder / str(node),
+                first + node - 1,
+                first + count + node - 1,
+                self.jars,
+                [first + (2 + door) * count + node - 1 for door in range(len(listeners))],
+            )
             for node in range(1, count + 1)
         ]
 
@@ -82,6 +105,11 @@ class Cluster:
     def bootstrap(self) -> str:
         """The addresses of all brokers, running or not, as clients take them."""
         return ",".join(broker.address for broker in self.brokers)
+
+    def door(self, name: str) -> str:
+        """The addresses of all brokers at the listener of that name."""
+        index = [listener.name for listener in self._listeners].index(name)
+        return ",".join(f"{self._listeners[index].host}:{broker.doors[index]}" for broker in self.brokers)
 
     @property
     def running(self) -> list[Broker]:
@@ -175,14 +203,31 @@ class Cluster:
     def _properties(self, broker: Broker) -> dict[str, object]:
         count = len(self.brokers)
         in_sync = 2 if count == 3 else 1
+        doors = list(zip(self._listeners, broker.doors, strict=True))
+        own = f"PLAINTEXT://{broker.address}"
         voters = (f"{other.node}@{HOST}:{other.controller_port}" for other in self.brokers)
         return {
             "process.roles": "broker,controller",
             "node.id": broker.node,
             "controller.quorum.voters": ",".join(voters),
             "controller.listener.names": "CONTROLLER",
-            "listeners": f"PLAINTEXT://{broker.address},CONTROLLER://{HOST}:{broker.controller_port}",
-            "advertised.listeners": f"PLAINTEXT://{broker.address}",
+            "listeners": ",".join(
+                [
+                    own,
+                    f"CONTROLLER://{HOST}:{broker.controller_port}",
+                    *(f"{door.name}://{HOST}:{port}" for door, port in doors),
+                ]
+            ),
+            "advertised.listeners": ",".join(
+                [own, *(f"{door.name}://{door.host}:{port}" for door, port in doors)]
+            ),
+            "listener.security.protocol.map": ",".join(
+                [
+                    "PLAINTEXT:PLAINTEXT",
+                    "CONTROLLER:PLAINTEXT",
+                    *(f"{door.name}:{door.protocol}" for door, _ in doors),
+                ]
+            ),
             "log.dirs": "data",
             "auto.create.topics.enable": "false",
             # Kafka's default deletes rows whose event time is more than a week ago.
@@ -201,6 +246,11 @@ class Cluster:
             # A broker that was killed is missed, and let in again, after this time; Kafka's default is 9 s.
             "broker.session.timeout.ms": 3000,
             "broker.heartbeat.interval.ms": 500,
+            **{
+                f"listener.name.{door.name.lower()}.{setting}": value
+                for door, _ in doors
+                for setting, value in door.settings.items()
+            },
             **self._settings,
         }
 

@@ -2,6 +2,7 @@
 
 #include <tiderace/error.h>
 #include <tiderace/export.h>
+#include <tiderace/security.h>
 
 #include <chrono>
 #include <cstdint>
@@ -51,8 +52,9 @@ struct ApplicationOptions {
   std::string state_dir = {};
   OnError on_error = ErrorPolicy::stop;
   int workers = 1;                                          ///< threads; 1 is the thread that calls `run`
-  std::map<std::string, std::string> consumer_config = {};  ///< Kafka only
-  std::map<std::string, std::string> producer_config = {};  ///< Kafka only
+  KafkaSecurity security = {};                              ///< Kafka only
+  std::map<std::string, std::string> consumer_config = {};  ///< Kafka only: librdkafka's names; they win
+  std::map<std::string, std::string> producer_config = {};  ///< Kafka only: librdkafka's names; they win
   std::string dead_letter_topic = {};                       ///< empty: `<consumer_group>-dead-letters`
   std::optional<std::chrono::nanoseconds> state_ttl =
       {};  ///< forget a key that has had no row for so long in event time

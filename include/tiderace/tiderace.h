@@ -8,6 +8,7 @@
 #include <tiderace/options.h>
 #include <tiderace/producer.h>
 #include <tiderace/row.h>
+#include <tiderace/security.h>
 #include <tiderace/series.h>
 #include <tiderace/state.h>
 #include <tiderace/table.h>

@@ -26,7 +26,7 @@ void write_to_standard_output(std::string_view text) {
 
 void construct(Application* self, std::string broker_address, std::string consumer_group,
                const std::string& reset, const std::string& guarantee, nb::handle commit_interval,
-               std::string state_dir, nb::handle policy, int workers,
+               std::string state_dir, nb::handle policy, int workers, const KafkaSecurity* security,
                std::map<std::string, std::string> consumer_config,
                std::map<std::string, std::string> producer_config, std::string dead_letter_topic,
                nb::handle state_ttl, nb::handle group_lock_timeout, const std::string& sync,
@@ -42,6 +42,7 @@ void construct(Application* self, std::string broker_address, std::string consum
   options.state_dir = std::move(state_dir);
   options.on_error = on_error(policy);
   options.workers = workers;
+  if (security != nullptr) options.security = *security;
   options.consumer_config = std::move(consumer_config);
   options.producer_config = std::move(producer_config);
   options.dead_letter_topic = std::move(dead_letter_topic);
@@ -160,15 +161,16 @@ void bind_application(nb::module_& module) {
   nb::class_<Application>(module, "Application")
       .def("__init__", &construct, nb::arg("broker_address"), nb::arg("consumer_group"),
            nb::arg("auto_offset_reset"), nb::arg("processing_guarantee"), nb::arg("commit_interval").none(),
-           nb::arg("state_dir"), nb::arg("on_error").none(), nb::arg("workers"), nb::arg("consumer_config"),
-           nb::arg("producer_config"), nb::arg("dead_letter_topic"), nb::arg("state_ttl").none(),
+           nb::arg("state_dir"), nb::arg("on_error").none(), nb::arg("workers"), nb::arg("security").none(),
+           nb::arg("consumer_config"), nb::arg("producer_config"), nb::arg("dead_letter_topic"), nb::arg("state_ttl").none(),
            nb::arg("group_lock_timeout"), nb::arg("durability"), nb::arg("max_state_memory"),
            nb::arg("group_instance_id"), nb::arg("on_lost_offset"), nb::arg("max_memory"),
            nb::arg("metrics_port"), nb::arg("metrics_address"), nb::arg("health_timeout"),
            nb::arg("standby_replicas"), nb::arg("compression"), nb::arg("linger"),
            nb::sig("def __init__(self, broker_address: str, consumer_group: str, auto_offset_reset: str, "
                    "processing_guarantee: str, commit_interval: object, state_dir: str, on_error: object, "
-                   "workers: int, consumer_config: dict[str, str], producer_config: dict[str, str], "
+                   "workers: int, security: KafkaSecurity | None, consumer_config: dict[str, str], "
+                   "producer_config: dict[str, str], "
                    "dead_letter_topic: str, state_ttl: object, group_lock_timeout: object, durability: str, "
                    "max_state_memory: int, group_instance_id: str, on_lost_offset: str, max_memory: int, "
                    "metrics_port: int, metrics_address: str, health_timeout: object, "

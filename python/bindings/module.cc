@@ -17,6 +17,7 @@ NB_MODULE(_tiderace, module) {
   bind_frame(module);
   bind_functions(module);
   bind_table(module);
+  bind_security(module);
   bind_application(module);
   bind_producer(module);
 }

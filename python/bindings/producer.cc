@@ -15,6 +15,11 @@ namespace {
 class Producer {
  public:
   explicit Producer(TopicProducer producer) : producer_(std::move(producer)) {}
+  ~Producer() {
+    // It waits for the log's threads, one of which may want the GIL for a function that gives tokens.
+    const nb::gil_scoped_release release;
+    producer_.reset();
+  }
 
   void produce(const std::string& topic, nb::handle key, nb::handle value,
                std::optional<std::int64_t> timestamp, nb::handle headers) {

@@ -10,7 +10,7 @@ Examples
 [3]
 """
 
-from tiderace._tiderace import BadRow, State, Summary, Topic
+from tiderace._tiderace import BadRow, KafkaSecurity, State, Summary, Topic
 from tiderace._tiderace import version as __version__
 from tiderace.application import Application, Explanation, Producer
 from tiderace.dataframe import StreamingDataFrame
@@ -27,6 +27,7 @@ __all__ = [
     "ConfigError",
     "Error",
     "Explanation",
+    "KafkaSecurity",
     "Model",
     "PlanError",
     "Producer",

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from tiderace import _tiderace
-from tiderace._tiderace import BadRow, Summary, Topic
+from tiderace._tiderace import BadRow, KafkaSecurity, Summary, Topic
 from tiderace.dataframe import StreamingDataFrame
 from tiderace.errors import ConfigError, PlanError
 
@@ -113,6 +113,9 @@ class Application:
         the `BadRow` that returns one of them.
     workers : int
         Threads; the first is the one that calls `run()`.
+    security : KafkaSecurity, optional
+        Kafka only: TLS, passwords, tokens, Kerberos. What it leaves out is taken from the environment
+        variables `TIDERACE_SECURITY_PROTOCOL` and so on.
     consumer_config, producer_config : dict, optional
         Settings of Kafka's client, under the names of librdkafka; they win.
     dead_letter_topic : str, optional
@@ -184,6 +187,7 @@ class Application:
         state_dir: str | os.PathLike[str] | None = None,
         on_error: OnError = "stop",
         workers: int = 1,
+        security: KafkaSecurity | None = None,
         consumer_config: Mapping[str, str] | None = None,
         producer_config: Mapping[str, str] | None = None,
         dead_letter_topic: str = "",
@@ -204,7 +208,7 @@ class Application:
         # fmt: off
         self._application = _tiderace.Application(
             broker_address or "", consumer_group, auto_offset_reset, processing_guarantee, commit_interval,
-            os.fspath(state_dir or ""), on_error, workers, dict(consumer_config or {}),
+            os.fspath(state_dir or ""), on_error, workers, security, dict(consumer_config or {}),
             dict(producer_config or {}), dead_letter_topic, state_ttl, group_lock_timeout, durability,
             max_state_memory, group_instance_id, on_lost_offset, max_memory, metrics_port or 0,
             metrics_address, health_timeout, standby_replicas, compression, linger,

@@ -9,6 +9,7 @@
 #include "api/frame_access.h"
 #include "base/error.h"
 #include "base/logging.h"
+#include "log/kafka/security.h"
 #include "log/open.h"
 #include "log/topic_rules.h"
 #include "runtime/observation/monitor.h"
@@ -59,6 +60,17 @@ void check_compression(const std::string& compression) {
   }
 }
 
+void complete_security(ApplicationOptions& options) {
+  const bool embedded = embedded_directory(options.broker_address).has_value();
+  if (!embedded) options.security = with_environment(std::move(options.security));
+  check_security(options.security, options.consumer_config);
+  if (embedded && to_string(options.security) != "none") {
+    throw_error(ErrorKind::config,
+                "security: is for Kafka (host:port); broker_address is {}, which nobody guards",
+                options.broker_address);
+  }
+}
+
 ApplicationOptions completed(ApplicationOptions options) {
   check_group(options.consumer_group);
   require_positive("commit_interval", options.commit_interval);
@@ -82,6 +94,7 @@ ApplicationOptions completed(ApplicationOptions options) {
     const char* address = std::getenv("TIDERACE_BROKER_ADDRESS");
     options.broker_address = address != nullptr && *address != '\0' ? address : "embedded:.tiderace";
   }
+  complete_security(options);
   if (options.state_dir.empty())
     options.state_dir = embedded_directory(options.broker_address).value_or(".tiderace") + "/state";
   // A program that changes its working directory later goes on with the same files.
@@ -108,6 +121,7 @@ std::shared_ptr<Log> ApplicationState::log() {
   embedded.durability = options.durability;
   embedded.group_lock_timeout = options.group_lock_timeout;
   KafkaOptions kafka;
+  kafka.security = options.security;
   kafka.consumer_config = options.consumer_config;
   kafka.producer_config = options.producer_config;
   kafka.max_memory = options.max_memory;

@@ -1,5 +1,8 @@
 #include "log/kafka/client.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "base/error.h"
 #include "base/logging.h"
 
@@ -11,8 +14,99 @@ constexpr int probe_ms = 500;
 constexpr int request_ms = 5'000;
 constexpr std::chrono::nanoseconds patience_after_stop = std::chrono::seconds(5);
 
-void log_of_client(const rd_kafka_t*, int, const char* facility, const char* text) {
-  log(LogLevel::debug, "librdkafka {}: {}", facility, text);
+ClientContext& context_of(const rd_kafka_t* client) {
+  return *static_cast<ClientContext*>(rd_kafka_opaque(client));
+}
+
+void log_of_client(const rd_kafka_t* client, int, const char* facility, const char* text) {
+  // Without a client nobody knows what must not be seen.
+  if (client != nullptr)
+    log(LogLevel::debug, "librdkafka {}: {}", facility, context_of(client).secrets.hide(text));
+}
+
+std::string mechanism_in(const Settings& settings) {
+  for (const char* name : {"sasl.mechanism", "sasl.mechanisms"}) {
+    if (const auto found = settings.find(name); found != settings.end()) return found->second;
+  }
+  return "";
+}
+
+/// What helps against `code`, to be appended to a text.
+std::string_view remedy(rd_kafka_resp_err_t code) {
+  switch (code) {
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+      return "; this user may not: it wants an ACL on the topic (Read, Write, Create or Describe), or "
+             "another user in "
+             "security=";
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+      return "; this user may not: it wants an ACL on the group (Read), or another user in security=";
+    case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+      return "; this user may not: it wants an ACL on transactional ids that begin with the group's name "
+             "(Write), or "
+             "another user in security=";
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+      return "; this user may not: it wants an ACL on the cluster (Create, Describe), or another user in "
+             "security=";
+    default:
+      return "";
+  }
+}
+
+/// Whether the brokers answer in that time.
+rd_kafka_resp_err_t probe(rd_kafka_t* client, int wait_ms) {
+  const rd_kafka_metadata_t* metadata = nullptr;
+  const auto code = rd_kafka_metadata(client, 0, nullptr, &metadata, wait_ms);
+  if (metadata != nullptr) rd_kafka_metadata_destroy(metadata);
+  return code;
+}
+
+std::int64_t nanoseconds_since_1970() {
+  return std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+void report_error(rd_kafka_t*, int code, const char* reason, void* opaque) {
+  auto& context = *static_cast<ClientContext*>(opaque);
+  const std::string text = context.secrets.hide(reason);
+  if (text.starts_with("Failed to acquire SASL OAUTHBEARER token") &&
+      context.token_until_ns > nanoseconds_since_1970()) {
+    log(LogLevel::warning, "Kafka at {}: {}; the last one still holds", context.address, text);
+    return;
+  }
+  context.refusals.report(static_cast<rd_kafka_resp_err_t>(code), text, context.clock->steady_ns());
+}
+
+int verify_certificate(rd_kafka_t*, const char* broker, std::int32_t, int* x509_error, int, const char*,
+                       std::size_t, char*, std::size_t, void* opaque) {
+  if (*x509_error == 0) return 1;
+  static_cast<ClientContext*>(opaque)->refusals.bad_certificate(broker, *x509_error);
+  return 0;
+}
+
+void set_token(rd_kafka_t* client, ClientContext& context) {
+  const SecurityToken token = completed(context.token());
+  std::vector<const char*> extensions;
+  for (const auto& [name, value] : token.extensions) {
+    extensions.push_back(name.c_str());
+    extensions.push_back(value.c_str());
+  }
+  const std::chrono::nanoseconds until = token.expires_at->time_since_epoch();
+  char text[512];
+  if (rd_kafka_oauthbearer_set_token(client, token.value.c_str(), until / std::chrono::milliseconds(1),
+                                     token.principal.c_str(), extensions.data(), extensions.size(), text,
+                                     sizeof text) != RD_KAFKA_RESP_ERR_NO_ERROR)
+    throw Error(ErrorKind::broker, text);
+  context.token_until_ns = until.count();
+}
+
+/// Called on librdkafka's thread for such things, whatever its owner does meanwhile.
+void refresh_token(rd_kafka_t* client, const char*, void* opaque) {
+  try {
+    set_token(client, *static_cast<ClientContext*>(opaque));
+  } catch (const std::exception& error) {
+    rd_kafka_oauthbearer_set_token_failure(client, *error.what() == '\0' ? "no reason given" : error.what());
+  } catch (...) {
+    rd_kafka_oauthbearer_set_token_failure(client, "the function was interrupted");
+  }
 }
 
 }  // namespace
@@ -29,7 +123,8 @@ TopicPartition partition_of(const rd_kafka_topic_partition_t& element) {
 }
 
 Error error_of(rd_kafka_resp_err_t code, std::string_view text, std::string_view doing) {
-  return Error(ErrorKind::broker, fmt::format("Kafka: {}: {} ({})", doing, text, rd_kafka_err2name(code)));
+  return Error(ErrorKind::broker,
+               fmt::format("Kafka: {}: {} ({}){}", doing, text, rd_kafka_err2name(code), remedy(code)));
 }
 
 Error error_of(const rd_kafka_error_t* error, std::string_view doing) {
@@ -109,26 +204,95 @@ bool is_passing(rd_kafka_resp_err_t code) noexcept {
   }
 }
 
-Config::Config(const Settings& settings) : conf_(rd_kafka_conf_new()) {
+ClientContext::ClientContext(const Connection& connection, const Settings& settings)
+    : address(connection.address),
+      clock(connection.clock),
+      secrets(settings),
+      refusals(mechanism_in(settings)),
+      token(connection.options.security.token) {}
+
+Config::Config(const Settings& settings, std::unique_ptr<ClientContext> context)
+    : conf_(rd_kafka_conf_new()), context_(std::move(context)) {
   for (const auto& [name, value] : settings) set(name, value);
+  rd_kafka_conf_set_opaque(conf_.get(), context_.get());
   rd_kafka_conf_set_log_cb(conf_.get(), log_of_client);
+  rd_kafka_conf_set_error_cb(conf_.get(), report_error);
+  rd_kafka_conf_set_ssl_cert_verify_cb(conf_.get(), verify_certificate);
+  if (context_->token) {
+    rd_kafka_conf_set_oauthbearer_token_refresh_cb(conf_.get(), refresh_token);
+    rd_kafka_conf_enable_sasl_queue(conf_.get(), 1);
+  }
 }
 
 void Config::set(const std::string& name, const std::string& value) {
   char text[512];
-  if (rd_kafka_conf_set(conf_.get(), name.c_str(), value.c_str(), text, sizeof text) != RD_KAFKA_CONF_OK)
-    throw_error(ErrorKind::config, "Kafka client: {}={}: {}", name, value, text);
+  const auto result = rd_kafka_conf_set(conf_.get(), name.c_str(), value.c_str(), text, sizeof text);
+  // What goes to an unknown name may be anything.
+  if (result == RD_KAFKA_CONF_UNKNOWN) throw_error(ErrorKind::config, "Kafka client: {}", text);
+  if (result != RD_KAFKA_CONF_OK)
+    throw_error(ErrorKind::config, "Kafka client: {}: {}", name, context_->secrets.hide(text));
 }
 
-Client::Client(rd_kafka_type_t type, Config config) {
+Client::Client(rd_kafka_type_t type, Config config) : context_(std::move(config.context_)) {
   char text[512];
   client_ = rd_kafka_new(type, config.get(), text, sizeof text);
-  if (client_ == nullptr) throw_error(ErrorKind::config, "Kafka client: {}", text);
-  static_cast<void>(config.release());  // the client's now
+  if (client_ == nullptr) throw_error(ErrorKind::config, "Kafka client: {}", context_->secrets.hide(text));
+  static_cast<void>(config.conf_.release());  // the client's now
+  if (!context_->token) return;
+  const Failure failure(rd_kafka_sasl_background_callbacks_enable(client_));
+  if (failure) {
+    rd_kafka_destroy(client_);
+    throw error_of(failure.get(), "have tokens asked for");
+  }
 }
 
 Client::~Client() {
-  if (client_ != nullptr) rd_kafka_destroy(client_);
+  rd_kafka_destroy(client_);
+}
+
+int Client::serve() const {
+  return kafka::serve(client_);
+}
+
+bool Client::refused() const {
+  return context_->refusals.state(context_->clock->steady_ns()) != Refusals::State::none;
+}
+
+void Client::meet(std::int64_t most_ns) {
+  if (met_) return;
+  constexpr int shortest_ms = 100;
+  constexpr int longest_ms = 2'000;
+  const std::int64_t deadline = context_->clock->steady_ns() + most_ns;
+  // Short at first: what is refused is refused at once. Longer then, for brokers that take their time.
+  for (int wait_ms = shortest_ms;; wait_ms = std::min(2 * wait_ms, refused() ? probe_ms : longest_ms)) {
+    const std::int64_t left_ms = (deadline - context_->clock->steady_ns()) / 1'000'000;
+    const auto code = probe(client_, static_cast<int>(std::clamp<std::int64_t>(left_ms, 1, wait_ms)));
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) break;
+    serve();
+    if (!is_passing(code)) check(code, "ask the brokers");
+    if (context_->clock->steady_ns() >= deadline) {
+      throw BrokerAway(
+          Error(ErrorKind::broker, fmt::format("Kafka at {} does not answer: {}{}", context_->address,
+                                               rd_kafka_err2str(code), context_->refusals.hint())));
+    }
+  }
+  met_ = true;
+}
+
+int serve(rd_kafka_t* client) {
+  const int served = rd_kafka_poll(client, 0);
+  ClientContext& context = context_of(client);
+  auto state = context.refusals.state(context.clock->steady_ns());
+  if (state == Refusals::State::due) {
+    // Reports of the same kind are half a minute apart: whether it is over, one has to ask.
+    state = Refusals::State::final;
+    if (probe(client, probe_ms) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      context.refusals.forget();
+      return served;
+    }
+  }
+  if (state == Refusals::State::final) throw Error(context.refusals.error(context.address));
+  return served;
 }
 
 std::string Client::setting(const char* name) const {
@@ -140,6 +304,7 @@ std::string Client::setting(const char* name) const {
 }
 
 void BrokerWatch::waiting(rd_kafka_t* client, std::string_view for_what) {
+  serve(client);
   const std::int64_t now = clock_.steady_ns();
   if (patience_.heartbeat != nullptr) patience_.heartbeat->store(now, std::memory_order_relaxed);
   const std::chrono::nanoseconds waited(since_ns_ == 0 ? 0 : now - since_ns_);
@@ -147,8 +312,9 @@ void BrokerWatch::waiting(rd_kafka_t* client, std::string_view for_what) {
   if (waited > patience_.most || (stopped && waited > patience_after_stop)) {
     since_ns_ = 0;
     throw BrokerAway(
-        Error(ErrorKind::broker, fmt::format("Kafka at {} does not answer for {} s; what waits for it: {}",
-                                             address_, waited / std::chrono::seconds(1), for_what)));
+        Error(ErrorKind::broker,
+              fmt::format("Kafka at {} does not answer for {} s{}; what waits for it: {}", address_,
+                          waited / std::chrono::seconds(1), context_of(client).refusals.hint(), for_what)));
   }
   look(client, for_what);
 }
@@ -158,16 +324,16 @@ void BrokerWatch::look(rd_kafka_t* client, std::string_view for_what) {
   if (since_ns_ == 0) since_ns_ = asked_ns_ = now;
   if (now - asked_ns_ < line_interval_ns) return;
   asked_ns_ = now;
-  const rd_kafka_metadata_t* metadata = nullptr;
-  const auto code = rd_kafka_metadata(client, 0, nullptr, &metadata, probe_ms);
+  const auto code = probe(client, probe_ms);
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-    rd_kafka_metadata_destroy(metadata);
+    context_of(client).refusals.forget();
     answered();
     return;
   }
   said_ = true;
-  log(LogLevel::warning, "Kafka at {} does not answer ({}); waiting for it since {} s, for {}", address_,
-      rd_kafka_err2name(code), (now - since_ns_) / 1'000'000'000, for_what);
+  log(LogLevel::warning, "Kafka at {} does not answer ({}{}); waiting for it since {} s, for {}", address_,
+      rd_kafka_err2name(code), context_of(client).refusals.hint(), (now - since_ns_) / 1'000'000'000,
+      for_what);
 }
 
 void BrokerWatch::answered() {
@@ -184,9 +350,10 @@ Config Connection::config(const Settings& base, const Settings& users) const {
   all["bootstrap.servers"] = address;
   all["client.id"] = client_id;
   all["log_level"] = log_enabled(LogLevel::debug) ? "7" : "4";
-  all["log.connection.close"] = "false";
+  all.merge(settings_of(options.security));
   for (const auto& [name, value] : users) all[name] = value;
-  return Config(all);
+  auto context = std::make_unique<ClientContext>(*this, all);
+  return Config(all, std::move(context));
 }
 
 }  // namespace tiderace::kafka

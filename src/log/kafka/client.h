@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -13,6 +14,8 @@
 
 #include "base/clock.h"
 #include "log/kafka/kafka_log.h"
+#include "log/kafka/refusals.h"
+#include "log/kafka/security.h"
 #include "log/log.h"
 
 namespace tiderace::kafka {
@@ -67,23 +70,58 @@ void check(rd_kafka_resp_err_t code, std::string_view doing);
 /// Whether waiting may help: the broker is away, a leader or coordinator is being elected.
 [[nodiscard]] bool is_passing(rd_kafka_resp_err_t code) noexcept;
 
+class Config;
+
+/// What all clients of one log have in common.
+struct Connection {
+  std::string address;
+  KafkaOptions options;
+  Clock* clock = &system_clock();
+  std::string client_id = {};
+
+  /// `base`, then what security wants, then what the user set for this kind of client, which wins.
+  [[nodiscard]] Config config(const Settings& base, const Settings& users) const;
+};
+
+/// What stands behind a client of librdkafka for its callbacks.
+struct ClientContext {
+  ClientContext(const Connection& connection, const Settings& settings);
+
+  const std::string address;
+  Clock* const clock;
+  const Secrets secrets;
+  Refusals refusals;
+  const std::function<SecurityToken()> token;
+  std::atomic<std::int64_t> token_until_ns = 0;  ///< by the wall clock; 0: there is none
+  void* owner = nullptr;                         ///< whose callbacks they are
+};
+
 /// A configuration under construction.
 class Config {
  public:
-  explicit Config(const Settings& settings);
   /// Throws Error{config} for a name that librdkafka does not know or a value that it does not take.
-  void set(const std::string& name, const std::string& value);
+  Config(const Settings& settings, std::unique_ptr<ClientContext> context);
+  /// Whom `owner_of` finds in the callbacks.
+  void set_owner(void* owner) noexcept { context_->owner = owner; }
   [[nodiscard]] rd_kafka_conf_t* get() const noexcept { return conf_.get(); }
-  [[nodiscard]] rd_kafka_conf_t* release() noexcept { return conf_.release(); }
 
  private:
+  friend class Client;
+  void set(const std::string& name, const std::string& value);
+
   Owned<rd_kafka_conf_t, rd_kafka_conf_destroy> conf_;
+  std::unique_ptr<ClientContext> context_;
 };
+
+/// The owner of a client, by what its callbacks are given.
+template <class Owner>
+[[nodiscard]] Owner& owner_of(void* opaque) noexcept {
+  return *static_cast<Owner*>(static_cast<ClientContext*>(opaque)->owner);
+}
 
 /// A handle of librdkafka. Its own log lines go to ours, at the level debug: what a user has to know, we say.
 class Client {
  public:
-  /// `base`, then what the user set for this kind of client, which wins.
   Client(rd_kafka_type_t type, Config config);
   ~Client();
   Client(const Client&) = delete;
@@ -92,10 +130,22 @@ class Client {
   [[nodiscard]] rd_kafka_t* get() const noexcept { return client_; }
   /// The value that holds, the user's or a default.
   [[nodiscard]] std::string setting(const char* name) const;
+  /// Lets librdkafka's reports in, without waiting; returns how many there were. Throws Error{broker} where
+  /// the brokers do not let the client in and waiting does not help.
+  int serve() const;
+  /// Returns when the brokers have answered for the first time. Throws BrokerAway after `most_ns`.
+  void meet(std::int64_t most_ns);
+  /// Whether waiting for the brokers has no sense.
+  [[nodiscard]] bool refused() const;
 
  private:
+  std::unique_ptr<ClientContext> context_;
   rd_kafka_t* client_ = nullptr;
+  std::atomic<bool> met_ = false;
 };
+
+/// The same as `Client::serve`.
+int serve(rd_kafka_t* client);
 
 /// How long brokers that are away are waited for.
 struct Patience {
@@ -124,16 +174,6 @@ class BrokerWatch {
   std::int64_t since_ns_ = 0;  ///< of the wait; 0: none
   std::int64_t asked_ns_ = 0;
   bool said_ = false;  ///< that they do not answer
-};
-
-/// What all clients of one log have in common.
-struct Connection {
-  std::string address;
-  KafkaOptions options;
-  Clock* clock = &system_clock();
-  std::string client_id = {};
-
-  [[nodiscard]] Config config(const Settings& base, const Settings& users) const;
 };
 
 }  // namespace tiderace::kafka

@@ -43,7 +43,7 @@ Config consumer_config(const Connection& connection, const ConsumerOptions& opti
 Config with_rebalance(Config config, KafkaConsumer* self,
                       void (*rebalance)(rd_kafka_t*, rd_kafka_resp_err_t, rd_kafka_topic_partition_list_t*,
                                         void*)) {
-  rd_kafka_conf_set_opaque(config.get(), self);
+  config.set_owner(self);
   rd_kafka_conf_set_rebalance_cb(config.get(), rebalance);
   return config;
 }
@@ -57,7 +57,6 @@ KafkaConsumer::KafkaConsumer(const Connection& connection, Topics& topics, const
       idle_(connection.address, *connection.clock),
       client_(RD_KAFKA_CONSUMER, with_rebalance(consumer_config(connection, options), this, rebalance)),
       batch_(batch_messages) {
-  rd_kafka_poll_set_consumer(client_.get());
   queue_.reset(rd_kafka_queue_get_consumer(client_.get()));
   session_ns_ = std::stoll(client_.setting("session.timeout.ms")) * 1'000'000;
   heartbeat_ns_ = std::stoll(client_.setting("heartbeat.interval.ms")) * 1'000'000;
@@ -79,7 +78,7 @@ void KafkaConsumer::subscribe(const std::vector<std::string>& topics) {
 
 void KafkaConsumer::rebalance(rd_kafka_t* client, rd_kafka_resp_err_t code,
                               rd_kafka_topic_partition_list_t* partitions, void* opaque) {
-  auto& self = *static_cast<KafkaConsumer*>(opaque);
+  auto& self = owner_of<KafkaConsumer>(opaque);
   self.told_.rebalanced = true;
   self.rebalanced_ns_ = self.connection_.clock->steady_ns();
   if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
@@ -128,6 +127,7 @@ void KafkaConsumer::keep_heart_beating() {
 PollResult KafkaConsumer::poll(std::chrono::milliseconds timeout) {
   give_up_revoked();
   keep_heart_beating();
+  client_.serve();
   PollResult result;
   const auto enough = options_.max_poll_bytes;
   // Waits for the first message alone: a longer wait would be for a full batch.

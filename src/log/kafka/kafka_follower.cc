@@ -11,7 +11,6 @@ constexpr std::size_t batch_messages = 4096;
 
 KafkaFollower::KafkaFollower(const Connection& connection)
     : client_(RD_KAFKA_CONSUMER, reader_config(connection)), batch_(batch_messages) {
-  rd_kafka_poll_set_consumer(client_.get());
   queue_.reset(rd_kafka_queue_get_consumer(client_.get()));
 }
 
@@ -28,6 +27,7 @@ void KafkaFollower::follow(const std::map<TopicPartition, std::int64_t>& positio
 }
 
 std::vector<std::shared_ptr<const Records>> KafkaFollower::poll(std::chrono::milliseconds timeout) {
+  client_.serve();
   std::map<TopicPartition, RunBuilder> runs;
   // Waits for the first message alone: a longer wait would be for a full batch.
   if (rd_kafka_message_t* first = rd_kafka_consumer_poll(client_.get(), static_cast<int>(timeout.count()))) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <tiderace/security.h>
+
 #include <chrono>
 #include <cstddef>
 #include <map>
@@ -13,6 +15,7 @@ namespace tiderace {
 
 /// How the clients of a Kafka log are set up.
 struct KafkaOptions {
+  KafkaSecurity security;                              ///< checked
   std::map<std::string, std::string> consumer_config;  ///< librdkafka's names; they win
   std::map<std::string, std::string> producer_config;  ///< librdkafka's names; they win
   std::size_t max_memory = std::size_t{512}

@@ -48,7 +48,7 @@ Settings transactional_settings(const Connection& connection, const std::string&
 
 Config with_reports(Config config, Sender* self,
                     void (*delivered)(rd_kafka_t*, const rd_kafka_message_t*, void*)) {
-  rd_kafka_conf_set_opaque(config.get(), self);
+  config.set_owner(self);
   rd_kafka_conf_set_dr_msg_cb(config.get(), delivered);
   return config;
 }
@@ -72,7 +72,7 @@ Sender::~Sender() {
 }
 
 void Sender::delivered(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
-  auto& self = *static_cast<Sender*>(opaque);
+  auto& self = owner_of<Sender>(opaque);
   // What an abort takes back is no failure.
   if (message->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || message->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
     return;
@@ -161,7 +161,7 @@ void Sender::produce(OutputTopic& topic, const ProducerRecord& record, std::int3
 }
 
 void Sender::serve() {
-  if (rd_kafka_poll(client_.get(), 0) > 0) watch_.answered();
+  if (client_.serve() > 0) watch_.answered();
   throw_failure();
 }
 
@@ -182,8 +182,11 @@ void Sender::throw_failure() {
   }
   char text[512];
   if (const auto code = rd_kafka_fatal_error(client_.get(), text, sizeof text);
-      code != RD_KAFKA_RESP_ERR_NO_ERROR)
-    throw CommitLost(error_of(code, text, "write"));
+      code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    const Error failure = error_of(code, text, "write");
+    if (is_permanent(code)) throw Error(failure);
+    throw CommitLost(failure);
+  }
 }
 
 void Sender::take_ends(std::map<TopicPartition, std::int64_t>& ends) {

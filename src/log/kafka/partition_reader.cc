@@ -34,7 +34,6 @@ PartitionReader::PartitionReader(const Connection& connection, TopicPartition pa
       watch_(connection.address, *connection.clock, Patience{.most = patience}),
       client_(RD_KAFKA_CONSUMER, reader_config(connection)),
       batch_(batch_messages) {
-  rd_kafka_poll_set_consumer(client_.get());
   queue_.reset(rd_kafka_queue_get_consumer(client_.get()));
 }
 

@@ -34,20 +34,6 @@ Event ask(rd_kafka_t* client, rd_kafka_admin_op_t operation, std::string_view do
   return event;
 }
 
-/// What `request` returns; where waiting may help, asked again for some seconds.
-template <class Request>
-auto patiently(Clock& clock, const Request& request, std::int64_t most_ns = patience_ns) {
-  const std::int64_t deadline = clock.steady_ns() + most_ns;
-  for (;;) {
-    try {
-      return request();
-    } catch (const BrokerAway&) {
-      if (clock.steady_ns() > deadline) throw;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-}
-
 struct Metadata {
   explicit Metadata(rd_kafka_t* client, const char* topic, std::string_view doing) {
     TopicHandle handle;
@@ -114,19 +100,58 @@ std::int64_t limit_ms(const char* text) {
 
 Topics::Topics(const Connection& connection) : connection_(connection) {}
 
-rd_kafka_t* Topics::client(bool committed, const std::string& group) {
-  const std::lock_guard lock(mutex_);
-  std::unique_ptr<Client>& client = clients_[{committed, group}];
-  if (!client) {
+template <class Request>
+auto Topics::patiently(const Request& request, std::int64_t most_ns) {
+  const std::int64_t deadline = connection_.clock->steady_ns() + most_ns;
+  for (;;) {
+    try {
+      return request();
+    } catch (const BrokerAway&) {
+      if (connection_.clock->steady_ns() > deadline) throw;
+    }
+    {
+      const std::lock_guard lock(mutex_);
+      for (const auto& [what, client] : clients_) client->serve();
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
+
+template <class Request>
+auto Topics::patiently(const Request& request) {
+  return patiently(request, patience_ns);
+}
+
+std::shared_ptr<Client> Topics::client(bool committed, const std::string& group) {
+  std::unique_lock lock(mutex_);
+  std::shared_ptr<Client>& kept = clients_[{committed, group}];
+  if (!kept) {
     // A consumer's client: it does not make topics by asking for them.
     Settings settings = {{"isolation.level", committed ? "read_committed" : "read_uncommitted"}};
     // Where a group's coordinator has moved, librdkafka asks for that of the client's own group, and takes it
     // for granted that it has one (https://github.com/confluentinc/librdkafka/issues/5040).
     if (!group.empty()) settings["group.id"] = group;
-    client = std::make_unique<Client>(RD_KAFKA_CONSUMER,
-                                      connection_.config(settings, connection_.options.consumer_config));
+    kept = std::make_shared<Client>(RD_KAFKA_CONSUMER,
+                                    connection_.config(settings, connection_.options.consumer_config));
   }
-  return client->get();
+  const std::shared_ptr<Client> client = kept;
+  lock.unlock();
+  client->meet(patience_ns);
+  return client;
+}
+
+template <class Request>
+auto Topics::ask_coordinator(const std::string& group, const Request& request) {
+  return patiently([&] {
+    try {
+      return request(client(true, group)->get());
+    } catch (const BrokerAway&) {
+      // librdkafka keeps where a group's coordinator is, and goes on asking that one when it has moved.
+      const std::lock_guard lock(mutex_);
+      clients_.erase({true, group});
+      throw;
+    }
+  });
 }
 
 bool Topics::create(const std::string& name, const TopicConfig& config) {
@@ -152,9 +177,9 @@ bool Topics::create(const std::string& name, const TopicConfig& config) {
   if (config.max_message_bytes > 0)
     set("max.message.bytes", std::to_string(config.max_message_bytes + record_overhead_bytes));
   rd_kafka_NewTopic_t* topics[] = {topic.get()};
-  const Event event = patiently(*connection_.clock, [&] {
-    return ask(client(), RD_KAFKA_ADMIN_OP_CREATETOPICS, doing, [&](auto* options, auto* queue) {
-      rd_kafka_CreateTopics(client(), topics, 1, options, queue);
+  const Event event = patiently([&] {
+    return ask(client()->get(), RD_KAFKA_ADMIN_OP_CREATETOPICS, doing, [&](auto* options, auto* queue) {
+      rd_kafka_CreateTopics(client()->get(), topics, 1, options, queue);
     });
   });
   std::size_t count = 0;
@@ -167,7 +192,7 @@ bool Topics::create(const std::string& name, const TopicConfig& config) {
     throw error_of(code, why == nullptr ? rd_kafka_err2str(code) : why, doing);
   }
   // The brokers hear of it one after the other: what one of them says is kept.
-  patiently(*connection_.clock, [&] {
+  patiently([&] {
     const std::optional<TopicInfo> info = read(name, true);
     if (!info) check(RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, doing);
     const std::lock_guard lock(mutex_);
@@ -185,7 +210,7 @@ std::optional<TopicInfo> Topics::find(const std::string& name) {
   }
   std::optional<TopicInfo> info;
   try {
-    info = patiently(*connection_.clock, [&] { return read(name); });
+    info = patiently([&] { return read(name); });
   } catch (const BrokerAway&) {
     // What is known of it is better than nothing: rows that are to be written wait in memory.
     const std::lock_guard lock(mutex_);
@@ -204,7 +229,7 @@ std::optional<TopicInfo> Topics::find(const std::string& name) {
 
 std::optional<TopicInfo> Topics::read(const std::string& name, bool led) {
   const std::string doing = "look for the topic " + name;
-  const Metadata metadata(client(), name.c_str(), doing);
+  const Metadata metadata(client()->get(), name.c_str(), doing);
   if (metadata.found->topic_cnt == 0) return std::nullopt;
   const rd_kafka_metadata_topic_t& topic = metadata.found->topics[0];
   if (topic.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) return std::nullopt;
@@ -222,9 +247,10 @@ void Topics::read_settings(TopicInfo& info) {
   const Owned<rd_kafka_ConfigResource_t, rd_kafka_ConfigResource_destroy> resource(
       rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, info.name.c_str()));
   rd_kafka_ConfigResource_t* resources[] = {resource.get()};
-  const Event event = ask(
-      client(), RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, doing,
-      [&](auto* options, auto* queue) { rd_kafka_DescribeConfigs(client(), resources, 1, options, queue); });
+  const Event event =
+      ask(client()->get(), RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, doing, [&](auto* options, auto* queue) {
+        rd_kafka_DescribeConfigs(client()->get(), resources, 1, options, queue);
+      });
   std::size_t count = 0;
   const auto* described =
       rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event.get()), &count);
@@ -258,11 +284,11 @@ void Topics::read_settings(TopicInfo& info) {
 }
 
 std::vector<TopicInfo> Topics::all() {
-  return patiently(*connection_.clock, [this] { return read_all(); });
+  return patiently([this] { return read_all(); });
 }
 
 std::vector<TopicInfo> Topics::read_all() {
-  const Metadata metadata(client(), nullptr, "list topics");
+  const Metadata metadata(client()->get(), nullptr, "list topics");
   std::vector<TopicInfo> infos;
   for (int i = 0; i < metadata.found->topic_cnt; ++i) {
     const rd_kafka_metadata_topic_t& topic = metadata.found->topics[i];
@@ -274,11 +300,11 @@ std::vector<TopicInfo> Topics::read_all() {
 }
 
 std::pair<std::int64_t, std::int64_t> Topics::offsets(const TopicPartition& partition) {
-  return patiently(*connection_.clock, [&] { return read_offsets(partition); });
+  return patiently([&] { return read_offsets(partition); });
 }
 
 std::pair<std::int64_t, std::int64_t> Topics::read_offsets(const TopicPartition& partition, bool committed) {
-  return query_offsets(client(committed), partition);
+  return query_offsets(client(committed)->get(), partition);
 }
 
 std::pair<std::int64_t, std::int64_t> Topics::decided_offsets(const TopicPartition& partition) {
@@ -286,7 +312,7 @@ std::pair<std::int64_t, std::int64_t> Topics::decided_offsets(const TopicPartiti
   const std::int64_t deadline = connection_.clock->steady_ns() + longest_ns;
   for (;;) {
     // In this order: what is written while one asks makes the first too small, never too large.
-    const auto written = patiently(*connection_.clock, [&] { return read_offsets(partition, false); });
+    const auto written = patiently([&] { return read_offsets(partition, false); });
     const auto decided = offsets(partition);
     if (decided.second >= written.second) return decided;
     if (connection_.clock->steady_ns() > deadline) {
@@ -301,19 +327,20 @@ std::pair<std::int64_t, std::int64_t> Topics::decided_offsets(const TopicPartiti
 }
 
 std::map<TopicPartition, Topics::GroupOffset> Topics::group_offsets(const std::string& group) {
-  return patiently(*connection_.clock, [&] { return read_group_offsets(group, false); });
+  return ask_coordinator(group, [&](rd_kafka_t* client) { return read_group_offsets(client, group, false); });
 }
 
 std::optional<Topics::GroupOffset> Topics::group_offset(const std::string& group,
                                                         const TopicPartition& partition, bool stable) {
-  const auto offsets =
-      patiently(*connection_.clock, [&] { return read_group_offsets(group, stable, partition); });
+  const auto offsets = ask_coordinator(
+      group, [&](rd_kafka_t* client) { return read_group_offsets(client, group, stable, partition); });
   const auto found = offsets.find(partition);
   return found == offsets.end() ? std::nullopt : std::optional(found->second);
 }
 
 std::map<TopicPartition, Topics::GroupOffset> Topics::read_group_offsets(
-    const std::string& group, bool stable, const std::optional<TopicPartition>& partition) {
+    rd_kafka_t* client, const std::string& group, bool stable,
+    const std::optional<TopicPartition>& partition) {
   const std::string doing = "ask for the offsets of the group " + group;
   PartitionList asked;
   if (partition) asked.add(*partition, RD_KAFKA_OFFSET_INVALID);
@@ -321,14 +348,13 @@ std::map<TopicPartition, Topics::GroupOffset> Topics::read_group_offsets(
       rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), partition ? asked.get() : nullptr));
   rd_kafka_ListConsumerGroupOffsets_t* requests[] = {request.get()};
   const Event event =
-      ask(client(true, group), RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, doing,
-          [&](auto* options, auto* queue) {
-            if (stable) {
-              const Failure failure(rd_kafka_AdminOptions_set_require_stable_offsets(options, 1));
-              if (failure) throw error_of(failure.get(), doing);
-            }
-            rd_kafka_ListConsumerGroupOffsets(client(true, group), requests, 1, options, queue);
-          });
+      ask(client, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, doing, [&](auto* options, auto* queue) {
+        if (stable) {
+          const Failure failure(rd_kafka_AdminOptions_set_require_stable_offsets(options, 1));
+          if (failure) throw error_of(failure.get(), doing);
+        }
+        rd_kafka_ListConsumerGroupOffsets(client, requests, 1, options, queue);
+      });
   std::size_t count = 0;
   const auto* results = rd_kafka_ListConsumerGroupOffsets_result_groups(
       rd_kafka_event_ListConsumerGroupOffsets_result(event.get()), &count);
@@ -351,13 +377,13 @@ std::map<TopicPartition, Topics::GroupOffset> Topics::read_group_offsets(
 }
 
 std::vector<std::string> Topics::groups() {
-  return patiently(*connection_.clock, [this] { return read_groups(); });
+  return patiently([this] { return read_groups(); });
 }
 
 std::vector<std::string> Topics::read_groups() {
   const Event event =
-      ask(client(), RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPS, "list groups",
-          [&](auto* options, auto* queue) { rd_kafka_ListConsumerGroups(client(), options, queue); });
+      ask(client()->get(), RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPS, "list groups",
+          [&](auto* options, auto* queue) { rd_kafka_ListConsumerGroups(client()->get(), options, queue); });
   std::size_t count = 0;
   const auto* listings =
       rd_kafka_ListConsumerGroups_result_valid(rd_kafka_event_ListConsumerGroups_result(event.get()), &count);
@@ -378,16 +404,15 @@ std::optional<std::set<TopicPartition>> Topics::owned_by(const std::string& grou
 }
 
 GroupStatus Topics::group_status(const std::string& group) {
-  return patiently(*connection_.clock, [&] { return read_group_status(group); });
+  return ask_coordinator(group, [&](rd_kafka_t* client) { return read_group_status(client, group); });
 }
 
-GroupStatus Topics::read_group_status(const std::string& group) {
+GroupStatus Topics::read_group_status(rd_kafka_t* client, const std::string& group) {
   const std::string doing = "ask for the members of the group " + group;
   const char* names[] = {group.c_str()};
-  const Event event = ask(client(true, group), RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, doing,
-                          [&](auto* options, auto* queue) {
-                            rd_kafka_DescribeConsumerGroups(client(true, group), names, 1, options, queue);
-                          });
+  const Event event = ask(
+      client, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, doing,
+      [&](auto* options, auto* queue) { rd_kafka_DescribeConsumerGroups(client, names, 1, options, queue); });
   std::size_t count = 0;
   const auto* descriptions = rd_kafka_DescribeConsumerGroups_result_groups(
       rd_kafka_event_DescribeConsumerGroups_result(event.get()), &count);
@@ -403,12 +428,12 @@ GroupStatus Topics::read_group_status(const std::string& group) {
 }
 
 std::optional<std::int64_t> Topics::offset_at(const TopicPartition& partition, std::int64_t timestamp_ms) {
-  return patiently(*connection_.clock, [&]() -> std::optional<std::int64_t> {
+  return patiently([&]() -> std::optional<std::int64_t> {
     const std::string doing =
         fmt::format("look for a time in {} partition {}", partition.topic, partition.partition);
     PartitionList list;
     list.add(partition, timestamp_ms);
-    check(rd_kafka_offsets_for_times(client(), list.get(), request_ms), doing);
+    check(rd_kafka_offsets_for_times(client()->get(), list.get(), request_ms), doing);
     check(list[0].err, doing);
     if (list[0].offset < 0) return std::nullopt;
     return list[0].offset;

@@ -57,23 +57,33 @@ class Topics {
     std::int64_t read_ns;
   };
 
+  /// What `request` returns; where waiting may help, asked again for some seconds.
+  template <class Request>
+  auto patiently(const Request& request, std::int64_t most_ns);
+  template <class Request>
+  auto patiently(const Request& request);
   /// Sees what is committed, or all that is written. With the name of a group: for questions about that one.
-  rd_kafka_t* client(bool committed = true, const std::string& group = {});
+  /// Has met the brokers.
+  std::shared_ptr<Client> client(bool committed = true, const std::string& group = {});
+  /// What `request(client)` returns, asked as by `patiently`, of whoever coordinates `group` by now.
+  template <class Request>
+  auto ask_coordinator(const std::string& group, const Request& request);
   // Each asked once; throws BrokerAway where waiting may help.
   [[nodiscard]] std::vector<TopicInfo> read_all();
   [[nodiscard]] std::pair<std::int64_t, std::int64_t> read_offsets(const TopicPartition& partition,
                                                                    bool committed = true);
   /// Of `partition`, or of all. Those that are undecided are left out where only what is `stable` counts.
   [[nodiscard]] std::map<TopicPartition, GroupOffset> read_group_offsets(
-      const std::string& group, bool stable, const std::optional<TopicPartition>& partition = std::nullopt);
+      rd_kafka_t* client, const std::string& group, bool stable,
+      const std::optional<TopicPartition>& partition = std::nullopt);
   [[nodiscard]] std::vector<std::string> read_groups();
-  [[nodiscard]] GroupStatus read_group_status(const std::string& group);
+  [[nodiscard]] GroupStatus read_group_status(rd_kafka_t* client, const std::string& group);
   /// `led`: only once all its partitions have a leader.
   [[nodiscard]] std::optional<TopicInfo> read(const std::string& name, bool led = false);
 
   const Connection& connection_;
   std::mutex mutex_;  ///< guards `clients_` and `kept_`
-  std::map<std::pair<bool, std::string>, std::unique_ptr<Client>> clients_;
+  std::map<std::pair<bool, std::string>, std::shared_ptr<Client>> clients_;
   std::map<std::string, Kept> kept_;
 };
 
