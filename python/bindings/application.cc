@@ -162,11 +162,11 @@ void bind_application(nb::module_& module) {
       .def("__init__", &construct, nb::arg("broker_address"), nb::arg("consumer_group"),
            nb::arg("auto_offset_reset"), nb::arg("processing_guarantee"), nb::arg("commit_interval").none(),
            nb::arg("state_dir"), nb::arg("on_error").none(), nb::arg("workers"), nb::arg("security").none(),
-           nb::arg("consumer_config"), nb::arg("producer_config"), nb::arg("dead_letter_topic"), nb::arg("state_ttl").none(),
-           nb::arg("group_lock_timeout"), nb::arg("durability"), nb::arg("max_state_memory"),
-           nb::arg("group_instance_id"), nb::arg("on_lost_offset"), nb::arg("max_memory"),
-           nb::arg("metrics_port"), nb::arg("metrics_address"), nb::arg("health_timeout"),
-           nb::arg("standby_replicas"), nb::arg("compression"), nb::arg("linger"),
+           nb::arg("consumer_config"), nb::arg("producer_config"), nb::arg("dead_letter_topic"),
+           nb::arg("state_ttl").none(), nb::arg("group_lock_timeout"), nb::arg("durability"),
+           nb::arg("max_state_memory"), nb::arg("group_instance_id"), nb::arg("on_lost_offset"),
+           nb::arg("max_memory"), nb::arg("metrics_port"), nb::arg("metrics_address"),
+           nb::arg("health_timeout"), nb::arg("standby_replicas"), nb::arg("compression"), nb::arg("linger"),
            nb::sig("def __init__(self, broker_address: str, consumer_group: str, auto_offset_reset: str, "
                    "processing_guarantee: str, commit_interval: object, state_dir: str, on_error: object, "
                    "workers: int, security: KafkaSecurity | None, consumer_config: dict[str, str], "

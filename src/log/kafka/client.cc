@@ -349,7 +349,7 @@ Config Connection::config(const Settings& base, const Settings& users) const {
   Settings all = base;
   all["bootstrap.servers"] = address;
   all["client.id"] = client_id;
-  all["log_level"] = log_enabled(LogLevel::debug) ? "7" : "4";
+  all["log_level"] = std::string(1, log_enabled(LogLevel::debug) ? '7' : '4');
   all.merge(settings_of(options.security));
   for (const auto& [name, value] : users) all[name] = value;
   auto context = std::make_unique<ClientContext>(*this, all);
