@@ -20,3 +20,30 @@ def longest_silence_s(path: Path) -> float:
         times = seen["arrived_ns"][seen["partition"] == partition]
         gaps.append(int(np.diff(times).max(initial=0)))
     return max(gaps) / 1e9
+
+
+def gaps_s(path: Path, begin_ns: int, end_ns: int) -> dict[int, float]:
+    """The longest silence of each partition that falls into this time, wholly or in part."""
+    seen = read(path)
+    found = {}
+    for partition in np.unique(seen["partition"]):
+        times = seen["arrived_ns"][seen["partition"] == partition]
+        # With the row before and the one after.
+        first = max(0, int(np.searchsorted(times, begin_ns)) - 1)
+        last = int(np.searchsorted(times, end_ns)) + 1
+        found[int(partition)] = int(np.diff(times[first:last]).max(initial=0)) / 1e9
+    return found
+
+
+def first_after_ns(path: Path, partition: int, after_ns: int) -> int | None:
+    """When the first row of the partition came after that moment; None if none has."""
+    seen = read(path)
+    times = seen["arrived_ns"][(seen["partition"] == partition) & (seen["arrived_ns"] >= after_ns)]
+    return int(times[0]) if len(times) else None
+
+
+def quiet_for_s(path: Path, partitions: int, now_ns: int) -> float:
+    """How long nothing has come of the partition that has been silent longest; endless if one never spoke."""
+    seen = read(path)
+    last = [seen["arrived_ns"][seen["partition"] == p].max(initial=0) for p in range(partitions)]
+    return (now_ns - int(min(last))) / 1e9 if min(last) else float("inf")

@@ -1,6 +1,8 @@
 """What every program here stands on: a cluster with the topics of the plan, its input, ways to ask Kafka."""
 
 import contextlib
+import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import arrivals
 import pipeline
@@ -23,6 +25,7 @@ BUILD = HERE.parents[2] / "build"
 BUILT = BUILD / "tests" / "crash" / "group"
 COORDINATOR = "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.coordinator.group=info"
 HEAP = "-Xmx384m"  # three brokers beside everything else; wins over the usual
+FOLDER = HERE.parents[2] / ".cache" / "crash"
 CHANGELOG = f"{service.GROUP}-phone-data-changelog"
 
 State = list[tuple[str, int, int, int, int]]
@@ -32,6 +35,8 @@ class Ground:
     """A context manager; at its end all that it started is killed. `folder` holds what it writes."""
 
     def __init__(self, folder: Path, brokers: int, partitions: int) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
         self.folder = folder
         self.partitions = partitions
         self.faults: list[str] = []
@@ -41,7 +46,7 @@ class Ground:
         self._events = (folder / "events.log").open("w")
         self._ends = contextlib.ExitStack()
 
-    def __enter__(self) -> "Ground":
+    def __enter__(self) -> Self:
         with contextlib.ExitStack() as ends:
             ends.callback(self._events.close)
             ends.enter_context(self.cluster)
@@ -57,6 +62,13 @@ class Ground:
         if error is not None:
             self.faults.append(f"ended by {error!r}")
         self._ends.close()
+
+    def close(self) -> None:
+        """Deletes what is in `folder`, unless there were faults; then it says where to look."""
+        if self.faults:
+            print(f"logs and whatever differs are in {self.folder}", file=sys.stderr)
+        else:
+            shutil.rmtree(self.folder)
 
     @property
     def bootstrap(self) -> str:
@@ -157,6 +169,23 @@ class Ground:
             command = [str(BUILT / "kafka_probe"), "dump", self.bootstrap, topic]
             subprocess.run(command, stdout=file, check=True)
         return verdict.read_dump(path)
+
+    def judge(self, plan: str, rows: pa.Table, again: bool) -> dict[str, int]:
+        """Whether `rows` are in the input, and in `alerts` what `plan` makes of them; `again`: also twice.
+
+        What is not as it should be is a fault, and the first such rows are in differences.json.
+        """
+        judged = {
+            "phone-data": verdict.compare(self.dump("phone-data"), rows, False),
+            "alerts": verdict.compare(self.dump("alerts"), expected(plan, rows), again),
+        }
+        for topic, about in judged.items():
+            for fault, count in about.faults.items():
+                self.fault(f"{topic}: {count} rows {fault}")
+        shown = [{"topic": topic, **row} for topic, about in judged.items() for row in about.shown]
+        if shown:
+            (self.folder / "differences.json").write_text(json.dumps(shown, indent=1) + "\n")
+        return {"alerts": judged["alerts"].rows, "doubled": judged["alerts"].doubled}
 
     def silence_s(self) -> float:
         """The longest of any partition."""

@@ -6,6 +6,8 @@
 //   kafka_probe state BROKERS GROUP TOPIC...
 //     For each partition one line: topic, partition, what the group has committed (-1: nothing), the last
 //     stable offset (what an open transaction holds back), the end.
+//   kafka_probe members BROKERS GROUP
+//     For each partition that a member of the group has one line: the member's client.id, topic, partition.
 //   kafka_probe watch BROKERS TOPIC FILE
 //     Until SIGTERM, what comes, as a read_committed consumer sees it: an `Arrival` a record, in FILE.
 //     Prints a line when it has begun.
@@ -156,6 +158,32 @@ int state(const std::string& brokers, const std::string& group, const std::vecto
   return 0;
 }
 
+int members(const std::string& brokers, const std::string& group) {
+  const Client client = consumer(brokers, "kafka-probe", "read_committed");
+  const char* const groups[] = {group.c_str()};
+  rd_kafka_queue_t* const queue = rd_kafka_queue_new(client.get());
+  rd_kafka_DescribeConsumerGroups(client.get(), const_cast<const char**>(groups), 1, nullptr, queue);
+  rd_kafka_event_t* const event = rd_kafka_queue_poll(queue, request_ms);
+  check("members", event == nullptr ? RD_KAFKA_RESP_ERR__TIMED_OUT : rd_kafka_event_error(event));
+  std::size_t count = 0;
+  const auto* const described = rd_kafka_DescribeConsumerGroups_result_groups(
+      rd_kafka_event_DescribeConsumerGroups_result(event), &count);
+  check("members", rd_kafka_error_code(rd_kafka_ConsumerGroupDescription_error(described[0])));
+  for (std::size_t i = 0; i < rd_kafka_ConsumerGroupDescription_member_count(described[0]); ++i) {
+    const auto* const member = rd_kafka_ConsumerGroupDescription_member(described[0], i);
+    const auto* const assignment = rd_kafka_MemberDescription_assignment(member);
+    if (assignment == nullptr) continue;
+    const auto* const partitions = rd_kafka_MemberAssignment_partitions(assignment);
+    for (int p = 0; p < partitions->cnt; ++p) {
+      fmt::print("{} {} {}\n", rd_kafka_MemberDescription_client_id(member), partitions->elems[p].topic,
+                 partitions->elems[p].partition);
+    }
+  }
+  rd_kafka_event_destroy(event);
+  rd_kafka_queue_destroy(queue);
+  return 0;
+}
+
 std::int64_t now_ns() {
   timespec time;
   ::clock_gettime(CLOCK_REALTIME, &time);
@@ -197,10 +225,11 @@ int main(int count, char** values) {
   if (arguments.size() == 3 && arguments[0] == "dump") return dump(arguments[1], arguments[2]);
   if (arguments.size() >= 4 && arguments[0] == "state")
     return state(arguments[1], arguments[2], {arguments.begin() + 3, arguments.end()});
+  if (arguments.size() == 3 && arguments[0] == "members") return members(arguments[1], arguments[2]);
   if (arguments.size() == 4 && arguments[0] == "watch")
     return watch(arguments[1], arguments[2], arguments[3].c_str());
   fmt::print(stderr,
-             "usage: kafka_probe dump BROKERS TOPIC | state BROKERS GROUP TOPIC... | "
+             "usage: kafka_probe dump BROKERS TOPIC | state BROKERS GROUP TOPIC... | members BROKERS GROUP | "
              "watch BROKERS TOPIC FILE\n");
   return 2;
 }

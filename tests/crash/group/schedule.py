@@ -38,6 +38,9 @@ class Schedule:
         # Either the processes that are left finish, or all are killed and one does the rest, until_end=True.
         self.ends_with_one = self._random.random() < 0.5
 
+    def text(self) -> str:
+        return "".join(f"{event.at_s:7.1f} s  {event}\n" for event in self.events)
+
     def _fill(self, end_s: float) -> None:
         faults: dict[str, tuple[Callable[[float], bool], int]] = {
             "kill": (self._kill, 7),

@@ -1,20 +1,17 @@
 """One run: the processes of a group, their brokers, and what the schedule does to them."""
 
 import itertools
-import json
 import re
 import shutil
 import signal
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import kafka_wire
-import phone_rows
 import service
-import verdict
-from ground import Ground, expected
+from ground import Ground
 from schedule import BROKERS, CONTROLLER, SLOTS, Schedule
 from slot import Slot
 
@@ -22,6 +19,7 @@ PARTITIONS = 6
 DRAIN_S = 180
 STOP_S = 30
 SETTLE_S = 10
+START_AGAIN_S = 2
 STOPPED = (0, -signal.SIGTERM)  # the latter before it ran
 GENERATION = re.compile(rf"Stabilized group {service.GROUP} generation (\d+)")
 
@@ -37,7 +35,7 @@ class Trial(Ground):
         self._rate = rate
         self._killed_broker = 0
 
-    def __enter__(self) -> "Trial":
+    def __enter__(self) -> Self:
         super().__enter__()
         # What the client tells of the group in the log changes nothing else.
         options = {"processing_guarantee": self._guarantee, "consumer_config": {"debug": "cgrp"}}
@@ -77,12 +75,12 @@ class Trial(Ground):
             time.sleep(min(left, 0.1))
 
     def _look_after(self, slot: Slot) -> None:
-        """A service that ended by itself is started again, as an orchestrator would do.
+        """A service that ended by itself is started again a moment later, as an orchestrator would do.
 
         With a full disk that is how it should be, with an error; otherwise it is a fault.
         """
         status = slot.ended()
-        if status is None or slot.full:
+        if status is None or slot.full or slot.age_s() < START_AGAIN_S:
             return
         if slot.stopping and status in STOPPED:
             slot.kill()
@@ -92,7 +90,8 @@ class Trial(Ground):
             self.counts["ended on a full disk"] += 1
         else:
             self.fault(f"service {slot.number} ended with status {status}")
-            slot.dump_stacks()
+            if status < 0:
+                slot.dump_stacks()
         slot.start()
 
     def _reap(self, slot: Slot) -> None:
@@ -104,7 +103,8 @@ class Trial(Ground):
                 slot.dump_stacks()
             elif status not in STOPPED:
                 self.fault(f"service {slot.number} was stopped and ended with status {status}")
-                slot.dump_stacks()
+                if status < 0:
+                    slot.dump_stacks()
         slot.kill()
 
     def start(self, number: int) -> None:
@@ -208,21 +208,6 @@ class Trial(Ground):
 
     def went_back(self) -> int:
         return sum(slot.said(b"going back to the last commit") for slot in self.slots)
-
-    def judge(self, rows: int) -> dict[str, Any]:
-        sent = phone_rows.phone_rows(0, rows)
-        again = self._guarantee == "at-least-once"
-        judged = {
-            "phone-data": verdict.compare(self.dump("phone-data"), sent, False),
-            "alerts": verdict.compare(self.dump("alerts"), expected("windows", sent), again),
-        }
-        for topic, about in judged.items():
-            for fault, count in about.faults.items():
-                self.fault(f"{topic}: {count} rows {fault}")
-        shown = [{"topic": topic, **row} for topic, about in judged.items() for row in about.shown]
-        if shown:
-            (self.folder / "differences.json").write_text(json.dumps(shown, indent=1) + "\n")
-        return {"alerts": judged["alerts"].rows, "doubled": judged["alerts"].doubled}
 
 
 def _quorum_leader(broker: Any) -> int | None:

@@ -1,0 +1,111 @@
+"""Measures how soon a partition with much state goes on in another process, with a standby and without.
+
+Two processes have a partition each, with 100,000 keys of state. One is killed; the other has no local state
+of its partition, or keeps a copy (standby_replicas=1). What is measured begins when the group assigns it.
+"""
+
+import argparse
+import re
+import sys
+import time
+from datetime import datetime
+
+import arrivals
+import results
+import service
+from failover import GUARANTEES
+from ground import FOLDER, Ground
+from service_process import Service
+
+PARTITIONS = 2
+KEYS = 100_000
+TRICKLE = 1000
+COPY_S = 5
+LINE = re.compile(r"^(\S+Z) \w+ (.*)$", re.MULTILINE)
+
+
+class Restore(Ground):
+    def __init__(self, guarantee: str, standbys: int, brokers: int) -> None:
+        super().__init__(FOLDER / f"restore-{guarantee}-{standbys}", brokers, PARTITIONS)
+        # What the client tells of the group says when a partition was assigned.
+        self._options = {
+            "processing_guarantee": guarantee,
+            "consumer_config": {"debug": "cgrp"},
+            **({"standby_replicas": standbys} if standbys else {}),
+        }
+        self._about = {"guarantee": guarantee, "standby_replicas": standbys}
+
+    def measure(self) -> results.Row:
+        services = [
+            Service(number, self.folder, self.bootstrap, "counts", self._options) for number in range(2)
+        ]
+        for each in services:
+            self.at_end(each.kill)
+            each.start()
+        self.wait_for(lambda: len(set(self._owners().values())) == 2, 60, "two processes")
+        self.feeder(TRICKLE, at_once=2 * KEYS, keys=2 * KEYS)
+        self.wait_for(lambda: self.committed() > 2 * KEYS, 120, "all keys to have state")
+        time.sleep(COPY_S)
+        with self.watching():
+            victim, survivor = services
+            partition = next(p for p, name in self._owners().items() if name == victim.name)
+            killed_ns = time.time_ns()
+            victim.kill()
+            self.wait_for(lambda: self._goes_on(partition, killed_ns), 60, "the partition to go on")
+        return self._row(survivor, partition, killed_ns)
+
+    def _owners(self) -> dict[int, str]:
+        lines = self.probe("members", service.GROUP).stdout.decode().splitlines()
+        return {int(partition): name for name, _, partition in map(str.split, lines)}
+
+    def _goes_on(self, partition: int, killed_ns: int) -> bool:
+        """What the dead process had committed may come in the first moments."""
+        return arrivals.first_after_ns(self.arrivals, partition, killed_ns + 2_000_000_000) is not None
+
+    def _row(self, survivor: Service, partition: int, killed_ns: int) -> results.Row:
+        log = survivor.log.read_text()
+        assigned_ns = _when(log, r"incremental assignment: 1 newly added", killed_ns)
+        restoring_ns = _when(log, rf"restoring phone-data partition {partition}:", killed_ns)
+        started_ns = _when(log, rf"phone-data partition {partition}: starts at", killed_ns)
+        first_ns = arrivals.first_after_ns(self.arrivals, partition, assigned_ns)
+        assert first_ns is not None
+        restored_s = (started_ns - restoring_ns) / 1e9
+        return {
+            **self._about,
+            "keys": KEYS,
+            "assigned_after_kill_ms": round((assigned_ns - killed_ns) / 1e6),
+            "first_row_after_assignment_ms": round((first_ns - assigned_ns) / 1e6),
+            "restored_in_ms": round(restored_s * 1000),
+            "keys_a_second": round(KEYS / restored_s) if not self._about["standby_replicas"] else "",
+        }
+
+
+def _when(log: str, text: str, after_ns: int) -> int:
+    """When the log first says so after that moment."""
+    for match in LINE.finditer(log):
+        told = datetime.fromisoformat(match[1])
+        at_ns = int(told.timestamp() * 1000) * 1_000_000
+        if at_ns >= after_ns and re.search(text, match[2]):
+            return at_ns
+    raise LookupError(f"the log does not say {text} after {after_ns}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="./dev restore", description=__doc__)
+    parser.add_argument("--brokers", type=int, choices=[1, 3], default=1, help="default: 1")
+    options = parser.parse_args()
+    rows: list[results.Row] = []
+    for guarantee in GUARANTEES:
+        for standbys in (0, 1):
+            with Restore(guarantee, standbys, options.brokers) as restore:
+                rows.append(restore.measure())
+            restore.close()
+            if restore.faults:
+                return 1
+    results.show(rows)
+    print(results.write("restore", {"brokers": options.brokers}, rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
