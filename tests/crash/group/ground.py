@@ -26,6 +26,7 @@ BUILT = BUILD / "tests" / "crash" / "group"
 COORDINATOR = "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.coordinator.group=info"
 HEAP = "-Xmx384m"  # three brokers beside everything else; wins over the usual
 FOLDER = HERE.parents[2] / ".cache" / "crash"
+PROBE_S = 30
 CHANGELOG = f"{service.GROUP}-phone-data-changelog"
 
 State = list[tuple[str, int, int, int, int]]
@@ -134,8 +135,15 @@ class Ground:
         return self.probe("state", service.GROUP, topic, check=False).returncode == 0
 
     def probe(self, command: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[bytes]:
+        """`check`: asks again for a while, for leaders may be on the move; then it is an error."""
         line = [str(BUILT / "kafka_probe"), command, self.bootstrap, *arguments]
-        return subprocess.run(line, capture_output=True, check=check)
+        deadline = time.monotonic() + (PROBE_S if check else 0)
+        while True:
+            done = subprocess.run(line, capture_output=True)
+            if done.returncode == 0 or not check:
+                return done
+            if time.monotonic() > deadline:
+                raise OSError(f"{' '.join(line)}: {done.stderr.decode()}")
 
     def state(self, *topics: str) -> State:
         """Topic, partition, offset that the group has committed, last stable offset, end."""
