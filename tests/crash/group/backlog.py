@@ -4,14 +4,12 @@ It is started, killed in the middle of it, and started again with two more besid
 through, in order, with the values of a backtest.
 """
 
-import argparse
 import signal
 import sys
 import time
 
 import phone_rows
 import results
-from failover import GUARANTEES
 from ground import FOLDER, Ground
 from service_process import Service
 
@@ -64,16 +62,14 @@ class Backlog(Ground):
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="./dev backlog", description=__doc__)
-    parser.add_argument("--guarantee", choices=GUARANTEES, help="default: both")
+    parser = results.parser("backlog", __doc__)
     parser.add_argument("--rows", type=int, default=5_000_000, help="default: 5000000")
-    parser.add_argument("--brokers", type=int, choices=[1, 3], default=1, help="default: 1")
     options = parser.parse_args()
     rows: list[results.Row] = []
-    for guarantee in [options.guarantee] if options.guarantee else GUARANTEES:
+    for guarantee in options.guarantees:
         with Backlog(guarantee, options.brokers) as backlog:
             rows.append(backlog.measure(options.rows))
-        backlog.close()
+        backlog.close(options.keep)
     results.show(rows)
     print(results.write("backlog", {"brokers": options.brokers, "partitions": PARTITIONS}, rows))
     return 1 if any(row["verdict"] != "right" for row in rows) else 0

@@ -67,8 +67,7 @@ def main() -> int:
     (folder / "report.json").write_text(json.dumps(told, indent=1) + "\n")
     for name, value in told.items():
         print(f"{name.replace('_', ' '):>22}  {value}")
-    if not options.keep:
-        trial.close()
+    trial.close(options.keep)
     return 1 if trial.faults else 0
 
 

@@ -5,7 +5,6 @@ sees it: of the partitions that go to another process, and of those that stay wh
 it is when nothing happens. Everything has its default setting.
 """
 
-import argparse
 import statistics
 import sys
 import time
@@ -20,7 +19,6 @@ from service_process import Service
 PARTITIONS = 6
 KILL_S = 14  # how long it is looked at; a session ends after 6 s
 CHANGE_S = 9
-GUARANTEES = ("at-least-once", "exactly-once")
 
 
 class Failover(Ground):
@@ -44,6 +42,7 @@ class Failover(Ground):
             for each in services:
                 each.start()
             self._settle(services)
+            time.sleep(CHANGE_S)
             for _ in range(rounds):
                 self._during("nothing", CHANGE_S, services, lambda: None)
             for number in range(rounds):
@@ -97,21 +96,19 @@ class Failover(Ground):
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="./dev failover", description=__doc__)
-    parser.add_argument("--guarantee", choices=GUARANTEES, help="default: both")
+    parser = results.parser("failover", __doc__)
     parser.add_argument("--processes", type=int, choices=[2, 3], help="default: both")
     parser.add_argument("--rounds", type=int, default=3, help="of kill, join, leave, join (default: 3)")
-    parser.add_argument("--brokers", type=int, choices=[1, 3], default=1, help="default: 1")
     parser.add_argument("--rate", type=int, default=2000, help="rows a second (default: 2000)")
     options = parser.parse_args()
 
     rows: list[results.Row] = []
-    for guarantee in [options.guarantee] if options.guarantee else GUARANTEES:
+    for guarantee in options.guarantees:
         for processes in [options.processes] if options.processes else (2, 3):
             with Failover(guarantee, processes, options.brokers, options.rate) as failover:
                 failover.measure(options.rounds)
             rows += failover.rows()
-            failover.close()
+            failover.close(options.keep)
             if failover.faults:
                 return 1
     results.show(rows)

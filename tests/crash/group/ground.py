@@ -64,9 +64,9 @@ class Ground:
             self.faults.append(f"ended by {error!r}")
         self._ends.close()
 
-    def close(self) -> None:
-        """Deletes what is in `folder`, unless there were faults; then it says where to look."""
-        if self.faults:
+    def close(self, keep: bool) -> None:
+        """Deletes what is in `folder`, unless there were faults; else it says where to look."""
+        if self.faults or keep:
             print(f"logs and whatever differs are in {self.folder}", file=sys.stderr)
         else:
             shutil.rmtree(self.folder)

@@ -5,7 +5,6 @@ until a read_committed consumer of `alerts` has it: twice the way over a broker,
 with its model.
 """
 
-import argparse
 import os
 import pickle
 import sys
@@ -15,7 +14,6 @@ from pathlib import Path
 import arrivals
 import numpy as np
 import results
-from failover import GUARANTEES
 from ground import BUILT, FOLDER, Ground
 from service_process import Service
 from sklearn.tree import DecisionTreeClassifier
@@ -71,17 +69,15 @@ class Latency(Ground):
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="./dev latency", description=__doc__)
-    parser.add_argument("--guarantee", choices=GUARANTEES, help="default: both")
+    parser = results.parser("latency", __doc__)
     parser.add_argument("--rate", type=int, default=2000, help="rows a second (default: 2000)")
     parser.add_argument("--seconds", type=int, default=60, help="after the warm-up (default: 60)")
-    parser.add_argument("--brokers", type=int, choices=[1, 3], default=1, help="default: 1")
     options = parser.parse_args()
     rows: list[results.Row] = []
-    for guarantee in [options.guarantee] if options.guarantee else GUARANTEES:
+    for guarantee in options.guarantees:
         with Latency(guarantee, options.brokers) as latency:
             rows.append(latency.measure(options.rate, options.seconds))
-        latency.close()
+        latency.close(options.keep)
         if latency.faults:
             return 1
     results.show(rows)

@@ -4,7 +4,6 @@ Two processes have a partition each, with 100,000 keys of state. One is killed; 
 of its partition, or keeps a copy (standby_replicas=1). What is measured begins when the group assigns it.
 """
 
-import argparse
 import re
 import sys
 import time
@@ -13,7 +12,6 @@ from datetime import datetime
 import arrivals
 import results
 import service
-from failover import GUARANTEES
 from ground import FOLDER, Ground
 from service_process import Service
 
@@ -91,15 +89,14 @@ def _when(log: str, text: str, after_ns: int) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="./dev restore", description=__doc__)
-    parser.add_argument("--brokers", type=int, choices=[1, 3], default=1, help="default: 1")
+    parser = results.parser("restore", __doc__)
     options = parser.parse_args()
     rows: list[results.Row] = []
-    for guarantee in GUARANTEES:
+    for guarantee in options.guarantees:
         for standbys in (0, 1):
             with Restore(guarantee, standbys, options.brokers) as restore:
                 rows.append(restore.measure())
-            restore.close()
+            restore.close(options.keep)
             if restore.faults:
                 return 1
     results.show(rows)

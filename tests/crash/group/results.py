@@ -1,5 +1,6 @@
-"""What was measured, as a table on the screen and as JSON with the machine in bench/results/."""
+"""What programs that measure share: their options, a table on the screen, JSON in bench/results/."""
 
+import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +8,24 @@ from typing import Any
 
 import bench
 
+GUARANTEES = ("at-least-once", "exactly-once")
 Row = dict[str, Any]
+
+
+def parser(name: str, about: str | None) -> argparse.ArgumentParser:
+    """With the options guarantees, brokers and keep."""
+    made = argparse.ArgumentParser(prog=f"./dev {name}", description=about)
+    made.add_argument(
+        "--guarantee",
+        dest="guarantees",
+        nargs="+",
+        choices=GUARANTEES,
+        default=GUARANTEES,
+        help="default: both",
+    )
+    made.add_argument("--brokers", type=int, choices=[1, 3], default=1, help="default: 1")
+    made.add_argument("--keep", action="store_true", help="keep logs and data")
+    return made
 
 
 def show(rows: Sequence[Row]) -> None:
