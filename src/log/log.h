@@ -176,6 +176,8 @@ class Producer {
   }
   /// Who it is for `Log::take_over`; empty where nothing has to be claimed. Any thread.
   [[nodiscard]] virtual std::string identity() const { return {}; }
+  /// Does what takes time at first, before rows wait for it.
+  virtual void warm_up() {}
   /// Before anything of partitions that were taken over is read, and with nothing sent since the last commit:
   /// makes it known that they are this member's, at the group's `offsets`. False if the group is about to
   /// share them out anew: ask again, if they are still this member's then.

@@ -76,6 +76,7 @@ void Worker::run() {
   next_checkpoint_ns_ = context_.clock->steady_ns() + context_.commit_interval_ns();
   for (bool done = false; !done;) {
     try {
+      producer_->warm_up();  // while the group takes this member in
       while (!state_.stop.load(std::memory_order_relaxed) && !turn()) {
       }
       if (dirty_) checkpoint(partitions());

@@ -229,7 +229,7 @@ Sender& KafkaProducer::outputs() {
   return *outputs_;
 }
 
-Sender& KafkaProducer::transaction() {
+Sender& KafkaProducer::transactional() {
   TIDERACE_CHECK(!transactional_id_.empty());
   if (!transactional_) {
     transactional_ = std::make_unique<Sender>(
@@ -237,11 +237,20 @@ Sender& KafkaProducer::transaction() {
     insist("begin as " + transactional_id_,
            [&] { return rd_kafka_init_transactions(transactional_->client(), request_ms); });
   }
+  return *transactional_;
+}
+
+Sender& KafkaProducer::transaction() {
+  Sender& sender = transactional();
   if (!in_transaction_) {
-    insist("begin a transaction", [&] { return rd_kafka_begin_transaction(transactional_->client()); });
+    insist("begin a transaction", [&] { return rd_kafka_begin_transaction(sender.client()); });
     in_transaction_ = true;
   }
-  return *transactional_;
+  return sender;
+}
+
+void KafkaProducer::warm_up() {
+  if (!transactional_id_.empty()) transactional();
 }
 
 template <class Request>

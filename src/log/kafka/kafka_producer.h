@@ -69,6 +69,7 @@ class KafkaProducer final : public Producer {
   void send_state(std::string_view topic, std::span<const ProducerRecord> records,
                   std::int32_t partition) override;
   [[nodiscard]] std::string identity() const override { return transactional_id_; }
+  void warm_up() override;
   bool claim(std::span<const OffsetCommit> offsets) override;
   void flush() override;
   std::map<TopicPartition, std::int64_t> commit(const std::string& group,
@@ -77,7 +78,9 @@ class KafkaProducer final : public Producer {
 
  private:
   Sender& outputs();
-  /// The transactional one, within a transaction.
+  /// The transactional one, which has begun as its id.
+  Sender& transactional();
+  /// The same, within a transaction.
   Sender& transaction();
   /// With the group's generation where the offsets are a claim.
   void commit_transaction(std::span<const OffsetCommit> offsets, bool claim);

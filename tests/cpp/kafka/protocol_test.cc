@@ -22,7 +22,7 @@ constexpr std::int16_t txn_offset_commit = 28;
 class MockCluster {
  public:
   MockCluster()
-      : host_(RD_KAFKA_PRODUCER, kafka::Config(kafka::Settings{{std::string("client.id"), "mock"}})),
+      : host_(RD_KAFKA_PRODUCER, kafka::Connection{.address = "none", .options = {}}.config({}, {})),
         cluster_(rd_kafka_mock_cluster_new(host_.get(), 1)) {}
   ~MockCluster() { rd_kafka_mock_cluster_destroy(cluster_); }
   MockCluster(const MockCluster&) = delete;

@@ -36,8 +36,8 @@ class KafkaRunTest : public KafkaTest {
   }
 
   void add_partition(int count) {
-    const auto handle =
-        kafka::Client(RD_KAFKA_PRODUCER, kafka::Config({{"bootstrap.servers", broker_address()}}));
+    const auto handle = kafka::Client(
+        RD_KAFKA_PRODUCER, kafka::Connection{.address = broker_address(), .options = {}}.config({}, {}));
     const Owned<rd_kafka_queue_t, rd_kafka_queue_destroy> queue(rd_kafka_queue_new(handle.get()));
     char text[256];
     const Owned<rd_kafka_NewPartitions_t, rd_kafka_NewPartitions_destroy> wanted(

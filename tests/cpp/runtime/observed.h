@@ -65,6 +65,7 @@ class ObservedProducer final : public Producer {
     observe_("Producer::send_state");
     producer_->send_state(topic, records, partition);
   }
+  void warm_up() override { producer_->warm_up(); }
   [[nodiscard]] std::string identity() const override { return producer_->identity(); }
   bool claim(std::span<const OffsetCommit> offsets) override {
     observe_("Producer::claim");
