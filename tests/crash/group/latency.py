@@ -19,7 +19,7 @@ from service_process import Service
 from sklearn.tree import DecisionTreeClassifier
 
 PARTITIONS = 6
-WARM_UP_S = 15
+WARM_UP_S = 30  # the broker's JVM, above all
 COMMIT_INTERVAL_S = 0.1
 
 
@@ -36,7 +36,7 @@ class Latency(Ground):
         super().__init__(FOLDER / f"latency-{guarantee}", brokers, PARTITIONS)
         self._guarantee = guarantee
 
-    def measure(self, rate: int, seconds: int) -> results.Row:
+    def measure(self, rate: int, seconds: int, linger_ms: float) -> results.Row:
         model = self.folder / "shaking.pkl"
         train(model)
         os.environ["DETECTOR_MODEL"] = str(model)
@@ -46,9 +46,8 @@ class Latency(Ground):
         os.environ["TIDERACE_LOG"] = "warning"
         detector.start()
         with self.watching():
-            phone = self.program(
-                "phone", BUILT / "kafka_phone", self.bootstrap, "phone-data", rate, WARM_UP_S + seconds
-            )
+            what = ["phone-data", rate, WARM_UP_S + seconds, linger_ms]
+            phone = self.program("phone", BUILT / "kafka_phone", self.bootstrap, *what)
             began_ns = time.time_ns()
             phone.wait()
             self.wait_for(self.drained, 30, "everything to be committed")
@@ -72,16 +71,22 @@ def main() -> int:
     parser = results.parser("latency", __doc__)
     parser.add_argument("--rate", type=int, default=2000, help="rows a second (default: 2000)")
     parser.add_argument("--seconds", type=int, default=60, help="after the warm-up (default: 60)")
+    parser.add_argument("--linger", type=float, default=1, help="of the client that sends, ms (default: 1)")
     options = parser.parse_args()
     rows: list[results.Row] = []
     for guarantee in options.guarantees:
         with Latency(guarantee, options.brokers) as latency:
-            rows.append(latency.measure(options.rate, options.seconds))
+            rows.append(latency.measure(options.rate, options.seconds, options.linger))
         latency.close(options.keep)
         if latency.faults:
             return 1
     results.show(rows)
-    about = {"brokers": options.brokers, "partitions": PARTITIONS, "commit_interval_s": COMMIT_INTERVAL_S}
+    about = {
+        "brokers": options.brokers,
+        "linger_ms": options.linger,
+        "partitions": PARTITIONS,
+        "commit_interval_s": COMMIT_INTERVAL_S,
+    }
     print(results.write("latency", about, rows))
     return 0
 

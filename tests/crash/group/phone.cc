@@ -1,8 +1,6 @@
 // Sends rows of phones at a steady rate, one by one, each with the time at which it was handed to librdkafka:
 //
-//   kafka_phone BROKERS TOPIC ROWS_PER_SECOND SECONDS
-//
-// Without the waits of a producer that gathers rows: what is measured by them is the service.
+//   kafka_phone BROKERS TOPIC ROWS_PER_SECOND SECONDS LINGER_MS
 
 #include <fmt/format.h>
 #include <librdkafka/rdkafka.h>
@@ -44,14 +42,14 @@ void send(rd_kafka_t* client, const char* topic, std::uint64_t number) {
 }  // namespace
 
 int main(int count, char** values) {
-  if (count != 5) {
-    fmt::print(stderr, "usage: kafka_phone BROKERS TOPIC ROWS_PER_SECOND SECONDS\n");
+  if (count != 6) {
+    fmt::print(stderr, "usage: kafka_phone BROKERS TOPIC ROWS_PER_SECOND SECONDS LINGER_MS\n");
     return 2;
   }
   rd_kafka_conf_t* conf = rd_kafka_conf_new();
   char text[512];
   const std::map<std::string, std::string> settings = {{"bootstrap.servers", values[1]},
-                                                       {"linger.ms", "0"},
+                                                       {"linger.ms", values[5]},
                                                        {"acks", "all"},
                                                        {"enable.idempotence", "true"},
                                                        {"partitioner", "murmur2_random"}};
