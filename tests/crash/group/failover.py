@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 
 import arrivals
+import group_service
 import results
-import service
 from ground import FOLDER, Ground
 from service_process import Service
 
@@ -66,7 +66,7 @@ class Failover(Ground):
             self.say(f"{event}: partition {partition}, {kind}: {silence_s * 1000:.0f} ms")
 
     def _owners(self) -> dict[int, str]:
-        lines = self.probe("members", service.GROUP).stdout.decode().splitlines()
+        lines = self.probe("members", group_service.GROUP).stdout.decode().splitlines()
         return {int(partition): name for name, _, partition in map(str.split, lines)}
 
     def _settle(self, services: list[Service]) -> None:

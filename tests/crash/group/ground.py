@@ -13,11 +13,11 @@ from types import TracebackType
 from typing import Any, Self
 
 import arrivals
+import comparison
+import group_service
 import pipeline
 import pyarrow as pa
-import service
 import tiderace as tr
-import verdict
 from kafka_cluster import Cluster
 
 HERE = Path(__file__).parent
@@ -27,7 +27,7 @@ COORDINATOR = "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.coordinator.group=i
 HEAP = "-Xmx384m"  # three brokers beside everything else; wins over the usual
 FOLDER = HERE.parents[2] / ".cache" / "crash"
 PROBE_S = 30
-CHANGELOG = f"{service.GROUP}-phone-data-changelog"
+CHANGELOG = f"{group_service.GROUP}-phone-data-changelog"
 
 State = list[tuple[str, int, int, int, int]]
 
@@ -132,7 +132,7 @@ class Ground:
             raise TimeoutError(topic)
 
     def _is_there(self, topic: str) -> bool:
-        return self.probe("state", service.GROUP, topic, check=False).returncode == 0
+        return self.probe("state", group_service.GROUP, topic, check=False).returncode == 0
 
     def probe(self, command: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[bytes]:
         """`check`: asks again for a while, for leaders may be on the move; then it is an error."""
@@ -147,7 +147,7 @@ class Ground:
 
     def state(self, *topics: str) -> State:
         """Topic, partition, offset that the group has committed, last stable offset, end."""
-        lines = self.probe("state", service.GROUP, *topics).stdout.splitlines()
+        lines = self.probe("state", group_service.GROUP, *topics).stdout.splitlines()
         return [(topic.decode(), *map(int, numbers)) for topic, *numbers in map(bytes.split, lines)]  # type: ignore[misc]
 
     def lag(self) -> int:
@@ -176,7 +176,7 @@ class Ground:
         with path.open("wb") as file:
             command = [str(BUILT / "kafka_probe"), "dump", self.bootstrap, topic]
             subprocess.run(command, stdout=file, check=True)
-        return verdict.read_dump(path)
+        return comparison.read_dump(path)
 
     def judge(self, plan: str, rows: pa.Table, again: bool) -> dict[str, int]:
         """Whether `rows` are in the input, and in `alerts` what `plan` makes of them; `again`: also twice.
@@ -184,8 +184,8 @@ class Ground:
         What is not as it should be is a fault, and the first such rows are in differences.json.
         """
         judged = {
-            "phone-data": verdict.compare(self.dump("phone-data"), rows, False),
-            "alerts": verdict.compare(self.dump("alerts"), expected(plan, rows), again),
+            "phone-data": comparison.compare(self.dump("phone-data"), rows, False),
+            "alerts": comparison.compare(self.dump("alerts"), expected(plan, rows), again),
         }
         for topic, about in judged.items():
             for fault, count in about.faults.items():

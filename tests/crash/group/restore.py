@@ -10,8 +10,8 @@ import time
 from datetime import datetime
 
 import arrivals
+import group_service
 import results
-import service
 from ground import FOLDER, Ground
 from service_process import Service
 
@@ -53,7 +53,7 @@ class Restore(Ground):
         return self._row(survivor, partition, killed_ns)
 
     def _owners(self) -> dict[int, str]:
-        lines = self.probe("members", service.GROUP).stdout.decode().splitlines()
+        lines = self.probe("members", group_service.GROUP).stdout.decode().splitlines()
         return {int(partition): name for name, _, partition in map(str.split, lines)}
 
     def _goes_on(self, partition: int, killed_ns: int) -> bool:

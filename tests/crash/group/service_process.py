@@ -47,7 +47,12 @@ class Service:
         return {"TIDERACE_LOG": "debug", **os.environ}
 
     def start(self, *flags: str) -> None:
-        command = [sys.executable, str(HERE / "service.py"), *self._arguments, json.dumps(self._options)]
+        command = [
+            sys.executable,
+            str(HERE / "group_service.py"),
+            *self._arguments,
+            json.dumps(self._options),
+        ]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, *flags],

@@ -9,8 +9,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Self
 
+import group_service
 import kafka_wire
-import service
 from ground import Ground
 from schedule import BROKERS, CONTROLLER, SLOTS, Schedule
 from slot import Slot
@@ -21,7 +21,7 @@ STOP_S = 30
 SETTLE_S = 10
 START_AGAIN_S = 2
 STOPPED = (0, -signal.SIGTERM)  # the latter before it ran
-GENERATION = re.compile(rf"Stabilized group {service.GROUP} generation (\d+)")
+GENERATION = re.compile(rf"Stabilized group {group_service.GROUP} generation (\d+)")
 
 
 class Trial(Ground):

@@ -11,20 +11,17 @@ import pyarrow.compute as pc
 import pyarrow.json
 
 SHOWN = 10
+PLACE = {"partition", "offset", "key"}
 
 
 @dataclass
-class Verdict:
+class Comparison:
     """What is wrong with a topic, by kind of fault: how many rows, and the first of them."""
 
     rows: int = 0
     doubled: int = 0
     faults: dict[str, int] = field(default_factory=dict)
     shown: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        return not self.faults
 
     def add(self, fault: str, count: int, rows: Iterator[dict[str, Any]]) -> None:
         if count:
@@ -43,33 +40,35 @@ def read_dump(path: Path) -> pa.Table:
     return rows.sort_by([("partition", "ascending"), ("offset", "ascending")])
 
 
-def compare(found: pa.Table, wanted: pa.Table, duplicates_allowed: bool) -> Verdict:
-    """`wanted` has a number `n` that rises, a key `k`, and whatever else is to be equal, to the bit."""
-    verdict = Verdict(rows=found.num_rows)
+def compare(found: pa.Table, wanted: pa.Table, duplicates_allowed: bool) -> Comparison:
+    """`wanted` has a number `n` that rises, a key `k`, and whatever else is to be equal, not about equal."""
+    result = Comparison(rows=found.num_rows)
     numbers, known = found["n"].to_numpy(), wanted["n"].to_numpy()
     at = np.searchsorted(known, numbers)
     strange = (at == len(known)) | (known[np.minimum(at, len(known) - 1)] != numbers)
-    verdict.add("never sent", int(strange.sum()), _rows(found, strange))
+    result.add("never sent", int(strange.sum()), _rows(found, strange))
     found, at = found.filter(pa.array(~strange)), at[~strange]
     counts = np.bincount(at, minlength=len(known))
-    verdict.add("missing", int((counts == 0).sum()), _rows(wanted, counts == 0))
+    result.add("missing", int((counts == 0).sum()), _rows(wanted, counts == 0))
     doubled = counts[at] > 1
-    verdict.doubled = int((counts - 1)[counts > 1].sum())
+    result.doubled = int((counts - 1)[counts > 1].sum())
     if not duplicates_allowed:
-        verdict.add("doubled", int(doubled.sum()), _rows(found, doubled))
-    _compare_values(verdict, found, wanted.take(at))
-    _compare_order(verdict, found, at)
-    return verdict
+        result.add("doubled", int(doubled.sum()), _rows(found, doubled))
+    _compare_values(result, found, wanted.take(at))
+    _compare_order(result, found, at)
+    return result
 
 
-def _compare_values(verdict: Verdict, found: pa.Table, wanted: pa.Table) -> None:
+def _compare_values(result: Comparison, found: pa.Table, wanted: pa.Table) -> None:
+    strange = set(found.column_names) - set(wanted.column_names) - PLACE
+    result.add("with fields that nobody asked for", len(strange), iter([{"fields": sorted(strange)}]))
     wrong = found["key"].to_numpy(zero_copy_only=False) != wanted["k"].to_numpy(zero_copy_only=False)
     for name in wanted.column_names:
         wrong |= _differs(_column(found, name, wanted[name].type), wanted[name])
     both = (
         {**row, "wanted": other} for row, other in zip(_rows(found, wrong), _rows(wanted, wrong), strict=True)
     )
-    verdict.add("other values", int(wrong.sum()), both)
+    result.add("other values", int(wrong.sum()), both)
 
 
 def _column(found: pa.Table, name: str, kind: pa.DataType) -> pa.ChunkedArray:
@@ -83,7 +82,7 @@ def _differs(left: pa.ChunkedArray, right: pa.ChunkedArray) -> Any:
     return pc.or_(nulls, pc.fill_null(pc.not_equal(left, right), False)).to_numpy()
 
 
-def _compare_order(verdict: Verdict, found: pa.Table, at: Any) -> None:
+def _compare_order(result: Comparison, found: pa.Table, at: Any) -> None:
     """Of each row as it came first: the numbers of a key rise, and all are in one partition."""
     _, first = np.unique(at, return_index=True)
     first.sort()
@@ -96,7 +95,7 @@ def _compare_order(verdict: Verdict, found: pa.Table, at: Any) -> None:
     for fault, wrong in (("out of order", back), ("in several partitions", apart)):
         mask = np.zeros(found.num_rows, dtype=bool)
         mask[first[order[1:][wrong]]] = True
-        verdict.add(fault, int(wrong.sum()), _rows(found, mask))
+        result.add(fault, int(wrong.sum()), _rows(found, mask))
 
 
 def _rows(table: pa.Table, mask: Any) -> Iterator[dict[str, Any]]:
