@@ -16,7 +16,7 @@ from conftest import produce
 from observer import Observer, until
 
 MakeApp = Callable[..., tr.Application]
-GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "operations.md"
+GUIDE = Path(__file__).parents[3] / "docs" / "guide" / "operations.md"
 
 
 @pytest.fixture

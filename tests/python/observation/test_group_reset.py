@@ -10,7 +10,7 @@ import pytest
 import tiderace as tr
 from conftest import Reader, produce
 
-BINARY = Path(__file__).resolve().parents[2] / "build" / "tiderace"
+BINARY = Path(__file__).resolve().parents[3] / "build" / "tiderace"
 MakeApp = Callable[..., tr.Application]
 
 
