@@ -10,7 +10,7 @@ import time
 
 import phone_rows
 import results
-from ground import FOLDER, Ground
+from ground import FOLDER, WARM_JVM, Ground
 from service_process import Service
 
 PARTITIONS = 6
@@ -20,7 +20,7 @@ LIMIT_S = 600
 
 class Backlog(Ground):
     def __init__(self, guarantee: str, brokers: int) -> None:
-        super().__init__(FOLDER / f"backlog-{guarantee}", brokers, PARTITIONS)
+        super().__init__(FOLDER / f"backlog-{guarantee}", brokers, PARTITIONS, WARM_JVM)
         self._guarantee = guarantee
 
     def measure(self, rows: int) -> results.Row:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import arrivals
 import group_service
 import results
-from ground import FOLDER, Ground
+from ground import FOLDER, WARM_JVM, Ground
 from service_process import Service
 
 PARTITIONS = 6
@@ -23,7 +23,7 @@ CHANGE_S = 9
 
 class Failover(Ground):
     def __init__(self, guarantee: str, processes: int, brokers: int, rate: int) -> None:
-        super().__init__(FOLDER / f"failover-{guarantee}-{processes}", brokers, PARTITIONS)
+        super().__init__(FOLDER / f"failover-{guarantee}-{processes}", brokers, PARTITIONS, WARM_JVM)
         self._guarantee = guarantee
         self._processes = processes
         self._rate = rate

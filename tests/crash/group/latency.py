@@ -14,7 +14,7 @@ from pathlib import Path
 import arrivals
 import numpy as np
 import results
-from ground import BUILT, FOLDER, Ground
+from ground import BUILT, FOLDER, WARM_JVM, Ground
 from service_process import Service
 from sklearn.tree import DecisionTreeClassifier
 
@@ -33,7 +33,7 @@ def train(path: Path) -> None:
 
 class Latency(Ground):
     def __init__(self, guarantee: str, brokers: int) -> None:
-        super().__init__(FOLDER / f"latency-{guarantee}", brokers, PARTITIONS)
+        super().__init__(FOLDER / f"latency-{guarantee}", brokers, PARTITIONS, WARM_JVM)
         self._guarantee = guarantee
 
     def measure(self, rate: int, seconds: int, linger_ms: float) -> results.Row:

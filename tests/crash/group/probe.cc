@@ -62,15 +62,12 @@ void check(std::string_view doing, rd_kafka_resp_err_t code) {
 Client consumer(const std::string& brokers, const std::string& group, const char* isolation) {
   rd_kafka_conf_t* conf = rd_kafka_conf_new();
   char text[512];
-  const std::map<std::string, std::string> settings = {{"bootstrap.servers", brokers},
-                                                       {"group.id", group},
-                                                       {"isolation.level", isolation},
-                                                       {"enable.auto.commit", "false"},
-                                                       {"enable.auto.offset.store", "false"},
-                                                       {"fetch.wait.max.ms", "10000"},
-                                                       {"log_level", "2"},
-                                                       {"fetch.error.backoff.ms", "50"},
-                                                       {"reconnect.backoff.max.ms", "500"}};
+  const std::map<std::string, std::string> settings = {
+      {"bootstrap.servers", brokers},        {"group.id", group},
+      {"isolation.level", isolation},        {"enable.auto.commit", "false"},
+      {"enable.auto.offset.store", "false"}, {"fetch.wait.max.ms", "100"},
+      {"enable.partition.eof", "true"},      {"log_level", "2"},
+      {"fetch.error.backoff.ms", "50"},      {"reconnect.backoff.max.ms", "500"}};
   for (const auto& [name, value] : settings) {
     if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), text, sizeof text) != RD_KAFKA_CONF_OK) {
       fmt::print(stderr, "kafka_probe: {}\n", text);
@@ -125,18 +122,14 @@ int dump(const std::string& brokers, const std::string& topic) {
   check("assign", rd_kafka_assign(client.get(), list.get()));
   while (!ends.empty()) {
     const Message message(rd_kafka_consumer_poll(client.get(), 200));
-    if (message && message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    if (!message) continue;
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
       fmt::print("{{\"partition\":{},\"offset\":{},\"key\":\"{}\",\"row\":{}}}\n", message->partition,
                  message->offset, text_of(message->key, message->key_len),
                  text_of(message->payload, message->len));
-      continue;
-    }
-    // What stands at the end may be no record but the mark of a transaction: the position goes past it.
-    const Partitions positions = all_of(client.get(), topic, RD_KAFKA_OFFSET_INVALID);
-    check("position", rd_kafka_position(client.get(), positions.get()));
-    for (int i = 0; i < positions->cnt; ++i) {
-      const auto found = ends.find(positions->elems[i].partition);
-      if (found != ends.end() && positions->elems[i].offset >= found->second) ends.erase(found);
+    } else if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF &&
+               message->offset >= ends[message->partition]) {
+      ends.erase(message->partition);  // behind the mark of the last transaction, which is no record
     }
   }
   return 0;

@@ -12,7 +12,7 @@ from datetime import datetime
 import arrivals
 import group_service
 import results
-from ground import FOLDER, Ground
+from ground import FOLDER, WARM_JVM, Ground
 from service_process import Service
 
 PARTITIONS = 2
@@ -24,7 +24,7 @@ LINE = re.compile(r"^(\S+Z) \w+ (.*)$", re.MULTILINE)
 
 class Restore(Ground):
     def __init__(self, guarantee: str, standbys: int, brokers: int) -> None:
-        super().__init__(FOLDER / f"restore-{guarantee}-{standbys}", brokers, PARTITIONS)
+        super().__init__(FOLDER / f"restore-{guarantee}-{standbys}", brokers, PARTITIONS, WARM_JVM)
         # What the client tells of the group says when a partition was assigned.
         self._options = {
             "processing_guarantee": guarantee,
