@@ -16,10 +16,9 @@ bool has(std::string_view text, std::string_view part) {
 
 /// `text` without what librdkafka puts around it: the broker in front, how long it took behind.
 std::string bare(std::string_view text) {
-  if (const std::size_t name = text.find("/"); name != text.npos && has(text.substr(0, name + 2), "://")) {
-    const std::size_t colon = text.find(": ", name);
-    if (colon != text.npos) text.remove_prefix(colon + 2);
-  }
+  const std::size_t colon = text.find(": ");
+  if (colon != text.npos && has(text.substr(0, colon), "/") && !has(text.substr(0, colon), " "))
+    text.remove_prefix(colon + 2);
   if (const std::size_t after = text.rfind(" (after "); after != text.npos) text = text.substr(0, after);
   return std::string(text);
 }
