@@ -349,6 +349,8 @@ Config Connection::config(const Settings& base, const Settings& users) const {
   Settings all = base;
   all["bootstrap.servers"] = address;
   all["client.id"] = client_id;
+  // Brokers that are back are not left waiting for up to 10 s more.
+  all["reconnect.backoff.max.ms"] = "2000";
   all["log_level"] = std::string(1, log_enabled(LogLevel::debug) ? '7' : '4');
   all.merge(settings_of(options.security));
   for (const auto& [name, value] : users) all[name] = value;

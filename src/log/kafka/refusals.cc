@@ -61,8 +61,10 @@ void Refusals::report(rd_kafka_resp_err_t code, std::string_view text, std::int6
   const std::lock_guard lock(mutex_);
   if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION) {
     const bool mechanism = has(text, "mechanism handshake failed");
+    // Another one would be asked for only when this program has given up already.
+    const bool final = has(text, "Failed to acquire SASL OAUTHBEARER token");
     refuse(bare(text),
-           fmt::format("check {}", mechanism ? "`mechanism` and `protocol`" : settings_of_mechanism()), false,
+           fmt::format("check {}", mechanism ? "`mechanism` and `protocol`" : settings_of_mechanism()), final,
            now_ns);
   } else if (is_about_own_certificate(text)) {
     refuse("the broker does not accept this program's certificate, or wants one: " + bare(text),

@@ -13,7 +13,7 @@ namespace tiderace::kafka {
 
 /// Why brokers do not let a client in, as librdkafka tells it bit by bit. Any thread.
 ///
-///     certificate, key       ──> final at once: nothing but another setting helps
+///     certificate, no token  ──> final at once: nothing but another setting helps
 ///     password, token, ...   ──> final when it goes on for some seconds: a broker that starts may not know
 ///                                its users yet
 ///     connections that break ──> never final: brokers that are away do that, too; a hint for whoever waits

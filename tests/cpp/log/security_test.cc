@@ -213,6 +213,16 @@ TEST(Refusals, AuthenticationIsFinalOnlyWhereItGoesOn) {
   EXPECT_EQ(refusals.state(9 * second), Refusals::State::none);
 }
 
+TEST(Refusals, WithoutATokenThereIsNothingToWaitFor) {
+  Refusals refusals("OAUTHBEARER");
+  refusals.report(RD_KAFKA_RESP_ERR__AUTHENTICATION, "Failed to acquire SASL OAUTHBEARER token: closed", 0);
+  EXPECT_EQ(refusals.state(0), Refusals::State::final);
+  EXPECT_STREQ(
+      refusals.error("host:9093").what(),
+      "Kafka at host:9093 does not let this program in: Failed to acquire SASL OAUTHBEARER token: closed. To "
+      "mend it (security=): check `token`");
+}
+
 TEST(Refusals, ConnectionsThatBreakAreNone) {
   Refusals refusals("");
   EXPECT_EQ(refusals.hint(), "");

@@ -1,0 +1,491 @@
+"""Who gets into a guarded Kafka and who does not: every kind of security against a real broker."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import kafka_secured
+import pytest
+import tiderace as tr
+from certificates import KEY_PASSWORD
+from kafka_secured import PASSWORD, Secured, token
+
+ROOT = Path(__file__).parents[2]
+CLI = ROOT / "build" / "tiderace"
+CANARY = "canary"
+LIMIT_S = 10
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    folder = tmp_path_factory.mktemp("secured")
+    with kafka_secured.secured(folder) as secured, pytest.MonkeyPatch.context() as environment:
+        for name, value in secured.kdc.environment.items():
+            environment.setenv(name, value)
+        yield secured
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    return re.sub("[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower()).strip("-")
+
+
+def settings(secured: Secured, door: str, **chosen: Any) -> dict[str, Any]:
+    """What opens a door, as `chosen` says otherwise; None takes a setting out."""
+    scram = {"mechanism": "SCRAM-SHA-512", "username": "ada", "password": PASSWORD}
+    mutual = {"certificate_location": secured.client.certificate, "key_location": secured.client.key}
+    kerberos = {"mechanism": "GSSAPI", "principal": "ada", "keytab": secured.keytab}
+    opens: dict[str, dict[str, Any]] = {
+        "MUTUAL": mutual,
+        "SCRAM": scram,
+        "PLAIN": {**scram, "mechanism": "PLAIN"},
+        "OAUTH": {"mechanism": "OAUTHBEARER", "token": lambda: token("ada")},
+        "KERBEROS": kerberos,
+    }
+    sasl = "" if door not in opens or door == "MUTUAL" else "SASL_"
+    protocol = sasl + ("PLAINTEXT" if door == "PLAIN" else "SSL")
+    ca = {} if door == "PLAIN" else {"ca_location": secured.authority.certificate}
+    everything = {"protocol": protocol, **ca, **opens.get(door, {}), **chosen}
+    return {name: value for name, value in everything.items() if value is not None}
+
+
+def application(secured: Secured, door: str, group: str, tmp_path: Path, **options: Any) -> tr.Application:
+    chosen = options.pop("security", {})
+    return tr.Application(
+        secured.door(door),
+        consumer_group=group,
+        state_dir=tmp_path / "state",
+        security=tr.KafkaSecurity(**settings(secured, door, **chosen)),
+        **options,
+    )
+
+
+def count(row: dict[str, Any], state: tr.State) -> None:
+    state.set("n", state.get("n", 0) + 1)
+    row["n"] = state.get("n")
+
+
+def pass_through(app: tr.Application, name: str) -> tr.Application:
+    app.dataframe(app.topic(f"{name}-input")).update(count, stateful=True).to_topic(
+        app.topic(f"{name}-output")
+    )
+    return app
+
+
+def variables(secured: Secured, door: str, **chosen: Any) -> dict[str, str]:
+    """The same settings as environment variables."""
+    found = settings(secured, door, **chosen)
+    if callable(found.get("token")):
+        found["token"] = found["token"]()
+    return {f"TIDERACE_SECURITY_{name.upper()}": str(value) for name, value in found.items()}
+
+
+def command(secured: Secured, door: str, *arguments: str, **chosen: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [CLI, *arguments, "--broker-address", secured.door(door)],
+        env=os.environ | variables(secured, door, **chosen),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+GOOD: list[tuple[str, Callable[[Secured], dict[str, Any]]]] = [
+    ("TLS", lambda s: {}),
+    ("TLS", lambda s: {"ca_location": None, "ca_pem": s.authority.certificate.read_text()}),
+    ("ELSEWHERE", lambda s: {"verify_hostname": False}),
+    ("MUTUAL", lambda s: {}),
+    (
+        "MUTUAL",
+        lambda s: {
+            "certificate_location": None,
+            "certificate_pem": s.client.certificate.read_text(),
+            "key_location": None,
+            "key_pem": s.client.encrypted_key.read_bytes(),
+            "key_password": KEY_PASSWORD,
+        },
+    ),
+    ("SCRAM", lambda s: {}),
+    ("SCRAM", lambda s: {"mechanism": "SCRAM-SHA-256"}),
+    ("SCRAM", lambda s: {"mechanism": "PLAIN"}),
+    ("PLAIN", lambda s: {}),
+    ("OAUTH", lambda s: {}),
+    ("OAUTH", lambda s: {"token": lambda: (token("ada"), time.time() + 60, "ada", {"tenant": "a"})}),
+    ("KERBEROS", lambda s: {}),
+]
+
+
+@pytest.mark.parametrize(
+    ("door", "chosen"), GOOD, ids=[f"{door}-{index}" for index, (door, _) in enumerate(GOOD)]
+)
+def test_rows_come_through_every_door(
+    secured: Secured,
+    door: str,
+    chosen: Callable[[Secured], dict[str, Any]],
+    name: str,
+    tmp_path: Path,
+) -> None:
+    app = application(
+        secured, door, name, tmp_path, security=chosen(secured), processing_guarantee="exactly-once"
+    )
+    pass_through(app, name)
+    with app.get_producer() as producer:
+        producer.produce(f"{name}-input", "k", {"x": 1})
+    assert app.run(until_end=True).rows_out == 1
+    assert CANARY not in app.explain()
+
+
+@pytest.mark.parametrize("door", ["MUTUAL", "SCRAM", "OAUTH", "KERBEROS"])
+def test_the_environment_opens_doors_to_commands_and_applications(
+    secured: Secured, door: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = command(secured, door, "topic", "create", f"{name}-output")
+    assert (done.returncode, done.stderr) == (0, "")
+    for variable, value in variables(secured, door).items():
+        monkeypatch.setenv(variable, value)
+    app = tr.Application(secured.door(door), consumer_group=name, state_dir=tmp_path)
+    with app.get_producer() as producer:
+        producer.produce(f"{name}-output", "k", {"x": 1})
+    done = command(secured, door, "topic", "read", f"{name}-output", "--until-end")
+    assert done.stdout.count('"value":{"x":1}') == 1, done.stderr
+
+
+def test_options_of_a_command_and_variables_go_together(secured: Secured) -> None:
+    arguments = "protocol=SASL_SSL,mechanism=SCRAM-SHA-512,username=ada"
+    environment = {
+        "TIDERACE_SECURITY_PASSWORD": PASSWORD,
+        "TIDERACE_SECURITY_CA_LOCATION": str(secured.authority.certificate),
+    }
+    list_topics = [CLI, "topic", "list", "--broker-address", secured.door("SCRAM"), "--security"]
+    done = subprocess.run([*list_topics, arguments], env=os.environ | environment, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    done = subprocess.run([*list_topics, f"{arguments},password={PASSWORD}"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "TIDERACE_SECURITY_PASSWORD" in done.stderr
+    assert CANARY not in done.stderr
+
+
+def unreadable_token() -> str:
+    raise ValueError("the vault is closed")
+
+
+# The door, what is wrong with what is tried there, and what the error has to say.
+BAD: dict[str, tuple[str, Callable[[Secured], dict[str, Any]], str]] = {
+    "untrusted CA": ("STRANGER", lambda s: {}, "issuer certificate.*`ca_location`"),
+    "another CA": (
+        "TLS",
+        lambda s: {"ca_location": s.stranger.certificate},
+        "not accepted.*`ca_location`",
+    ),
+    "host name": ("ELSEWHERE", lambda s: {}, "address mismatch.*`broker_address`.*`verify_hostname`"),
+    "expired": ("EXPIRED", lambda s: {}, "certificate has expired"),
+    "no certificate": (
+        "MUTUAL",
+        lambda s: {"certificate_location": None, "key_location": None},
+        "wants one.*`certificate_location`",
+    ),
+    "expired certificate": (
+        "MUTUAL",
+        lambda s: {
+            "certificate_location": s.expired_client.certificate,
+            "key_location": s.expired_client.key,
+        },
+        "does not accept this program's certificate.*`certificate_location`",
+    ),
+    "password over TLS": (
+        "SCRAM",
+        lambda s: {"password": "canary-wrong"},
+        "invalid credentials.*`username` and `password`",
+    ),
+    "user": ("SCRAM", lambda s: {"username": "nobody"}, "invalid credentials.*`username` and `password`"),
+    "password": (
+        "PLAIN",
+        lambda s: {"password": "canary-wrong"},
+        "Invalid username or password.*`username` and `password`",
+    ),
+    "mechanism": (
+        "OAUTH",
+        lambda s: {**settings(s, "SCRAM"), "token": None},
+        "supported mechanisms: OAUTHBEARER.*`mechanism`",
+    ),
+    "token": (
+        "OAUTH",
+        lambda s: {"token": lambda: (token("ada", -3600), time.time() + 60, "ada")},
+        "(SASL authentication error|Failed to acquire).*`token`",
+    ),
+    "service name": ("KERBEROS", lambda s: {"service_name": "nobody"}, "nobody/localhost.*`service_name`"),
+}
+
+
+def write(app: tr.Application, topic: str) -> None:
+    with app.get_producer() as producer:
+        producer.produce(topic, "k", {"x": 1})
+
+
+def error_of(action: Callable[[], object]) -> str:
+    """The text of the BrokerError that comes within the time that is promised."""
+    began = time.monotonic()
+    with pytest.raises(tr.BrokerError) as caught:
+        action()
+    assert time.monotonic() - began < LIMIT_S
+    return str(caught.value)
+
+
+Found = dict[str, dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def refused(secured: Secured, tmp_path_factory: pytest.TempPathFactory) -> Found:
+    """What each of BAD is told as an application, as a producer and as a command, all tried at a time."""
+
+    def run(case: str) -> str:
+        door, chosen, _ = BAD[case]
+        state = tmp_path_factory.mktemp("refused")
+        return error_of(
+            pass_through(application(secured, door, "g", state, security=chosen(secured)), "g").run
+        )
+
+    def produce(case: str) -> str:
+        door, chosen, _ = BAD[case]
+        state = tmp_path_factory.mktemp("refused")
+        return error_of(lambda: write(application(secured, door, "g", state, security=chosen(secured)), "t"))
+
+    def list_topics(case: str) -> str:
+        door, chosen, _ = BAD[case]
+        began = time.monotonic()
+        done = command(secured, door, "topic", "list", **chosen(secured))
+        assert time.monotonic() - began < LIMIT_S
+        assert done.returncode == 1, done
+        return done.stderr
+
+    with ThreadPoolExecutor(3 * len(BAD)) as pool:
+        told = {
+            (case, way.__name__): pool.submit(way, case)
+            for case in BAD
+            for way in (run, produce, list_topics)
+        }
+    found: Found = {case: {} for case in BAD}
+    for (case, way), future in told.items():
+        found[case][way] = future.result()
+    return found
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_who_is_refused_hears_at_once_why_and_what_to_change(refused: Found, case: str) -> None:
+    assert len(refused[case]) == 3
+    for text in refused[case].values():
+        assert re.search(BAD[case][2], text), text
+        assert CANARY not in text
+
+
+def test_a_token_function_that_raises_is_the_reason_of_the_error(
+    secured: Secured, name: str, tmp_path: Path
+) -> None:
+    app = application(secured, "OAUTH", name, tmp_path, security={"token": unreadable_token})
+    text = error_of(lambda: write(app, name))
+    assert re.search(r"ValueError: the vault is closed \(test_security.py line \d+\).*`token`", text), text
+
+
+@pytest.mark.parametrize("given", [3, "opaque", ("token",), ("token", "soon")])
+def test_a_token_that_is_none_is_the_reason_of_the_error(
+    secured: Secured, given: object, name: str, tmp_path: Path
+) -> None:
+    app = application(secured, "OAUTH", name, tmp_path, security={"token": lambda: given})
+    assert re.search("security: .*token.*`token`", error_of(lambda: write(app, name)))
+
+
+def test_tokens_are_asked_for_before_they_end_and_the_last_one_holds(
+    secured: Secured, name: str, tmp_path: Path
+) -> None:
+    asked = threading.Semaphore(0)
+
+    def short_lived() -> str:
+        asked.release()
+        if threading.current_thread() is threading.main_thread():
+            raise AssertionError("wanted a thread of its own")
+        return token("ada", lifetime_s=4)
+
+    app = application(secured, "OAUTH", name, tmp_path, security={"token": short_lived})
+    with app.get_producer() as producer:
+        for number in range(3):
+            producer.produce(f"{name}-input", "k", {"x": number})
+            producer.flush()
+            assert asked.acquire(timeout=20)
+
+
+RIGHTS: dict[str, tuple[list[tuple[str, str, list[str]]], str]] = {
+    "topic": ([], "`security=`|another user in security=.*|ACL on the (topic|cluster)"),
+    "write": ([("topic", "{}-input", ["read", "describe", "create"])], "ACL on the"),
+    "group": (
+        [("topic", "{}", ["read", "write", "create", "describe", "describe configs"])],
+        "ACL on the group",
+    ),
+    "transaction": (
+        [
+            ("topic", "{}", ["read", "write", "create", "describe", "describe configs"]),
+            ("group", "{}", ["read", "describe"]),
+        ],
+        "ACL on transactional ids",
+    ),
+}
+
+
+@pytest.mark.parametrize("missing", RIGHTS)
+def test_a_missing_right_is_named(secured: Secured, missing: str, name: str, tmp_path: Path) -> None:
+    rights, wanted = RIGHTS[missing]
+    for resource, pattern, operations in rights:
+        secured.allow("bob", resource, pattern.format(name), *operations)
+    app = application(secured, "PLAIN", name, tmp_path, security={"username": "bob"})
+    text = error_of(lambda: pass_through(app, name).run(until_end=True))
+    assert "AUTHORIZATION_FAILED" in text
+    assert re.search(wanted, text), text
+
+
+def test_with_all_rights_rows_come_through(secured: Secured, name: str, tmp_path: Path) -> None:
+    secured.allow("bob", "topic", name, "read", "write", "create", "describe", "describe configs")
+    secured.allow("bob", "group", name, "read", "describe")
+    secured.allow("bob", "transactional id", name, "write", "describe")
+    app = application(secured, "PLAIN", name, tmp_path, security={"username": "bob"})
+    pass_through(app, name)
+    with app.get_producer() as producer:
+        producer.produce(f"{name}-input", "k", {"x": 1})
+    assert app.run(until_end=True).rows_out == 1
+
+
+TALKATIVE = """
+import os, sys
+import tiderace as tr
+
+app = tr.Application(sys.argv[1], consumer_group="talkative", consumer_config={"debug": "all"},
+                     producer_config={"debug": "all"})
+print(app, vars(app), app.explain())
+try:
+    with app.get_producer() as producer:
+        producer.produce("talkative", "k", {"x": 1})
+except tr.BrokerError as error:
+    print("refused:", error)
+"""
+
+
+def talk(secured: Secured, door: str, good: bool, folder: Path) -> str:
+    """What a program says that opens a door and has librdkafka tell everything."""
+    told = variables(secured, door)
+    if door == "MUTUAL":
+        told["TIDERACE_SECURITY_KEY_LOCATION"] = str(secured.client.encrypted_key)
+        told["TIDERACE_SECURITY_KEY_PASSWORD"] = KEY_PASSWORD
+    if not good:
+        wrong = {
+            "MUTUAL": ("CA_LOCATION", str(secured.stranger.certificate)),
+            "OAUTH": ("TOKEN", token("ada", -3600)),
+            "KERBEROS": ("SERVICE_NAME", "nobody"),
+        }
+        setting, value = wrong.get(door, ("PASSWORD", "canary-wrong"))
+        told[f"TIDERACE_SECURITY_{setting}"] = value
+    done = subprocess.run(
+        [sys.executable, "-c", TALKATIVE, secured.door(door)],
+        cwd=folder,
+        env=os.environ | told | {"TIDERACE_LOG": "debug"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said[-3000:]
+    assert told.get("TIDERACE_SECURITY_TOKEN", "no token") not in said
+    return said
+
+
+def test_secrets_are_in_no_log(secured: Secured, tmp_path: Path) -> None:
+    tried = [
+        (door, good) for door in ("MUTUAL", "SCRAM", "PLAIN", "OAUTH", "KERBEROS") for good in (True, False)
+    ]
+    with ThreadPoolExecutor(len(tried)) as pool:
+        found = {one: pool.submit(talk, secured, *one, tmp_path) for one in tried}
+    for (door, good), said in found.items():
+        assert "librdkafka" in said.result()
+        assert ("refused: Kafka at" in said.result()) != good, door
+        assert CANARY not in said.result(), door
+
+
+class Running:
+    """An application that runs in a thread of its own, and what it came to."""
+
+    def __init__(self, app: tr.Application) -> None:
+        self._app = app
+        self.error: tr.Error | None = None
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._app.run()
+        except tr.Error as error:
+            self.error = error
+
+    def ended(self, timeout_s: float) -> bool:
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def __enter__(self) -> "Running":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._app.stop()
+        assert self.ended(30)
+
+
+def test_a_user_that_the_broker_does_not_know_yet_is_let_in_when_it_does(
+    secured: Secured, name: str, tmp_path: Path
+) -> None:
+    app = application(secured, "SCRAM", name, tmp_path, security={"username": "newcomer"})
+    found: list[str] = []
+
+    def ask() -> None:
+        write(app, name)
+        found.append("written")
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    # Long enough for a first refusal, which takes a third of a second.
+    asking.join(0.6)
+    secured.set_password("newcomer", PASSWORD)
+    secured.allow("newcomer", "topic", name, "read", "write", "create", "describe")
+    asking.join(LIMIT_S)
+    assert found == ["written"]
+
+
+def test_a_broker_that_is_away_is_waited_for_and_a_changed_password_is_not(
+    secured: Secured, name: str, tmp_path: Path
+) -> None:
+    secured.allow("carol", "topic", name, "read", "write", "create", "describe", "describe configs")
+    secured.allow("carol", "group", name, "read", "describe")
+    secured.allow("carol", "transactional id", name, "write", "describe")
+    rows = threading.Semaphore(0)
+
+    def service(user: str) -> Running:
+        app = application(secured, "SCRAM", f"{name}-{user}", tmp_path / user, security={"username": user})
+        sdf = app.dataframe(app.topic(f"{name}-input")).update(lambda row: rows.release())
+        sdf.to_topic(app.topic(f"{name}-{user}"))
+        return Running(app)
+
+    open_door = tr.Application(secured.cluster.bootstrap, consumer_group="admin", state_dir=tmp_path)
+    with service("ada") as ada, service("carol") as carol:
+        write(open_door, f"{name}-input")
+        assert rows.acquire(timeout=30)
+        assert rows.acquire(timeout=30)
+        secured.set_password("carol", "another")
+        secured.cluster.kill()
+        secured.cluster.start()
+        assert carol.ended(2 * LIMIT_S)
+        write(open_door, f"{name}-input")
+        assert rows.acquire(timeout=30)
+    assert isinstance(carol.error, tr.BrokerError)
+    assert re.search("invalid credentials.*`username` and `password`", str(carol.error))
+    assert ada.error is None
