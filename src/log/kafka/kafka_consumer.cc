@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <thread>
-#include <utility>
 
 #include "base/error.h"
 #include "base/logging.h"
@@ -13,8 +12,6 @@ namespace {
 
 constexpr std::size_t batch_messages = 4096;
 constexpr int request_ms = 5'000;
-/// librdkafka joins a group at most once in this time.
-constexpr std::int64_t join_interval_ns = 1'000'000'000;
 
 Config consumer_config(const Connection& connection, const ConsumerOptions& options) {
   // Backlogs drain at full speed only where librdkafka may fetch ahead; the limit in bytes bounds its memory.
@@ -68,7 +65,6 @@ KafkaConsumer::KafkaConsumer(const Connection& connection, Topics& topics, const
 KafkaConsumer::~KafkaConsumer() {
   // What is committed is committed; the group goes on without this member at once. The callback gives up the
   // rest.
-  if (!held_.empty()) take_away(std::exchange(held_, {}), false);
   give_up_revoked();
   queue_.reset();
   rd_kafka_consumer_close(client_.get());
@@ -98,40 +94,20 @@ void KafkaConsumer::rebalance(rd_kafka_t* client, rd_kafka_resp_err_t code,
     return;
   }
   const bool lost = rd_kafka_assignment_lost(client) != 0;
-  const bool closing = self.queue_ == nullptr;
-  std::vector<TopicPartition> gone;
-  bool running = false;
+  self.revoked_.emplace();
   for (int i = 0; i < partitions->cnt; ++i) {
-    gone.push_back(partition_of(partitions->elems[i]));
-    const auto found = self.positions_.find(gone.back());
-    running = running || (found != self.positions_.end() && found->second.started);
-  }
-  if (running && !lost && !closing) {
-    self.held_ = std::move(gone);
-    self.held_until_ns_ = self.connection_.clock->steady_ns() + join_interval_ns;
-    return;
-  }
-  self.held_.clear();
-  self.take_away(gone, lost);
-  // The worker commits what it has done before the group hears that they are free.
-  if (lost || closing) self.give_up_revoked();
-}
-
-void KafkaConsumer::take_away(const std::vector<TopicPartition>& partitions, bool lost) {
-  revoked_.emplace();
-  for (const TopicPartition& partition : partitions) {
-    const auto found = positions_.find(partition);
-    if (found != positions_.end() && found->second.started) revoked_->add(partition, RD_KAFKA_OFFSET_INVALID);
-    positions_.erase(partition);
+    const TopicPartition partition = partition_of(partitions->elems[i]);
+    const auto found = self.positions_.find(partition);
+    if (found != self.positions_.end() && found->second.started)
+      self.revoked_->add(partition, RD_KAFKA_OFFSET_INVALID);
+    self.positions_.erase(partition);
     // One that came and went within a poll was never the worker's.
-    if (std::erase(told_.assigned, partition) > 0) continue;
-    (lost ? told_.lost : told_.revoked).push_back(partition);
+    if (std::erase(self.told_.assigned, partition) > 0) continue;
+    (lost ? self.told_.lost : self.told_.revoked).push_back(partition);
   }
-}
-
-void KafkaConsumer::take_held_away() {
-  if (held_.empty() || connection_.clock->steady_ns() < held_until_ns_) return;
-  take_away(std::exchange(held_, {}), false);
+  // The worker commits what it has done before the group hears that they are free. librdkafka reads nothing
+  // until they are given up, of no partition.
+  if (lost || self.queue_ == nullptr) self.give_up_revoked();
 }
 
 void KafkaConsumer::give_up_revoked() {
@@ -153,7 +129,6 @@ void KafkaConsumer::keep_heart_beating() {
 PollResult KafkaConsumer::poll(std::chrono::milliseconds timeout) {
   give_up_revoked();
   keep_heart_beating();
-  take_held_away();
   client_.serve();
   PollResult result;
   const auto enough = options_.max_poll_bytes;

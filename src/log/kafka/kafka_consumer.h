@@ -15,11 +15,7 @@ namespace tiderace::kafka {
 /// A member of a consumer group: `Consumer` says what it does.
 ///
 ///     assigned by the group ──> told by `poll` ──> `start`ed ──> rows
-///     revoked by the group ──> held for a second ──> told by `poll` ──> given up when `poll` is called next
-///
-/// A member that gives partitions up joins the group again, so that they are given to others; since
-/// librdkafka joins at most once a second, and has just done so, nobody would have them meanwhile. So they
-/// are worked on until then.
+///     revoked by the group ──> told by `poll` ──> given up when `poll` is called next
 ///
 /// What the group assigns is told at once, but librdkafka is given a partition only by `start`, with the
 /// offset where it is to begin: nothing is fetched while its state is restored. (Given first and moved then,
@@ -50,8 +46,6 @@ class KafkaConsumer final : public Consumer {
 
   static void rebalance(rd_kafka_t* client, rd_kafka_resp_err_t code,
                         rd_kafka_topic_partition_list_t* partitions, void* self);
-  void take_away(const std::vector<TopicPartition>& partitions, bool lost);
-  void take_held_away();
   void give_up_revoked();
   void keep_heart_beating();
   void take(rd_kafka_message_t* message, PollResult& result);
@@ -74,10 +68,8 @@ class KafkaConsumer final : public Consumer {
   std::vector<RunBuilder> runs_;            ///< of the poll in hand
   std::vector<rd_kafka_message_t*> batch_;  ///< room for what is taken from the queue at once
   PollResult told_;                         ///< what the callback has seen, for the poll that it happened in
-  std::vector<TopicPartition> held_;        ///< revoked, and still worked on
-  std::int64_t held_until_ns_ = 0;
-  std::optional<PartitionList> revoked_;  ///< told, to be given up
-  std::int64_t session_ns_ = 0;           ///< after which the group lets go of a member that is silent
+  std::optional<PartitionList> revoked_;    ///< told, to be given up
+  std::int64_t session_ns_ = 0;             ///< after which the group lets go of a member that is silent
   std::int64_t heartbeat_ns_ = 0;
   std::int64_t beat_ns_ = 0;        ///< when a heartbeat was last seen to
   std::int64_t rebalanced_ns_ = 0;  ///< when the group last said who owns what
