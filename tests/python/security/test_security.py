@@ -320,7 +320,44 @@ def test_tokens_are_asked_for_before_they_end_and_the_last_one_holds(
             assert asked.acquire(timeout=20)
 
 
-# All that an application with state wants, by the kind of thing; what is left out is what the error has to name.
+def door_of(recipe: str) -> str:
+    doors = {"OAUTHBEARER": "OAUTH", "GSSAPI": "KERBEROS", "SCRAM": "SCRAM", "certificate_location": "MUTUAL"}
+    return next((door for sign, door in doors.items() if sign in recipe), "TLS")
+
+
+def test_the_recipes_of_the_guide_open_the_doors(
+    secured: Secured, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs/guide/security.md").read_text()
+    actual = {
+        "/etc/kafka/ca.pem": secured.authority.certificate,
+        "/etc/kafka/crash-detector.pem": secured.client.certificate,
+        "/etc/kafka/crash-detector.keytab": secured.keytab,
+        "/etc/kafka/crash-detector.key": secured.client.key,
+        "crash-detector@EXAMPLE.ORG": "ada",
+        'username="crash-detector"': 'username="ada"',
+        "username=crash-detector": "username=ada",
+        "correct horse": PASSWORD,
+    }
+    for shown, meant in actual.items():
+        page = page.replace(shown, str(meant))
+    variables: dict[str, Any] = {"fetch_token_from_your_identity_provider": lambda: token("ada")}
+    opened = []
+    for recipe in re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
+        exec(recipe.replace("broker:9093", secured.door(door_of(recipe))), variables)
+        if "tr.Application(" in recipe:
+            write(variables["app"], name)
+            opened.append(door_of(recipe))
+    assert opened == ["SCRAM", "TLS", "MUTUAL", "OAUTH", "KERBEROS"]
+    (shown,) = re.findall(r"^```console[^\n]*\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    commands = re.sub(r"^\$ ", "", shown, flags=re.MULTILINE).replace("tiderace topic", f"{CLI} topic")
+    script = commands.replace("broker:9093", secured.door("SCRAM"))
+    done = subprocess.run(["bash", "-ec", script], capture_output=True, text=True)
+    assert (done.returncode, name in done.stdout) == (0, True), done
+
+
+# All that an application with state wants; what is left out is what the error has to name.
 RIGHTS = {
     "topic": ["read", "write", "create", "describe", "describe configs"],
     "group": ["read", "describe"],
