@@ -18,7 +18,8 @@ from service_process import Service
 
 PARTITIONS = 6
 KILL_S = 14  # how long it is looked at; a session ends after 6 s
-CHANGE_S = 9
+CHANGE_S = 7
+REST_S = 2  # for what the start of a process disturbs
 
 
 class Failover(Ground):
@@ -49,9 +50,16 @@ class Failover(Ground):
                 victim = services[number % len(services)]
                 others = [each for each in services if each is not victim]
                 self._during("kill -9", KILL_S, others, victim.kill)
-                self._during("join", CHANGE_S, services, victim.start)
+                self._join(victim, services)
                 self._during("leave", CHANGE_S, others, victim.stop)
-                self._during("join", CHANGE_S, services, victim.start)
+                self._join(victim, services)
+
+    def _join(self, service: Service, after: list[Service]) -> None:
+        ready = service.said(b"ready")
+        service.start("--wait")
+        self.wait_for(lambda: service.said(b"ready") > ready, 60, "the process to be ready")
+        time.sleep(REST_S)
+        self._during("join", CHANGE_S, after, service.go)
 
     def _during(self, event: str, seconds: float, after: list[Service], act: Callable[[], object]) -> None:
         before = self._owners()

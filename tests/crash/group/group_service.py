@@ -1,4 +1,8 @@
-"""The service under test, as a process: BROKERS PLAN OPTIONS [--until-end]; OPTIONS are JSON."""
+"""The service under test, as a process: BROKERS PLAN OPTIONS [--until-end] [--wait].
+
+OPTIONS of the application are JSON. With --wait it says on standard error that it is ready, and begins at a
+line of standard input: what is measured then is the group, and not how long Python takes to start.
+"""
 
 import faulthandler
 import json
@@ -15,6 +19,9 @@ def main(brokers: str, plan: str, options: str, *flags: str) -> None:
     faulthandler.register(signal.SIGUSR1)
     app = tr.Application(brokers, consumer_group=GROUP, **json.loads(options))
     PLANS[plan](app).to_topic(app.topic("alerts"))
+    if "--wait" in flags:
+        print("ready", file=sys.stderr, flush=True)
+        sys.stdin.readline()
     print(app.run(until_end="--until-end" in flags), file=sys.stderr)
 
 

@@ -58,12 +58,19 @@ class Service:
                 [*command, *flags],
                 env=self.environment(),
                 cwd=self.home,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
             )
         self.stopping = False
         self._started = time.monotonic()
+
+    def go(self) -> None:
+        """To one that was started with --wait."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.write(b"\n")
+        self._process.stdin.flush()
 
     def age_s(self) -> float:
         """Since it was started last."""
