@@ -289,6 +289,7 @@ StartOffset KafkaConsumer::start_offset(const TopicPartition& partition, std::op
 }
 
 bool KafkaConsumer::settled() {
+  if (rebalanced_ns_ == 0) return false;  // what the group has decided by now, this member has not heard
   try {
     const auto owned = topics_.owned_by(options_.group);
     if (!owned) return false;
