@@ -305,19 +305,22 @@ def test_tokens_are_asked_for_before_they_end_and_the_last_one_holds(
     secured: Secured, name: str, tmp_path: Path
 ) -> None:
     asked = threading.Semaphore(0)
+    closed = threading.Event()
 
     def short_lived() -> str:
+        assert threading.current_thread() is not threading.main_thread()
         asked.release()
-        if threading.current_thread() is threading.main_thread():
-            raise AssertionError("wanted a thread of its own")
-        return token("ada", lifetime_s=4)
+        return unreadable_token() if closed.is_set() else token("ada", lifetime_s=6)
 
     app = application(secured, "OAUTH", name, tmp_path, security={"token": short_lived})
+    # Two clients: one asks for topics, one writes.
     with app.get_producer() as producer:
-        for number in range(3):
-            producer.produce(f"{name}-input", "k", {"x": number})
-            producer.flush()
-            assert asked.acquire(timeout=20)
+        producer.produce(f"{name}-input", "k", {"x": 1})
+        producer.flush()
+        assert all(asked.acquire(timeout=20) for _ in range(2))
+        closed.set()
+        assert all(asked.acquire(timeout=20) for _ in range(2))
+        producer.produce(f"{name}-input", "k", {"x": 2})
 
 
 def door_of(recipe: str) -> str:
@@ -397,6 +400,48 @@ def test_with_all_rights_rows_come_through(secured: Secured, name: str, tmp_path
     pass_through(app, name)
     write(app, f"{name}-input")
     assert app.run(until_end=True).rows_out == 1
+
+
+PROGRAM = """\
+#include <tiderace/tiderace.h>
+#include <iostream>
+#include <stdexcept>
+namespace tr = tiderace;
+// ADDRESS TOPIC CA TOKEN: writes a record with a token; without one, says why there is none.
+int main(int, char** arguments) {
+  tr::KafkaSecurity security{.protocol = "SASL_SSL", .mechanism = "OAUTHBEARER", .ca_location = arguments[3]};
+  security.token = [token = std::string(arguments[4])]() -> tr::SecurityToken {
+    if (token.empty()) throw std::runtime_error("the vault is closed");
+    return {.value = token};
+  };
+  std::cout << tr::to_string(security) << std::endl;
+  tr::Application app({.broker_address = arguments[1], .consumer_group = "program", .security = security});
+  try {
+    auto producer = app.get_producer();
+    producer.produce({.topic = arguments[2], .key = "k", .value = "{}"});
+    producer.flush();
+    std::cout << "written" << std::endl;
+  } catch (const tr::Error& error) {
+    std::cout << to_string(error.kind()) << ": " << error.what() << std::endl;
+  }
+}
+"""
+
+
+def test_a_function_of_cpp_gives_tokens_or_the_reason(secured: Secured, name: str, tmp_path: Path) -> None:
+    (tmp_path / "program.cpp").write_text(PROGRAM)
+    build = ["c++", "-std=c++20", f"-I{ROOT}/include", f"-L{CLI.parent}", f"-Wl,-rpath,{CLI.parent}"]
+    subprocess.run([*build, "program.cpp", "-o", "program", "-ltiderace"], cwd=tmp_path, check=True)
+    arguments = [tmp_path / "program", secured.door("OAUTH"), name, secured.authority.certificate]
+
+    def said(jwt: str) -> str:
+        done = subprocess.run([*arguments, jwt], cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=True)
+        first, rest = done.stdout.split("\n", 1)
+        assert first.endswith("token from a function")
+        return rest
+
+    assert said(token("ada")) == "written\n"
+    assert re.match("broker: .*the vault is closed.*`token`", said(""))
 
 
 TALKATIVE = """
