@@ -569,7 +569,7 @@ def test_a_broker_that_is_away_is_waited_for_and_a_changed_password_is_not(
         secured.cluster.start()
         assert carol.ended(2 * LIMIT_S)
         write(open_door, f"{name}-input")
-        assert rows.acquire(timeout=30)
+        assert rows.acquire(timeout=60), ada.error
     assert isinstance(carol.error, tr.BrokerError)
     assert re.search("invalid credentials.*`username` and `password`", str(carol.error))
     assert ada.error is None
