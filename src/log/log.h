@@ -188,8 +188,19 @@ class Producer {
   /// (one past the last record written) of every partition that got records.
   virtual std::map<TopicPartition, std::int64_t> commit(const std::string& group,
                                                         std::span<const OffsetCommit> offsets) = 0;
-  /// Forgets what was sent and is not visible yet.
+  /// `commit` in two steps, between which, except under exactly-once, more may be sent, for the next one.
+  virtual void begin_commit(const std::string& group, std::span<const OffsetCommit> offsets) {
+    begun_ = commit(group, offsets);
+  }
+  /// Whether `end_commit` will not wait; to be asked now and then, for it may see to what comes next.
+  [[nodiscard]] virtual bool commit_ended() { return true; }
+  /// Returns and throws what `commit` does.
+  virtual std::map<TopicPartition, std::int64_t> end_commit() { return std::exchange(begun_, {}); }
+  /// Forgets what was sent and is not visible yet. A commit that was begun may have been made or not.
   virtual void abort() noexcept = 0;
+
+ private:
+  std::map<TopicPartition, std::int64_t> begun_;
 };
 
 /// A member of a group, as the log knows it.

@@ -15,10 +15,11 @@ Task::Task(const RuntimeContext& context, Stage& stage, TopicPartition partition
       stage_(stage),
       partition_(std::move(partition)),
       resources_(std::move(resources)),
+      store_(std::move(resources_.store)),
       policy_(context, stage, resources_.producer),
       reader_(stage.resolved, &keys_) {
   TaskResources lowering;
-  lowering.store = resources_.store.get();
+  lowering.store = &store_;
   lowering.keys = &keys_;
   lowering.producer = resources_.producer;
   lowering.print = context.print;
@@ -52,6 +53,7 @@ std::optional<BadRow> Task::process(std::shared_ptr<const Records> records) {
 
 std::optional<BadRow> Task::process(Batch batch, StepReport report, std::size_t first_row) {
   first_row_ = first_row;
+  unflushed_ = true;
   late_.clear();
   bad_.clear();
   dead_letters_.clear();
@@ -207,16 +209,19 @@ const Record* Task::input_record(std::uint32_t row) const noexcept {
   return input_ ? &input_->rows[row] : nullptr;
 }
 
-void Task::flush(std::vector<Change>& changes) {
+const std::vector<Change>& Task::flush(std::vector<Change> first) {
   for (auto& op : operators_) {
-    if (op) op->flush(changes);
+    if (op) op->flush(first);
   }
-  changes.push_back(position_change(position_));
+  first.push_back(position_change(position_));
+  flushed_position_ = position_;
+  unflushed_ = false;
+  return store_.put_in_front(std::move(first));
 }
 
-void Task::committed(std::span<const Change> changes, std::int64_t changelog_offset) {
-  resources_.store->apply(changes, {changelog_offset, position_});
-  keys_.trim(context_.options.max_state_memory);
+void Task::committed(std::int64_t changelog_offset) {
+  store_.take_front({changelog_offset, flushed_position_});
+  keys_.trim(unflushed_ ? SIZE_MAX : context_.options.max_state_memory);
 }
 
 }  // namespace tiderace

@@ -11,6 +11,7 @@
 #include "operators/reader.h"
 #include "runtime/bad_rows.h"
 #include "runtime/stage.h"
+#include "state/overlay_store.h"
 
 namespace tiderace {
 
@@ -36,10 +37,15 @@ class Task {
   /// Row 0 of the batch is row `first_row` of the table.
   [[nodiscard]] std::optional<BadRow> process(Batch batch, StepReport report, std::size_t first_row = 0);
 
-  /// Appends all changes of state since the last checkpoint, and the input position, to `changes`.
-  void flush(std::vector<Change>& changes);
-  /// The changes are committed: the store takes them.
-  void committed(std::span<const Change> changes, std::int64_t changelog_offset);
+  /// All changes of state since the last flush, behind `first`, and the input position: valid until
+  /// `committed`, which comes before the next flush.
+  const std::vector<Change>& flush(std::vector<Change> first);
+  /// They are committed: the store takes them.
+  void committed(std::int64_t changelog_offset);
+  /// Whether keys have to be forgotten, which takes a commit with nothing processed since its flush.
+  [[nodiscard]] bool over_memory() const {
+    return keys_.bytes() > static_cast<std::size_t>(context_.options.max_state_memory);
+  }
 
   [[nodiscard]] const TopicPartition& partition() const noexcept { return partition_; }
   [[nodiscard]] Stage& stage() const noexcept { return stage_; }
@@ -49,7 +55,7 @@ class Task {
   [[nodiscard]] KeyTable& keys() noexcept { return keys_; }
   [[nodiscard]] const KeyTable& keys() const noexcept { return keys_; }
   /// Of its store, about.
-  [[nodiscard]] std::uint64_t state_bytes() const { return resources_.store->size_bytes(); }
+  [[nodiscard]] std::uint64_t state_bytes() { return store_.size_bytes(); }
 
  private:
   void run(std::size_t step, Batch batch);
@@ -70,11 +76,14 @@ class Task {
   Stage& stage_;
   TopicPartition partition_;
   Resources resources_;
+  OverlayStore store_;
   KeyTable keys_;
   BadRowPolicy policy_;
   RecordReader reader_;
   std::vector<std::unique_ptr<Operator>> operators_;  ///< by step; none for the source
   std::int64_t position_ = 0;
+  std::int64_t flushed_position_ = 0;
+  bool unflushed_ = false;  ///< something was processed since the last flush
   std::int64_t watermark_ns_ = INT64_MIN;
   LogPace late_pace_;
   LogPace bad_pace_;

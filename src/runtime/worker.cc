@@ -79,6 +79,7 @@ void Worker::run() {
       producer_->warm_up();  // while the group takes this member in
       while (!state_.stop.load(std::memory_order_relaxed) && !turn()) {
       }
+      end_checkpoint();
       if (dirty_) checkpoint(partitions());
       next_report_ns_ = 0;
       report();  // what is shown last is what the run returns
@@ -110,33 +111,37 @@ bool Worker::turn() {
   prepare();
   start_prepared();
   if (!context_.exactly_once()) hand_over();
-  const bool due =
-      context_.clock->steady_ns() >= next_checkpoint_ns_ || uncommitted_bytes_ >= max_uncommitted_bytes;
-  if (dirty_ && due) checkpoint();
+  const bool full = uncommitted_bytes_ >= max_uncommitted_bytes;
+  if (under_way_ && (full || producer_->commit_ended())) end_checkpoint();
+  if (dirty_ && !under_way_ && (full || context_.clock->steady_ns() >= next_checkpoint_ns_)) {
+    begin_checkpoint();
+    if (has_to_wait()) end_checkpoint();
+  }
   return all_reached_limit();
 }
 
 void Worker::change_members(const PollResult& result) {
   report_.rebalances += result.rebalanced ? 1 : 0;
   report_.partitions_lost += result.lost.size();
-  const bool lost = !result.lost.empty() && dirty_;
-  std::exception_ptr failure;
-  for (const TopicPartition& partition : result.lost) forget(partition);
-  if (!result.revoked.empty() && !lost) {
+  std::exception_ptr failure;  // partitions that go are gone all the same
+  const auto attempt = [&](const auto& call) {
     try {
-      checkpoint(result.revoked);
+      if (!failure) call();
     } catch (...) {
-      failure = std::current_exception();  // they are gone all the same
+      failure = std::current_exception();
     }
-  }
+  };
+  if (!result.lost.empty() || !result.revoked.empty()) attempt([&] { end_checkpoint(); });
+  const bool lost = !result.lost.empty() && dirty_;
+  for (const TopicPartition& partition : result.lost) forget(partition);
+  if (!result.revoked.empty() && !lost) attempt([&] { checkpoint(result.revoked); });
   for (const TopicPartition& partition : result.revoked) forget(partition);
   for (const TopicPartition& partition : result.assigned) tasks_[partition] = {};
   if (failure) std::rethrow_exception(failure);
   if (!result.lost.empty()) {
     log(LogLevel::warning,
         "{}: while this member was away the group has given {} of its partitions to others; what it did of "
-        "them "
-        "since the last commit is thrown away",
+        "them since the last commit is thrown away",
         context_.options.consumer_group, result.lost.size());
   }
   // What is in the transaction, or among the outputs, is of all partitions.
@@ -144,7 +149,7 @@ void Worker::change_members(const PollResult& result) {
 }
 
 std::chrono::milliseconds Worker::poll_timeout() const {
-  if (at_limit_) return std::chrono::milliseconds(1);
+  if (at_limit_ || under_way_) return std::chrono::milliseconds(1);
   if (!dirty_) return idle_poll;
   const std::int64_t left_ns = next_checkpoint_ns_ - context_.clock->steady_ns();
   return std::clamp(std::chrono::milliseconds((left_ns + 999'999) / 1'000'000), std::chrono::milliseconds(0),
@@ -205,7 +210,7 @@ void Worker::start_prepared() {
   if (claims.empty()) return;
   // A claim is a commit: what others have done since the last one must not go out with it, without its
   // offsets.
-  if (dirty_) checkpoint();
+  checkpoint();
   if (!producer_->claim(claims)) return;
   for (const OffsetCommit& claim : claims) {
     Assigned& assigned = tasks_.at(claim.partition);
@@ -257,6 +262,11 @@ void Worker::go_back(const Error& reason) {
   log(LogLevel::warning, "{}: going back to the last commit: {}", context_.options.consumer_group,
       reason.what());
   ++report_.commits_lost;
+  try {
+    end_checkpoint();  // it may have been made after all
+  } catch (const Error& error) {
+    log(LogLevel::debug, "{}: {}", context_.options.consumer_group, error.what());
+  }
   producer_->abort();
   pending_.clear();
   if (limits_.count) {
@@ -365,54 +375,60 @@ void Worker::send_changes(Task& task, const std::vector<Change>& changes) {
                         task.partition().partition);
 }
 
-std::map<TopicPartition, std::int64_t> Worker::commit(std::span<const OffsetCommit> offsets) {
-  const std::int64_t begin_ns = context_.clock->steady_ns();
-  auto ends = producer_->commit(context_.options.consumer_group, offsets);
-  report_.commit.add(context_.clock->steady_ns() - begin_ns);
-  return ends;
+void Worker::checkpoint(const std::vector<TopicPartition>& given_back) {
+  end_checkpoint();
+  if (!dirty_ && given_back.empty()) return;
+  begin_checkpoint(given_back);
+  end_checkpoint();
 }
 
-void Worker::checkpoint(const std::vector<TopicPartition>& given_back) {
-  const std::int64_t begin_ns = context_.clock->steady_ns();
-  next_checkpoint_ns_ = begin_ns + context_.commit_interval_ns();
-  if (!dirty_ && given_back.empty()) return;
-  struct Flushed {
-    Assigned* assigned;
-    std::vector<Change> changes;
-  };
-  std::vector<Flushed> flushed;
-  std::vector<OffsetCommit> offsets;
+void Worker::begin_checkpoint(const std::vector<TopicPartition>& given_back) {
+  Checkpoint begun;
+  begun.begin_ns = context_.clock->steady_ns();
+  next_checkpoint_ns_ = begun.begin_ns + context_.commit_interval_ns();
   for (auto& [partition, assigned] : tasks_) {
     const bool given = std::find(given_back.begin(), given_back.end(), partition) != given_back.end();
     if (!assigned.task) continue;  // not claimed
     Task& task = *assigned.task;
     const bool moved = task.position() != assigned.committed_offset;
     if (!moved && !assigned.is_new && !given) continue;
-    offsets.push_back({partition, task.position(), given});
+    begun.offsets.push_back({partition, task.position(), given});
     if (!task.stage().stateful() || !moved) continue;
-    Flushed entry{&assigned, std::move(assigned.initial)};
-    task.flush(entry.changes);
-    send_changes(task, entry.changes);
-    flushed.push_back(std::move(entry));
+    send_changes(task, task.flush(std::move(assigned.initial)));
+    begun.flushed.push_back(&assigned);
   }
-  const auto ends = commit(offsets);
-  note_latency();
-  for (Flushed& entry : flushed) {
-    const TopicPartition& partition = entry.assigned->task->partition();
-    entry.assigned->task->committed(
-        entry.changes,
-        ends.at({changelog_topic(context_.options.consumer_group, partition.topic), partition.partition}));
-  }
-  for (auto& [partition, assigned] : tasks_) {
-    if (!assigned.task) continue;
-    assigned.committed_offset = assigned.task->position();
+  begun.counters = counters_;
+  begun.commit_ns = context_.clock->steady_ns();
+  producer_->begin_commit(context_.options.consumer_group, begun.offsets);
+  under_way_ = std::move(begun);
+  dirty_ = false;
+  uncommitted_bytes_ = 0;
+}
+
+bool Worker::has_to_wait() const {
+  if (context_.exactly_once()) return true;
+  return std::any_of(tasks_.begin(), tasks_.end(), [](const auto& entry) {
+    const Assigned& assigned = entry.second;
+    return assigned.task && (assigned.is_new || assigned.task->over_memory());
+  });
+}
+
+void Worker::end_checkpoint() {
+  if (!under_way_) return;
+  const Checkpoint ended = *std::exchange(under_way_, std::nullopt);
+  const auto ends = producer_->end_commit();
+  report_.commit.add(context_.clock->steady_ns() - ended.commit_ns);
+  if (context_.exactly_once()) note_latency();
+  for (Assigned* assigned : ended.flushed)
+    assigned->task->committed(ends.at(changelog_of(context_, assigned->task->partition())));
+  for (const OffsetCommit& commit : ended.offsets) {
+    Assigned& assigned = tasks_.at(commit.partition);
+    assigned.committed_offset = commit.offset;
     assigned.is_new = false;
   }
-  committed_counters_ = counters_;
-  dirty_ = false;
+  committed_counters_ = ended.counters;
   failures_ = 0;
-  uncommitted_bytes_ = 0;
-  report_.checkpoint.add(context_.clock->steady_ns() - begin_ns);
+  report_.checkpoint.add(context_.clock->steady_ns() - ended.begin_ns);
 }
 
 bool Worker::all_reached_limit() {
@@ -436,6 +452,7 @@ bool Worker::reached_limit() const {
 void Worker::stop_before(const TopicPartition& partition, BadRow row) {
   // Rows behind the bad one may have entered the state of steps before it, so everything since the last
   // checkpoint is done again, up to the row. On the way an earlier row may turn out bad at a later step.
+  end_checkpoint();
   for (std::optional<BadRow> found = row; found;) {
     row = *found;
     producer_->abort();

@@ -36,7 +36,8 @@ struct RunState {
 ///   poll -> process -> (at-least-once: flush) -> every commit interval: checkpoint -> poll ...
 ///
 /// A checkpoint makes state changes, outputs and input offsets visible together, then lets the stores take
-/// the changes. Only what is committed is ever in a store, so going back is throwing tasks away.
+/// the changes. Only what is committed is ever in a store, so going back is throwing tasks away. Under
+/// at-least-once, rows do not wait for it: what they change goes into the next one.
 ///
 /// A partition that the group assigns is prepared beside the others, claimed, and started. One that is
 /// revoked is checkpointed and given back; one that is lost is thrown away.
@@ -65,6 +66,14 @@ class Worker {
     bool is_new = false;                       ///< the group has no offset of it yet
     std::vector<Change> initial;               ///< changes that the first checkpoint adds
   };
+  /// A checkpoint that is under way: the log decides on it, and the worker goes on where it may.
+  struct Checkpoint {
+    std::int64_t begin_ns = 0;
+    std::int64_t commit_ns = 0;  ///< when the log was asked
+    std::vector<OffsetCommit> offsets;
+    std::vector<Assigned*> flushed;  ///< whose changes of state are in it
+    RunCounters counters;
+  };
   /// Outputs that are not visible yet, for the latency.
   struct Pending {
     std::int64_t arrived_ns;
@@ -91,9 +100,13 @@ class Worker {
   [[nodiscard]] std::unique_ptr<Producer> new_producer() const;
   void process(const std::shared_ptr<const Records>& records);
   void reach(const TopicPartition& partition, std::int64_t offset);
-  /// Partitions of `given_back` are let go of with it.
+  /// From beginning to end, after the one that is under way. Partitions of `given_back` are let go of with it.
   void checkpoint(const std::vector<TopicPartition>& given_back = {});
-  std::map<TopicPartition, std::int64_t> commit(std::span<const OffsetCommit> offsets);
+  void begin_checkpoint(const std::vector<TopicPartition>& given_back = {});
+  /// Waits for the one that is under way, if there is one.
+  void end_checkpoint();
+  /// Whether the one that has begun has to be waited for before more is processed.
+  [[nodiscard]] bool has_to_wait() const;
   void send_changes(Task& task, const std::vector<Change>& changes);
   void hand_over();
   /// Outputs that wait for it are visible by now.
@@ -125,10 +138,11 @@ class Worker {
   WorkerReport report_;  ///< the next one, in the making
   std::int64_t next_report_ns_ = 0;
   std::vector<Pending> pending_;
+  std::optional<Checkpoint> under_way_;
   bool joined_ = false;                  ///< the group has assigned partitions, be it none
   bool at_limit_ = false;                ///< counted in `RunState::at_limit`
   int failures_ = 0;                     ///< commits lost one after the other
-  bool dirty_ = false;                   ///< something was processed since the last checkpoint
+  bool dirty_ = false;                   ///< something was processed since the last checkpoint began
   std::uint64_t uncommitted_bytes_ = 0;  ///< of the records processed since
   std::int64_t next_checkpoint_ns_ = 0;
 };

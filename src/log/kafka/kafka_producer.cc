@@ -68,11 +68,13 @@ Sender::~Sender() {
   // What was not finished or committed is given up: its rows come again.
   rd_kafka_purge(client_.get(),
                  RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
-  outputs_.clear();
+  for (const auto& [name, topic] : outputs_) topic->handle.reset();  // before the client that it is of
 }
 
 void Sender::delivered(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
   auto& self = owner_of<Sender>(opaque);
+  const auto& origin = *static_cast<const OutputTopic::Origin*>(message->_private);
+  --self.undelivered_[origin.generation];
   // What an abort takes back is no failure.
   if (message->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || message->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
     return;
@@ -85,7 +87,7 @@ void Sender::delivered(rd_kafka_t*, const rd_kafka_message_t* message, void* opa
     }
     return;
   }
-  auto& topic = *static_cast<OutputTopic*>(message->_private);
+  OutputTopic& topic = *origin.topic;
   const auto partition = static_cast<std::size_t>(message->partition);
   if (topic.ends.size() <= partition) topic.ends.resize(partition + 1, 0);
   topic.ends[partition] = std::max(topic.ends[partition], message->offset + 1);
@@ -145,9 +147,10 @@ void Sender::produce(OutputTopic& topic, const ProducerRecord& record, std::int3
         rd_kafka_producev(client_.get(), RD_KAFKA_V_RKT(topic.handle.get()), RD_KAFKA_V_PARTITION(partition),
                           RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_VALUE(value, value_size),
                           RD_KAFKA_V_KEY(key, key_size), RD_KAFKA_V_TIMESTAMP(record.timestamp_ms),
-                          RD_KAFKA_V_OPAQUE(&topic), RD_KAFKA_V_HEADERS(headers.get()), RD_KAFKA_V_END);
+                          RD_KAFKA_V_OPAQUE(&topic.origins[generation_]), RD_KAFKA_V_HEADERS(headers.get()), RD_KAFKA_V_END);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
       static_cast<void>(headers.release());  // librdkafka's now
+      ++undelivered_[generation_];
       return;
     }
     if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
@@ -209,7 +212,8 @@ KafkaProducer::KafkaProducer(const Connection& connection, Topics& topics, const
                             ? new_transactional_id(member_->group())
                             : ""),
       patience_{member_ == nullptr ? user_patience : std::chrono::nanoseconds::max(), options.stop,
-                options.heartbeat} {
+                options.heartbeat},
+      offsets_watch_(connection.address, *connection.clock, patience_) {
   TIDERACE_CHECK((member_ != nullptr) == (options.member != nullptr));
 }
 
@@ -285,7 +289,7 @@ void KafkaProducer::send_state(std::string_view topic, std::span<const ProducerR
 
 void KafkaProducer::flush() {
   if (outputs_) outputs_->serve();
-  if (transactional_) transactional_->serve();
+  if (transactional_ && !commit_) transactional_->serve();
 }
 
 bool KafkaProducer::claim(std::span<const OffsetCommit> offsets) {
@@ -332,29 +336,62 @@ void KafkaProducer::commit_offsets(std::span<const OffsetCommit> offsets) {
   for (const OffsetCommit& commit : offsets) list.add(commit.partition, commit.offset);
   for (;;) {
     const auto code = rd_kafka_commit(member_->client(), list.get(), 0);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return offsets_watch_.answered();
     // The group has shared its partitions out anew, and this member has not heard it yet.
     const bool rebalancing =
         (code == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS || code == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION) &&
         rd_kafka_assignment_lost(member_->client()) == 0;
     if (!is_passing(code) && !rebalancing)
       throw CommitLost(error_of(code, rd_kafka_err2str(code), "commit offsets of " + member_->group()));
-    outputs().watch().waiting(member_->client(), "offsets to be committed");
+    offsets_watch_.waiting(member_->client(), "offsets to be committed");
   }
 }
 
 std::map<TopicPartition, std::int64_t> KafkaProducer::commit(const std::string& group,
                                                              std::span<const OffsetCommit> offsets) {
+  begin_commit(group, offsets);
+  return end_commit();
+}
+
+void KafkaProducer::begin_commit(const std::string& group, std::span<const OffsetCommit> offsets) {
   check_offset_commit(group, offsets);
   TIDERACE_CHECK(offsets.empty() || (member_ != nullptr && group == member_->group()));
-  // Offsets never say more than what the brokers have.
-  if (outputs_) outputs_->finish();
-  if (in_transaction_ || (!transactional_id_.empty() && !offsets.empty())) {
-    transaction();
-    commit_transaction(offsets, false);
-  } else {
-    commit_offsets(offsets);
+  TIDERACE_CHECK(!commit_);
+  commit_.emplace().offsets.assign(offsets.begin(), offsets.end());
+  if (outputs_) outputs_->begin_generation();
+}
+
+bool KafkaProducer::commit_ended() {
+  TIDERACE_CHECK(commit_.has_value());
+  if (!commit_->decision.valid()) {
+    // Offsets never say more than what the brokers have.
+    if (outputs_) outputs_->serve();
+    if (outputs_ && !outputs_->has_delivered()) return false;
+    commit_->decision = std::async(std::launch::async, [this] { decide(commit_->offsets); });
   }
+  return commit_->decision.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+}
+
+void KafkaProducer::decide(std::span<const OffsetCommit> offsets) {
+  if (!in_transaction_ && (transactional_id_.empty() || offsets.empty())) return commit_offsets(offsets);
+  transaction();
+  commit_transaction(offsets, false);
+}
+
+std::map<TopicPartition, std::int64_t> KafkaProducer::end_commit() {
+  TIDERACE_CHECK(commit_.has_value());
+  try {
+    if (commit_->decision.valid()) {
+      commit_->decision.get();
+    } else {
+      if (outputs_) outputs_->finish();
+      decide(commit_->offsets);
+    }
+  } catch (...) {
+    commit_.reset();
+    throw;
+  }
+  commit_.reset();
   std::map<TopicPartition, std::int64_t> ends;
   if (outputs_) outputs_->take_ends(ends);
   if (transactional_) transactional_->take_ends(ends);
@@ -362,6 +399,8 @@ std::map<TopicPartition, std::int64_t> KafkaProducer::commit(const std::string& 
 }
 
 void KafkaProducer::abort() noexcept {
+  if (commit_ && commit_->decision.valid()) commit_->decision.wait();
+  commit_.reset();
   if (!in_transaction_ || !transactional_) return;
   in_transaction_ = false;
   const Failure failure(rd_kafka_abort_transaction(transactional_->client(), request_ms));

@@ -94,11 +94,22 @@ class TestLog final : public ForwardingLog {
       }
       return producer_->commit(group, offsets);
     }
+    /// As brokers are: not decided at once.
+    void begin_commit(const std::string& group, std::span<const OffsetCommit> offsets) override {
+      group_ = group;
+      offsets_.assign(offsets.begin(), offsets.end());
+      asked_ = 0;
+    }
+    [[nodiscard]] bool commit_ended() override { return ++asked_ > 2; }
+    std::map<TopicPartition, std::int64_t> end_commit() override { return commit(group_, offsets_); }
     void abort() noexcept override { producer_->abort(); }
 
    private:
     std::unique_ptr<Producer> producer_;
     TestLog& log_;
+    std::string group_;
+    std::vector<OffsetCommit> offsets_;
+    int asked_ = 0;
   };
 
   std::size_t batch_rows_;

@@ -80,6 +80,15 @@ class ObservedProducer final : public Producer {
     observe_("Producer::commit");
     return producer_->commit(group, offsets);
   }
+  void begin_commit(const std::string& group, std::span<const OffsetCommit> offsets) override {
+    observe_("Producer::commit");
+    producer_->begin_commit(group, offsets);
+  }
+  [[nodiscard]] bool commit_ended() override { return producer_->commit_ended(); }
+  std::map<TopicPartition, std::int64_t> end_commit() override {
+    observe_("Producer::end_commit");
+    return producer_->end_commit();
+  }
   void abort() noexcept override { producer_->abort(); }
 
  private:

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "state/store.h"
+
+namespace tiderace {
+
+/// A store with the changes of a commit that is under way in front of it: whoever reads sees them, the store
+/// itself has them once they are committed. One thread.
+class OverlayStore final : public StateStore {
+ public:
+  explicit OverlayStore(std::unique_ptr<StateStore> store) : store_(std::move(store)) {}
+
+  /// Puts `changes` in front, until `apply`. There are none yet.
+  const std::vector<Change>& put_in_front(std::vector<Change> changes);
+  /// The changes in front are committed: the store takes them.
+  void take_front(const StorePosition& position);
+
+  [[nodiscard]] std::optional<std::string> get(std::string_view key) override;
+  void scan(std::string_view prefix,
+            const std::function<bool(std::string_view key, std::string_view value)>& visit) override;
+  void apply(std::span<const Change> changes, const StorePosition& position) override;
+  [[nodiscard]] StorePosition position() override { return store_->position(); }
+  [[nodiscard]] std::uint64_t size_bytes() override { return store_->size_bytes(); }
+
+ private:
+  using Entry = std::pair<std::string_view, const Change*>;
+  /// Of `front_`, in order of the keys, the last change of each; made when it is first asked for.
+  [[nodiscard]] const std::vector<Entry>& sorted();
+  [[nodiscard]] std::vector<Entry>::const_iterator first_from(std::string_view key);
+
+  const std::unique_ptr<StateStore> store_;
+  std::vector<Change> front_;
+  std::vector<Entry> sorted_;
+};
+
+}  // namespace tiderace
