@@ -74,7 +74,7 @@ struct ApplicationOptions {
   /// Kafka only: of what is written: `none`, `lz4`, `zstd`, `snappy` or `gzip`.
   std::string compression = "lz4";
   /// Kafka only: how long a record may wait for others to be sent with.
-  std::chrono::nanoseconds linger = std::chrono::milliseconds(1);
+  std::chrono::nanoseconds linger = std::chrono::microseconds(300);
   /// While `run` works: metrics for Prometheus at `http://HOST:PORT/metrics`, answers to probes at `/healthz`
   /// and `/readyz`; docs/guide/operations.md has them. 0: none.
   int metrics_port = 0;

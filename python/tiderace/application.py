@@ -144,7 +144,7 @@ class Application:
     compression : str
         Kafka only: of what is written: `"none"`, `"lz4"`, `"zstd"`, `"snappy"` or `"gzip"`.
     linger : seconds
-        Kafka only: how long a record may wait for others to be sent with. Default: 1 ms.
+        Kafka only: how long a record may wait for others to be sent with. Default: 0.3 ms.
     metrics_port : int, optional
         While `run()` works: metrics for Prometheus at `http://HOST:PORT/metrics`, answers to probes at
         `/healthz` and `/readyz`. 0 or None: none.
@@ -200,7 +200,7 @@ class Application:
         max_memory: int = 512 << 20,
         standby_replicas: int = 0,
         compression: str = "lz4",
-        linger: Duration = 0.001,
+        linger: Duration = 0.0003,
         metrics_port: int | None = None,
         metrics_address: str = "0.0.0.0",
         health_timeout: Duration = 300.0,
