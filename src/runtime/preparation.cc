@@ -36,16 +36,25 @@ std::unique_ptr<StateStore> restore_patiently(const RuntimeContext& context, con
 std::optional<Prepared> prepare(const RuntimeContext& context, const Stage& stage, Consumer& consumer,
                                 const TopicPartition& partition, const std::string& identity,
                                 const std::atomic<bool>& cancelled) {
+  std::int64_t since_ns = context.clock->steady_ns();
+  const auto lap_ms = [&] {
+    const std::int64_t now_ns = context.clock->steady_ns();
+    return static_cast<double>(now_ns - std::exchange(since_ns, now_ns)) / 1e6;
+  };
   if (!context.log->take_over(context.options.consumer_group, partition, identity, cancelled))
     return std::nullopt;
+  const double take_over_ms = lap_ms();
   Prepared prepared;
   prepared.store = restore_patiently(context, stage, partition, cancelled);
   if (!prepared.store) return std::nullopt;
+  const double restore_ms = lap_ms();
   // State knows the input position that it belongs to; under at-least-once it may be ahead of the group's
   // offset.
   const std::int64_t stored = stage.stateful() ? prepared.store->position().input_offset : -1;
   prepared.start = consumer.start_offset(partition, stored >= 0 ? std::optional(stored) : std::nullopt);
   prepared.end_offset = consumer.end_offset(partition);
+  log(LogLevel::debug, "{} partition {}: taken over in {:.1f} ms, restored in {:.1f}, offsets in {:.1f}",
+      partition.topic, partition.partition, take_over_ms, restore_ms, lap_ms());
   return prepared;
 }
 

@@ -30,7 +30,7 @@ Config consumer_config(const Connection& connection, const ConsumerOptions& opti
       {"fetch.error.backoff.ms", "50"},
       {"topic.metadata.refresh.interval.ms", "10000"},
       {"session.timeout.ms", "6000"},
-      {"heartbeat.interval.ms", "100"},
+      {"heartbeat.interval.ms", "50"},
   };
   if (!options.group_instance_id.empty()) {
     base["group.instance.id"] = options.workers == 1
@@ -81,6 +81,7 @@ void KafkaConsumer::rebalance(rd_kafka_t* client, rd_kafka_resp_err_t code,
                               rd_kafka_topic_partition_list_t* partitions, void* opaque) {
   auto& self = owner_of<KafkaConsumer>(opaque);
   self.told_.rebalanced = true;
+  rd_kafka_yield(client);  // the poll that this happens in returns, and waits for no row
   self.rebalanced_ns_ = self.connection_.clock->steady_ns();
   if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
     for (int i = 0; i < partitions->cnt; ++i) {

@@ -254,7 +254,9 @@ Sender& KafkaProducer::transaction() {
 }
 
 void KafkaProducer::warm_up() {
-  if (!transactional_id_.empty()) transactional();
+  if (transactional_id_.empty()) return;
+  transactional();
+  static_cast<void>(topics_.group_offsets(member_->group()));  // whoever takes partitions over asks there
 }
 
 template <class Request>
