@@ -14,19 +14,6 @@ namespace {
 constexpr std::size_t restore_bytes =
     8u << 20;  // per read: large enough for bulk writes, small enough for memory
 
-std::vector<Change> to_changes(const Records& records, StorePosition& position) {
-  std::vector<Change> changes;
-  changes.reserve(records.rows.size());
-  for (const Record& record : records.rows) {
-    Change change{std::string(record.key_view()), std::nullopt};
-    if (record.value != nullptr) change.value = std::string(record.value_view());
-    if (const auto offset = input_offset_of(change)) position.input_offset = *offset;
-    changes.push_back(std::move(change));
-  }
-  position.changelog_offset = records.next_offset;
-  return changes;
-}
-
 bool has_state(StateStore& store, const std::string& step) {
   bool found = false;
   store.scan(state_key::of_step(step), [&](std::string_view, std::string_view) {
@@ -129,8 +116,16 @@ std::unique_ptr<StateStore> open_state(const RuntimeContext& context, const Topi
 
 void apply_changelog(StateStore& store, const Records& records) {
   StorePosition position = store.position();
-  const std::vector<Change> changes = to_changes(records, position);
-  store.apply(changes, position);
+  std::vector<ChangeView> changes;
+  changes.reserve(records.rows.size());
+  for (const Record& record : records.rows) {
+    ChangeView change{record.key_view(), std::nullopt};
+    if (record.value != nullptr) change.value = record.value_view();
+    if (const auto offset = input_offset_of(change)) position.input_offset = *offset;
+    changes.push_back(change);
+  }
+  position.changelog_offset = records.next_offset;
+  store.apply(std::move(changes), position);
 }
 
 std::unique_ptr<StateStore> restore(const RuntimeContext& context, const Stage& stage,
@@ -142,9 +137,7 @@ std::unique_ptr<StateStore> restore(const RuntimeContext& context, const Stage& 
   // apart.
   const auto [first, end] = context.log->decided_offsets(changelog);
   auto store = open_state(context, partition, *context.stores, {first, end});
-  StorePosition position = store->position();
-  position.changelog_offset = std::max(position.changelog_offset, first);
-  const std::int64_t begin = position.changelog_offset;
+  const std::int64_t begin = std::max(store->position().changelog_offset, first);
   if (begin == end) return store;
   log(LogLevel::info, "restoring {} partition {}: changelog offsets {} to {}", partition.topic,
       partition.partition, begin, end);
@@ -152,14 +145,14 @@ std::unique_ptr<StateStore> restore(const RuntimeContext& context, const Stage& 
                     static_cast<std::uint64_t>(end - begin), *context.clock);
   const RestoreWatch watch(*context.metrics, *context.clock, partition,
                            static_cast<std::uint64_t>(end - begin));
-  while (position.changelog_offset < end) {
+  for (std::int64_t next = begin; next < end;) {
     if (stopped()) return nullptr;
-    const auto records = context.log->read(changelog, position.changelog_offset, restore_bytes);
+    const auto records = context.log->read(changelog, next, restore_bytes);
     if (!records || records->rows.empty()) break;
-    const std::vector<Change> changes = to_changes(*records, position);
-    store->apply(changes, position);
-    progress.reached(static_cast<std::uint64_t>(position.changelog_offset - begin));
-    watch.reached(static_cast<std::uint64_t>(position.changelog_offset - begin));
+    apply_changelog(*store, *records);
+    next = records->next_offset;
+    progress.reached(static_cast<std::uint64_t>(next - begin));
+    watch.reached(static_cast<std::uint64_t>(next - begin));
   }
   return store;
 }

@@ -33,7 +33,7 @@ Change position_change(std::int64_t input_offset) {
   return {std::string(position_key), std::move(value)};
 }
 
-std::optional<std::int64_t> input_offset_of(const Change& change) {
+std::optional<std::int64_t> input_offset_of(const ChangeView& change) {
   if (change.key != position_key || !change.value) return std::nullopt;
   check_version(*change.value, "input position");
   if (change.value->size() != 9)

@@ -21,7 +21,7 @@ namespace tiderace {
 [[nodiscard]] Change position_change(std::int64_t input_offset);
 /// The input offset of a `position_change`; nullopt if `change` is another. Throws Error{state} if it is
 /// damaged.
-[[nodiscard]] std::optional<std::int64_t> input_offset_of(const Change& change);
+[[nodiscard]] std::optional<std::int64_t> input_offset_of(const ChangeView& change);
 
 /// Whose changelog it is. The id is drawn when its first record is written, so local state of one log is not
 /// taken for that of another, and two applications do not share a changelog unnoticed.

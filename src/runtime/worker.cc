@@ -15,6 +15,8 @@ constexpr std::size_t poll_bytes = 2u << 20;  // of each partition: stays in the
 constexpr std::uint64_t max_uncommitted_bytes = 64u
                                                 << 20;  // read: bounds what the producer holds until a commit
 constexpr std::chrono::milliseconds idle_poll{50};      // how soon an idle worker notices `stop`
+constexpr std::chrono::milliseconds busy_poll{
+    1};  // while something goes on beside, whose end it is to notice
 constexpr std::int64_t report_interval_ns = 250'000'000;
 
 OffsetReset offset_reset(AutoOffsetReset reset) noexcept {
@@ -149,7 +151,7 @@ void Worker::change_members(const PollResult& result) {
 }
 
 std::chrono::milliseconds Worker::poll_timeout() const {
-  if (at_limit_ || under_way_) return std::chrono::milliseconds(1);
+  if (at_limit_ || under_way_ || preparing_) return busy_poll;
   if (!dirty_) return idle_poll;
   const std::int64_t left_ns = next_checkpoint_ns_ - context_.clock->steady_ns();
   return std::clamp(std::chrono::milliseconds((left_ns + 999'999) / 1'000'000), std::chrono::milliseconds(0),
@@ -187,6 +189,7 @@ void Worker::prepare() {
     }
     if (assigned.preparation->ended() && take_prepared(partition, assigned)) --busy;
   }
+  preparing_ = busy > 0;
 }
 
 bool Worker::take_prepared(const TopicPartition& partition, Assigned& assigned) {

@@ -100,7 +100,8 @@ class Worker {
   [[nodiscard]] std::unique_ptr<Producer> new_producer() const;
   void process(const std::shared_ptr<const Records>& records);
   void reach(const TopicPartition& partition, std::int64_t offset);
-  /// From beginning to end, after the one that is under way. Partitions of `given_back` are let go of with it.
+  /// From beginning to end, after the one that is under way. Partitions of `given_back` are let go of with
+  /// it.
   void checkpoint(const std::vector<TopicPartition>& given_back = {});
   void begin_checkpoint(const std::vector<TopicPartition>& given_back = {});
   /// Waits for the one that is under way, if there is one.
@@ -140,6 +141,7 @@ class Worker {
   std::vector<Pending> pending_;
   std::optional<Checkpoint> under_way_;
   bool joined_ = false;                  ///< the group has assigned partitions, be it none
+  bool preparing_ = false;               ///< some preparation goes on
   bool at_limit_ = false;                ///< counted in `RunState::at_limit`
   int failures_ = 0;                     ///< commits lost one after the other
   bool dirty_ = false;                   ///< something was processed since the last checkpoint began

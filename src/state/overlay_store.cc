@@ -16,29 +16,25 @@ void OverlayStore::take_front(const StorePosition& position) {
   sorted_.clear();
 }
 
-const std::vector<OverlayStore::Entry>& OverlayStore::sorted() {
+const std::vector<ChangeView>& OverlayStore::sorted() {
   if (!sorted_.empty() || front_.empty()) return sorted_;
   sorted_.reserve(front_.size());
-  for (const Change& change : front_) sorted_.emplace_back(change.key, &change);
-  // Of equal keys the last comes first, and stays.
-  std::sort(sorted_.begin(), sorted_.end(), [](const Entry& a, const Entry& b) {
-    return a.first != b.first ? a.first < b.first : a.second > b.second;
-  });
-  const auto same = [](const Entry& a, const Entry& b) { return a.first == b.first; };
-  sorted_.erase(std::unique(sorted_.begin(), sorted_.end(), same), sorted_.end());
+  for (const Change& change : front_) sorted_.push_back({change.key, change.value});
+  keep_latest(sorted_);
   return sorted_;
 }
 
-std::vector<OverlayStore::Entry>::const_iterator OverlayStore::first_from(std::string_view key) {
-  const std::vector<Entry>& entries = sorted();
-  return std::lower_bound(entries.begin(), entries.end(), key,
-                          [](const Entry& entry, std::string_view wanted) { return entry.first < wanted; });
+std::vector<ChangeView>::const_iterator OverlayStore::first_from(std::string_view key) {
+  const std::vector<ChangeView>& changes = sorted();
+  return std::lower_bound(
+      changes.begin(), changes.end(), key,
+      [](const ChangeView& change, std::string_view wanted) { return change.key < wanted; });
 }
 
 std::optional<std::string> OverlayStore::get(std::string_view key) {
   const auto found = first_from(key);
-  if (found != sorted_.end() && found->first == key) return found->second->value;
-  return store_->get(key);
+  if (found == sorted_.end() || found->key != key) return store_->get(key);
+  return found->value ? std::optional(std::string(*found->value)) : std::nullopt;
 }
 
 void OverlayStore::scan(std::string_view prefix,
@@ -46,24 +42,24 @@ void OverlayStore::scan(std::string_view prefix,
   auto next = first_from(prefix);
   bool more = true;
   const auto visit_next = [&] {
-    const Change& change = *(next++)->second;
+    const ChangeView& change = *next++;
     more = !change.value || visit(change.key, *change.value);
   };
-  const auto comes_before = [&](std::string_view key) { return next != sorted_.end() && next->first < key; };
+  const auto comes_before = [&](std::string_view key) { return next != sorted_.end() && next->key < key; };
   store_->scan(prefix, [&](std::string_view key, std::string_view value) {
     while (more && comes_before(key)) visit_next();
-    if (more && next != sorted_.end() && next->first == key)
+    if (more && next != sorted_.end() && next->key == key)
       visit_next();
     else if (more)
       more = visit(key, value);
     return more;
   });
-  while (more && next != sorted_.end() && next->first.starts_with(prefix)) visit_next();
+  while (more && next != sorted_.end() && next->key.starts_with(prefix)) visit_next();
 }
 
-void OverlayStore::apply(std::span<const Change> changes, const StorePosition& position) {
+void OverlayStore::write(std::span<const ChangeView> changes, const StorePosition& position) {
   TIDERACE_CHECK(front_.empty());
-  store_->apply(changes, position);
+  store_->apply(std::vector<ChangeView>(changes.begin(), changes.end()), position);
 }
 
 }  // namespace tiderace

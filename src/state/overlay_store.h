@@ -23,19 +23,18 @@ class OverlayStore final : public StateStore {
   [[nodiscard]] std::optional<std::string> get(std::string_view key) override;
   void scan(std::string_view prefix,
             const std::function<bool(std::string_view key, std::string_view value)>& visit) override;
-  void apply(std::span<const Change> changes, const StorePosition& position) override;
   [[nodiscard]] StorePosition position() override { return store_->position(); }
   [[nodiscard]] std::uint64_t size_bytes() override { return store_->size_bytes(); }
 
  private:
-  using Entry = std::pair<std::string_view, const Change*>;
+  void write(std::span<const ChangeView> changes, const StorePosition& position) override;
   /// Of `front_`, in order of the keys, the last change of each; made when it is first asked for.
-  [[nodiscard]] const std::vector<Entry>& sorted();
-  [[nodiscard]] std::vector<Entry>::const_iterator first_from(std::string_view key);
+  [[nodiscard]] const std::vector<ChangeView>& sorted();
+  [[nodiscard]] std::vector<ChangeView>::const_iterator first_from(std::string_view key);
 
   const std::unique_ptr<StateStore> store_;
   std::vector<Change> front_;
-  std::vector<Entry> sorted_;
+  std::vector<ChangeView> sorted_;
 };
 
 }  // namespace tiderace

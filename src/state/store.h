@@ -25,6 +25,15 @@ struct Change {
   std::optional<std::string> value;
 };
 
+/// The same, with bytes that somebody else holds.
+struct ChangeView {
+  std::string_view key;
+  std::optional<std::string_view> value;
+};
+
+/// Sorts `changes` by the bytes of their keys, and keeps the last of each key.
+void keep_latest(std::vector<ChangeView>& changes);
+
 /// Where the contents of a store stand.
 struct StorePosition {
   std::int64_t changelog_offset = 0;  ///< the next changelog record to apply
@@ -42,10 +51,15 @@ class StateStore {
   virtual void scan(std::string_view prefix,
                     const std::function<bool(std::string_view key, std::string_view value)>& visit) = 0;
   /// Applies all of `changes` in order and sets the position, atomically with regard to crashes.
-  virtual void apply(std::span<const Change> changes, const StorePosition& position) = 0;
+  void apply(std::span<const Change> changes, const StorePosition& position);
+  void apply(std::vector<ChangeView> changes, const StorePosition& position);
   [[nodiscard]] virtual StorePosition position() = 0;
   /// About how many bytes it takes where it is kept (disk, or memory). Cheap.
   [[nodiscard]] virtual std::uint64_t size_bytes() = 0;
+
+ protected:
+  /// `changes` in the order of the keys' bytes, one of each key.
+  virtual void write(std::span<const ChangeView> changes, const StorePosition& position) = 0;
 };
 
 /// Opens the stores of tasks. Any thread.

@@ -143,11 +143,11 @@ void Sender::produce(OutputTopic& topic, const ProducerRecord& record, std::int3
   const std::size_t value_size = record.value ? record.value->size() : 0;
   const std::size_t key_size = record.key ? record.key->size() : 0;
   for (;;) {
-    const rd_kafka_resp_err_t code =
-        rd_kafka_producev(client_.get(), RD_KAFKA_V_RKT(topic.handle.get()), RD_KAFKA_V_PARTITION(partition),
-                          RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_VALUE(value, value_size),
-                          RD_KAFKA_V_KEY(key, key_size), RD_KAFKA_V_TIMESTAMP(record.timestamp_ms),
-                          RD_KAFKA_V_OPAQUE(&topic.origins[generation_]), RD_KAFKA_V_HEADERS(headers.get()), RD_KAFKA_V_END);
+    const rd_kafka_resp_err_t code = rd_kafka_producev(
+        client_.get(), RD_KAFKA_V_RKT(topic.handle.get()), RD_KAFKA_V_PARTITION(partition),
+        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_VALUE(value, value_size),
+        RD_KAFKA_V_KEY(key, key_size), RD_KAFKA_V_TIMESTAMP(record.timestamp_ms),
+        RD_KAFKA_V_OPAQUE(&topic.origins[generation_]), RD_KAFKA_V_HEADERS(headers.get()), RD_KAFKA_V_END);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
       static_cast<void>(headers.release());  // librdkafka's now
       ++undelivered_[generation_];

@@ -40,8 +40,8 @@ class Sender {
   void serve();
   /// Until the brokers have everything. Throws BrokerAway where patience ends.
   void finish();
-  /// What is sent from now on is not waited for by `has_delivered`, which has been true for what was sent before
-  /// the last call.
+  /// What is sent from now on is not waited for by `has_delivered`, which has been true for what was sent
+  /// before the last call.
   void begin_generation() noexcept { generation_ = 1 - generation_; }
   /// Whether the brokers have all that was sent before the generation began.
   [[nodiscard]] bool has_delivered() const noexcept { return undelivered_[1 - generation_] == 0; }
@@ -71,8 +71,8 @@ class Sender {
 
 /// `Producer` says what it does. Under at-least-once, outputs go by an idempotent producer as they come;
 /// changes of state and offsets in a transaction a commit, so that a changelog never holds half a checkpoint.
-/// Under exactly-once everything is in the transaction. A commit that is decided by a thread beside the caller
-/// leaves the caller the outputs alone.
+/// Under exactly-once everything is in the transaction. A commit that is decided by a thread beside the
+/// caller leaves the caller the outputs alone.
 ///
 /// A transaction that its owner leaves open keeps readers and offsets waiting until it times out. So the id
 /// of the producer is in the metadata of the offsets that it commits, from the claim until it gives a

@@ -31,15 +31,15 @@ class MemoryStore final : public StateStore {
     }
   }
 
-  void apply(std::span<const Change> changes, const StorePosition& position) override {
-    for (const Change& change : changes) {
+  void write(std::span<const ChangeView> changes, const StorePosition& position) override {
+    for (const ChangeView& change : changes) {
       if (const auto found = contents_->values.find(change.key); found != contents_->values.end())
         contents_->bytes -= found->first.size() + found->second.size();
       if (change.value) {
-        contents_->values.insert_or_assign(change.key, *change.value);
+        contents_->values.insert_or_assign(std::string(change.key), std::string(*change.value));
         contents_->bytes += change.key.size() + change.value->size();
       } else {
-        contents_->values.erase(change.key);
+        contents_->values.erase(std::string(change.key));
       }
     }
     contents_->position = position;

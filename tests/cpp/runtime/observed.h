@@ -176,9 +176,9 @@ class ObservedStore final : public StateStore {
     observe_("StateStore::scan");
     store_->scan(prefix, visit);
   }
-  void apply(std::span<const Change> changes, const StorePosition& position) override {
+  void write(std::span<const ChangeView> changes, const StorePosition& position) override {
     observe_("StateStore::apply");
-    store_->apply(changes, position);
+    store_->apply(std::vector<ChangeView>(changes.begin(), changes.end()), position);
   }
   StorePosition position() override {
     observe_("StateStore::position");

@@ -105,9 +105,9 @@ class Failing final : public StateStore {
     count();
     store_->scan(prefix, visit);
   }
-  void apply(std::span<const Change> changes, const StorePosition& position) override {
+  void write(std::span<const ChangeView> changes, const StorePosition& position) override {
     count();
-    store_->apply(changes, position);
+    store_->apply(std::vector<ChangeView>(changes.begin(), changes.end()), position);
   }
   StorePosition position() override { return store_->position(); }
   std::uint64_t size_bytes() override { return store_->size_bytes(); }

@@ -16,7 +16,6 @@ from ground import FOLDER, WARM_JVM, Ground
 from service_process import Service
 
 PARTITIONS = 2
-KEYS = 100_000
 TRICKLE = 1000
 COPY_S = 5
 LINE = re.compile(r"^(\S+Z) \w+ (.*)$", re.MULTILINE)
@@ -33,7 +32,7 @@ class Restore(Ground):
         }
         self._about = {"guarantee": guarantee, "standby_replicas": standbys}
 
-    def measure(self) -> results.Row:
+    def measure(self, keys: int) -> results.Row:
         services = [
             Service(number, self.folder, self.bootstrap, "counts", self._options) for number in range(2)
         ]
@@ -41,61 +40,71 @@ class Restore(Ground):
             self.at_end(each.kill)
             each.start()
         self.wait_for(lambda: len(set(self._owners().values())) == 2, 60, "two processes")
-        self.feeder(TRICKLE, at_once=2 * KEYS, keys=2 * KEYS)
-        self.wait_for(lambda: self.committed() > 2 * KEYS, 120, "all keys to have state")
-        time.sleep(COPY_S)
+        victim, survivor = services
         with self.watching():
-            victim, survivor = services
+            self.feeder(TRICKLE, at_once=2 * keys, keys=2 * keys)
+            self.wait_for(lambda: self.committed() > 2 * keys, 300, "all keys to have state")
+            time.sleep(COPY_S)
             partition = next(p for p, name in self._owners().items() if name == victim.name)
             killed_ns = time.time_ns()
             victim.kill()
-            self.wait_for(lambda: self._goes_on(partition, killed_ns), 60, "the partition to go on")
-        return self._row(survivor, partition, killed_ns)
+            self.wait_for(lambda: self._goes_on(survivor, partition, killed_ns), 60, "the partition to go on")
+        return self._row(keys, survivor, partition, killed_ns)
 
     def _owners(self) -> dict[int, str]:
         lines = self.probe("members", group_service.GROUP).stdout.decode().splitlines()
         return {int(partition): name for name, _, partition in map(str.split, lines)}
 
-    def _goes_on(self, partition: int, killed_ns: int) -> bool:
+    def _goes_on(self, survivor: Service, partition: int, killed_ns: int) -> bool:
         """What the dead process had committed may come in the first moments."""
-        return arrivals.first_after_ns(self.arrivals, partition, killed_ns + 2_000_000_000) is not None
+        started_ns = _when(
+            survivor.log.read_text(), f"phone-data partition {partition}: starts at", killed_ns
+        )
+        return started_ns is not None and self._first_after_ns(partition, started_ns) is not None
 
-    def _row(self, survivor: Service, partition: int, killed_ns: int) -> results.Row:
+    def _first_after_ns(self, partition: int, after_ns: int) -> int | None:
+        return arrivals.first_after_ns(self.arrivals, partition, after_ns)
+
+    def _row(self, keys: int, survivor: Service, partition: int, killed_ns: int) -> results.Row:
         log = survivor.log.read_text()
         assigned_ns = _when(log, r"incremental assignment: 1 newly added", killed_ns)
         restoring_ns = _when(log, rf"restoring phone-data partition {partition}:", killed_ns)
+        restored_ns = _when(log, rf"phone-data partition {partition}: taken over", killed_ns)
         started_ns = _when(log, rf"phone-data partition {partition}: starts at", killed_ns)
-        first_ns = arrivals.first_after_ns(self.arrivals, partition, assigned_ns)
+        if assigned_ns is None or restoring_ns is None or restored_ns is None or started_ns is None:
+            raise LookupError(f"{survivor.log} does not tell when partition {partition} went on")
+        first_ns = self._first_after_ns(partition, started_ns)
         assert first_ns is not None
-        restored_s = (started_ns - restoring_ns) / 1e9
+        restored_s = (restored_ns - restoring_ns) / 1e9
         return {
             **self._about,
-            "keys": KEYS,
+            "keys": keys,
             "assigned_after_kill_ms": round((assigned_ns - killed_ns) / 1e6),
             "first_row_after_assignment_ms": round((first_ns - assigned_ns) / 1e6),
             "restored_in_ms": round(restored_s * 1000),
-            "keys_a_second": round(KEYS / restored_s) if not self._about["standby_replicas"] else "",
+            "keys_a_second": round(keys / restored_s) if not self._about["standby_replicas"] else "",
         }
 
 
-def _when(log: str, text: str, after_ns: int) -> int:
-    """When the log first says so after that moment."""
+def _when(log: str, text: str, after_ns: int) -> int | None:
+    """When the log first says so after that moment; None: it does not."""
     for match in LINE.finditer(log):
         told = datetime.fromisoformat(match[1])
         at_ns = int(told.timestamp() * 1000) * 1_000_000
         if at_ns >= after_ns and re.search(text, match[2]):
             return at_ns
-    raise LookupError(f"the log does not say {text} after {after_ns}")
+    return None
 
 
 def main() -> int:
     parser = results.parser("restore", __doc__)
+    parser.add_argument("--keys", type=int, default=100_000, help="of a partition (default: 100000)")
     options = parser.parse_args()
     rows: list[results.Row] = []
     for guarantee in options.guarantees:
         for standbys in (0, 1):
             with Restore(guarantee, standbys, options.brokers) as restore:
-                rows.append(restore.measure())
+                rows.append(restore.measure(options.keys))
             restore.close(options.keep)
             if restore.faults:
                 return 1
