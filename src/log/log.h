@@ -227,6 +227,8 @@ class Follower {
   /// What has come, whole runs, at most one of each partition; empty-handed after `timeout`. Throws
   /// Error{broker}.
   virtual std::vector<std::shared_ptr<const Records>> poll(std::chrono::milliseconds timeout) = 0;
+  /// Offsets between where a partition that it follows is read and its end, as far as it was heard of.
+  [[nodiscard]] virtual std::optional<std::int64_t> lag(const TopicPartition& partition) const = 0;
 };
 
 /// A broker, or what serves as one. Any thread; consumers and producers that it makes must not outlive it.

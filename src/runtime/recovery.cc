@@ -12,7 +12,7 @@ namespace tiderace {
 namespace {
 
 constexpr std::size_t restore_bytes =
-    8u << 20;  // per read: large enough for bulk writes, small enough for memory
+    2u << 20;  // per read: large enough for bulk writes, small enough for memory and for a progress to see
 
 bool has_state(StateStore& store, const std::string& step) {
   bool found = false;

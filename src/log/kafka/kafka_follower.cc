@@ -24,6 +24,7 @@ void KafkaFollower::follow(const std::map<TopicPartition, std::int64_t>& positio
   for (const auto& [partition, offset] : positions) list.add(partition, offset);
   check(rd_kafka_assign(client_.get(), list.get()), "follow changelogs");
   positions_ = positions;
+  at_end_.clear();
 }
 
 std::vector<std::shared_ptr<const Records>> KafkaFollower::poll(std::chrono::milliseconds timeout) {
@@ -42,13 +43,31 @@ std::vector<std::shared_ptr<const Records>> KafkaFollower::poll(std::chrono::mil
 
 void KafkaFollower::take(rd_kafka_message_t* message, std::map<TopicPartition, RunBuilder>& runs) {
   const Owned<rd_kafka_message_t, rd_kafka_message_destroy> owned(message);
-  // What else it tells (the end of a partition, a broker that is away) passes, or comes again.
-  if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) return;
+  // What else it tells (a broker that is away) passes, or comes again.
+  if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR && message->err != RD_KAFKA_RESP_ERR__PARTITION_EOF) return;
   const TopicPartition partition{rd_kafka_topic_name(message->rkt), message->partition};
   const auto position = positions_.find(partition);
   if (position == positions_.end() || message->offset < position->second) return;
+  if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+    at_end_.insert(partition);
+    return;
+  }
+  at_end_.erase(partition);
   runs.try_emplace(partition, partition).first->second.add(*message);
   position->second = message->offset + 1;
+}
+
+std::optional<std::int64_t> KafkaFollower::lag(const TopicPartition& partition) const {
+  const auto position = positions_.find(partition);
+  if (position == positions_.end()) return std::nullopt;
+  // Only the end that librdkafka tells knows of transactions, whose marks are no records.
+  if (at_end_.contains(partition)) return 0;
+  std::int64_t low = 0;
+  std::int64_t high = 0;
+  const auto code = rd_kafka_get_watermark_offsets(client_.get(), partition.topic.c_str(),
+                                                   partition.partition, &low, &high);
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR || high < 0) return std::nullopt;
+  return std::max<std::int64_t>(high - position->second, 0);
 }
 
 }  // namespace tiderace::kafka

@@ -2,6 +2,8 @@
 
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <vector>
 
 #include "log/kafka/client.h"
@@ -18,6 +20,7 @@ class KafkaFollower final : public Follower {
 
   void follow(const std::map<TopicPartition, std::int64_t>& positions) override;
   std::vector<std::shared_ptr<const Records>> poll(std::chrono::milliseconds timeout) override;
+  [[nodiscard]] std::optional<std::int64_t> lag(const TopicPartition& partition) const override;
 
  private:
   void take(rd_kafka_message_t* message, std::map<TopicPartition, RunBuilder>& runs);
@@ -25,6 +28,7 @@ class KafkaFollower final : public Follower {
   Client client_;
   Queue queue_;
   std::map<TopicPartition, std::int64_t> positions_;
+  std::set<TopicPartition> at_end_;         ///< nothing that is decided came behind the position so far
   std::vector<rd_kafka_message_t*> batch_;  ///< room for what is taken from the queue at once
 };
 

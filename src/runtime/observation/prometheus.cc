@@ -111,6 +111,23 @@ void write_partitions(Exposition& out, const Observed& observed) {
         [](const PartitionReport& report) { return std::optional(report.memory_bytes); });
 }
 
+void write_standbys(Exposition& out, const RunMetrics& metrics) {
+  const auto standbys = metrics.standbys();
+  const auto gauge = [&](std::string_view name, std::string_view help, const auto& value) {
+    out.metric(name, "gauge", help);
+    for (const auto& [partition, report] : standbys) {
+      if (const auto found = value(report))
+        out.sample(*found,
+                   {{"topic", partition.topic}, {"partition", fmt::format("{}", partition.partition)}});
+    }
+  };
+  gauge("tiderace_standby_lag_records",
+        "Offsets of the changelog that a copy of another process's state is behind.",
+        [](const StandbyReport& report) { return report.lag; });
+  gauge("tiderace_standby_state_bytes", "Size of a copy of another process's state.",
+        [](const StandbyReport& report) { return std::optional(report.state_bytes); });
+}
+
 void write_steps(Exposition& out, const Observed& observed) {
   const auto counter = [&](std::string_view name, std::string_view help, const auto& value) {
     out.metric(name, "counter", help);
@@ -174,6 +191,7 @@ std::string prometheus_text(const RuntimeContext& context,
   write_rows(out, observed);
   write_times(out, observed);
   write_partitions(out, observed);
+  write_standbys(out, *context.metrics);
   write_steps(out, observed);
   write_workers(out, observed);
   write_process(out, context);

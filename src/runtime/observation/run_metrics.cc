@@ -45,6 +45,16 @@ std::uint64_t RunMetrics::restored_records() const {
   return restored_records_;
 }
 
+void RunMetrics::show_standbys(std::map<TopicPartition, StandbyReport> standbys) {
+  const std::lock_guard lock(mutex_);
+  standbys_ = std::move(standbys);
+}
+
+std::map<TopicPartition, StandbyReport> RunMetrics::standbys() const {
+  const std::lock_guard lock(mutex_);
+  return standbys_;
+}
+
 void RunMetrics::fail(const std::string& reason) {
   const std::lock_guard lock(mutex_);
   if (failure_.empty()) failure_ = reason;

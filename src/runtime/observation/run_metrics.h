@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -68,6 +69,12 @@ struct RestoreReport {
   std::uint64_t total = 0;
 };
 
+/// A copy of the state of a partition that another process owns.
+struct StandbyReport {
+  std::optional<std::int64_t> lag;  ///< offsets of the changelog that it is behind; nullopt: not known yet
+  std::uint64_t state_bytes = 0;
+};
+
 /// What one run tells to those who look in from outside. Any thread; nobody holds its locks for longer than a
 /// copy takes.
 class RunMetrics {
@@ -82,6 +89,10 @@ class RunMetrics {
   [[nodiscard]] std::int64_t last_restore_ns() const;
   [[nodiscard]] std::uint64_t restored_records() const;
 
+  /// The copies, by the input partition that each is for.
+  void show_standbys(std::map<TopicPartition, StandbyReport> standbys);
+  [[nodiscard]] std::map<TopicPartition, StandbyReport> standbys() const;
+
   /// A worker has ended with an error, which ends the run.
   void fail(const std::string& reason);
   [[nodiscard]] std::string failure() const;
@@ -91,6 +102,7 @@ class RunMetrics {
   mutable std::mutex mutex_;
   std::vector<std::shared_ptr<WorkerMetrics>> workers_;
   std::map<TopicPartition, RestoreReport> restores_;
+  std::map<TopicPartition, StandbyReport> standbys_;
   std::uint64_t restored_records_ = 0;
   std::int64_t last_restore_ns_ = 0;
   std::string failure_;

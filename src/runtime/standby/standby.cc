@@ -64,6 +64,7 @@ void Standby::run() {
       }
       if (changed) follower_->follow(positions);
       for (const auto& records : follower_->poll(poll_timeout)) apply(*records);
+      report();
     } catch (const BrokerAway& away) {
       log(LogLevel::debug, "copies of state wait: {}", away.what());
       next_ns = now_ns + away_pause_ns;
@@ -98,6 +99,16 @@ void Standby::follow_members() {
   for (const TopicPartition& input : wanted) {
     if (!stop_ && is_stateful(input.topic)) open_copy(input);
   }
+}
+
+void Standby::report() {
+  std::map<TopicPartition, StandbyReport> reports;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [changelog, copy] : copies_)
+      reports[copy.input] = {follower_->lag(changelog), copy.store->size_bytes()};
+  }
+  context_.metrics->show_standbys(std::move(reports));
 }
 
 void Standby::open_copy(const TopicPartition& input) {

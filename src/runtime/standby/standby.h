@@ -34,6 +34,8 @@ class Standby final : public StateStores {
   /// Takes up and lets go of copies as the members of the group have it now.
   void follow_members();
   void open_copy(const TopicPartition& input);
+  /// To the metrics.
+  void report();
   void apply(const Records& records);
   [[nodiscard]] bool is_stateful(const std::string& topic) const;
 
