@@ -194,6 +194,8 @@ class Producer {
   }
   /// Whether `end_commit` will not wait; to be asked now and then, for it may see to what comes next.
   [[nodiscard]] virtual bool commit_ended() { return true; }
+  /// Whether it is too late to take the commit back; until then `abort` does.
+  [[nodiscard]] virtual bool is_deciding() const { return true; }
   /// Returns and throws what `commit` does.
   virtual std::map<TopicPartition, std::int64_t> end_commit() { return std::exchange(begun_, {}); }
   /// Forgets what was sent and is not visible yet. A commit that was begun may have been made or not.

@@ -133,8 +133,9 @@ void Worker::change_members(const PollResult& result) {
       failure = std::current_exception();
     }
   };
-  if (!result.lost.empty() || !result.revoked.empty()) attempt([&] { end_checkpoint(); });
-  const bool lost = !result.lost.empty() && dirty_;
+  const bool lost = !result.lost.empty() && (dirty_ || under_way_);
+  if (lost) attempt([&] { give_up_checkpoint(); });
+  if (!result.revoked.empty()) attempt([&] { end_checkpoint(); });
   for (const TopicPartition& partition : result.lost) forget(partition);
   if (!result.revoked.empty() && !lost) attempt([&] { checkpoint(result.revoked); });
   for (const TopicPartition& partition : result.revoked) forget(partition);
@@ -265,11 +266,15 @@ void Worker::go_back(const Error& reason) {
   log(LogLevel::warning, "{}: going back to the last commit: {}", context_.options.consumer_group,
       reason.what());
   ++report_.commits_lost;
+  const int failures = failures_;
   try {
-    end_checkpoint();  // it may have been made after all
-  } catch (const Error& error) {
-    log(LogLevel::debug, "{}: {}", context_.options.consumer_group, error.what());
+    give_up_checkpoint();
+  } catch (const CommitLost& lost) {
+    log(LogLevel::debug, "{}: {}", context_.options.consumer_group, lost.what());
+  } catch (const BrokerAway& away) {
+    log(LogLevel::debug, "{}: {}", context_.options.consumer_group, away.what());
   }
+  failures_ = failures;
   producer_->abort();
   pending_.clear();
   if (limits_.count) {
@@ -422,6 +427,7 @@ void Worker::end_checkpoint() {
   const auto ends = producer_->end_commit();
   report_.commit.add(context_.clock->steady_ns() - ended.commit_ns);
   if (context_.exactly_once()) note_latency();
+  committed_counters_ = ended.counters;
   for (Assigned* assigned : ended.flushed)
     assigned->task->committed(ends.at(changelog_of(context_, assigned->task->partition())));
   for (const OffsetCommit& commit : ended.offsets) {
@@ -429,9 +435,13 @@ void Worker::end_checkpoint() {
     assigned.committed_offset = commit.offset;
     assigned.is_new = false;
   }
-  committed_counters_ = ended.counters;
   failures_ = 0;
   report_.checkpoint.add(context_.clock->steady_ns() - ended.begin_ns);
+}
+
+void Worker::give_up_checkpoint() {
+  if (under_way_ && !producer_->is_deciding()) under_way_.reset();
+  end_checkpoint();
 }
 
 bool Worker::all_reached_limit() {

@@ -106,6 +106,8 @@ class Worker {
   void begin_checkpoint(const std::vector<TopicPartition>& given_back = {});
   /// Waits for the one that is under way, if there is one.
   void end_checkpoint();
+  /// The same before all tasks go back: takes it back where the log does not decide on it yet.
+  void give_up_checkpoint();
   /// Whether the one that has begun has to be waited for before more is processed.
   [[nodiscard]] bool has_to_wait() const;
   void send_changes(Task& task, const std::vector<Change>& changes);

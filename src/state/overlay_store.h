@@ -15,7 +15,7 @@ class OverlayStore final : public StateStore {
  public:
   explicit OverlayStore(std::unique_ptr<StateStore> store) : store_(std::move(store)) {}
 
-  /// Puts `changes` in front, until `apply`. There are none yet.
+  /// Puts `changes` in front, until `take_front`. There are none yet.
   const std::vector<Change>& put_in_front(std::vector<Change> changes);
   /// The changes in front are committed: the store takes them.
   void take_front(const StorePosition& position);

@@ -81,6 +81,7 @@ void KafkaConsumer::rebalance(rd_kafka_t* client, rd_kafka_resp_err_t code,
                               rd_kafka_topic_partition_list_t* partitions, void* opaque) {
   auto& self = owner_of<KafkaConsumer>(opaque);
   self.told_.rebalanced = true;
+  self.moved_on_ = true;
   rd_kafka_yield(client);  // the poll that this happens in returns, and waits for no row
   self.rebalanced_ns_ = self.connection_.clock->steady_ns();
   if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
@@ -95,6 +96,7 @@ void KafkaConsumer::rebalance(rd_kafka_t* client, rd_kafka_resp_err_t code,
     return;
   }
   const bool lost = rd_kafka_assignment_lost(client) != 0;
+  if (lost) ++self.losses_;
   self.revoked_.emplace();
   for (int i = 0; i < partitions->cnt; ++i) {
     const TopicPartition partition = partition_of(partitions->elems[i]);
@@ -124,11 +126,22 @@ void KafkaConsumer::keep_heart_beating() {
   beat_ns_ = now_ns;
   // librdkafka looks whether a heartbeat is due when something else wakes its thread, else once a second; and
   // by heartbeats members hear of a rebalance. This question is answered by that thread, without a broker.
-  rd_kafka_consumer_group_metadata_destroy(rd_kafka_consumer_group_metadata(client_.get()));
+  if (auto* const answer = rd_kafka_consumer_group_metadata(client_.get()))
+    rd_kafka_consumer_group_metadata_destroy(answer);
+}
+
+void KafkaConsumer::go_on_after_rebalance() {
+  if (!std::exchange(moved_on_, false)) return;
+  PartitionList list;
+  for (const auto& [partition, position] : positions_) {
+    if (position.started) list.add(partition, position.next);
+  }
+  if (list.get()->cnt > 0) seek(list, "go on after a rebalance");
 }
 
 PollResult KafkaConsumer::poll(std::chrono::milliseconds timeout) {
   give_up_revoked();
+  go_on_after_rebalance();
   keep_heart_beating();
   client_.serve();
   PollResult result;
@@ -144,7 +157,7 @@ PollResult KafkaConsumer::poll(std::chrono::milliseconds timeout) {
       }
     };
     take_one(first);
-    for (bool more = true; more && told_.assigned.empty() && told_.revoked.empty() && told_.lost.empty();) {
+    for (bool more = true; more && !told_.rebalanced;) {
       const ssize_t count = rd_kafka_consume_batch_queue(queue_.get(), 0, batch_.data(), batch_.size());
       for (ssize_t i = 0; i < count; ++i) take_one(batch_[static_cast<std::size_t>(i)]);
       std::size_t bytes = 0;
@@ -242,14 +255,23 @@ void KafkaConsumer::start(const TopicPartition& partition, std::int64_t offset) 
     position.started = true;
     return;
   }
+  seek(list, doing);
+}
+
+void KafkaConsumer::seek(PartitionList& partitions, std::string_view doing) {
   BrokerWatch watch = new_watch();
   for (;;) {
-    const Failure failure(rd_kafka_seek_partitions(client_.get(), list.get(), request_ms));
-    const rd_kafka_resp_err_t code = failure ? rd_kafka_error_code(failure.get()) : list[0].err;
+    const Failure failure(rd_kafka_seek_partitions(client_.get(), partitions.get(), request_ms));
+    rd_kafka_resp_err_t code = failure ? rd_kafka_error_code(failure.get()) : RD_KAFKA_RESP_ERR_NO_ERROR;
+    for (int i = 0; i < partitions.get()->cnt && code == RD_KAFKA_RESP_ERR_NO_ERROR; ++i)
+      code = partitions[i].err;
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return;
-    // It was given a moment ago, and the thread that fetches has not heard of it.
-    if (code != RD_KAFKA_RESP_ERR__STATE && code != RD_KAFKA_RESP_ERR__PREV_IN_PROGRESS && !is_passing(code))
-      check(code, doing);
+    // One was given a moment ago, and the thread that fetches has not heard of it; or is paused in the same
+    // moment.
+    const bool passes = code == RD_KAFKA_RESP_ERR__STATE || code == RD_KAFKA_RESP_ERR__PREV_IN_PROGRESS ||
+                        code == RD_KAFKA_RESP_ERR__OUTDATED || code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
+                        is_passing(code);
+    if (!passes) check(code, doing);
     watch.waiting(client_.get(), "a partition to begin");
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }

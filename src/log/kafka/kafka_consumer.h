@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <optional>
@@ -35,6 +36,8 @@ class KafkaConsumer final : public Consumer {
 
   [[nodiscard]] rd_kafka_t* client() const noexcept { return client_.get(); }
   [[nodiscard]] const std::string& group() const noexcept { return options_.group; }
+  /// How often the group has given partitions of this member to others unasked. Any thread.
+  [[nodiscard]] std::uint64_t losses() const noexcept { return losses_.load(); }
 
  private:
   struct Position {
@@ -47,6 +50,10 @@ class KafkaConsumer final : public Consumer {
   static void rebalance(rd_kafka_t* client, rd_kafka_resp_err_t code,
                         rd_kafka_topic_partition_list_t* partitions, void* self);
   void give_up_revoked();
+  /// Partitions that stay are paused during a rebalance; what librdkafka had taken out of its queue by then,
+  /// for a batch, it throws away and takes for read. So each goes on from where this consumer is.
+  void go_on_after_rebalance();
+  void seek(PartitionList& partitions, std::string_view doing);
   void keep_heart_beating();
   void take(rd_kafka_message_t* message, PollResult& result);
   void take_error(const rd_kafka_message_t& message, PollResult& result);
@@ -67,6 +74,8 @@ class KafkaConsumer final : public Consumer {
   std::map<TopicPartition, Position> positions_;
   std::vector<RunBuilder> runs_;            ///< of the poll in hand
   std::vector<rd_kafka_message_t*> batch_;  ///< room for what is taken from the queue at once
+  bool moved_on_ = false;                   ///< a rebalance came since the last poll
+  std::atomic<std::uint64_t> losses_{0};    ///< times that partitions were lost
   PollResult told_;                         ///< what the callback has seen, for the poll that it happened in
   std::optional<PartitionList> revoked_;    ///< told, to be given up
   std::int64_t session_ns_ = 0;             ///< after which the group lets go of a member that is silent

@@ -256,7 +256,11 @@ Sender& KafkaProducer::transaction() {
 void KafkaProducer::warm_up() {
   if (transactional_id_.empty()) return;
   transactional();
-  static_cast<void>(topics_.group_offsets(member_->group()));  // whoever takes partitions over asks there
+  try {
+    static_cast<void>(topics_.group_offsets(member_->group()));  // whoever takes partitions over asks there
+  } catch (const Error& error) {
+    log(LogLevel::debug, "{}", error.what());  // it will be asked again
+  }
 }
 
 template <class Request>
@@ -337,6 +341,7 @@ void KafkaProducer::commit_offsets(std::span<const OffsetCommit> offsets) {
   PartitionList list;
   for (const OffsetCommit& commit : offsets) list.add(commit.partition, commit.offset);
   for (;;) {
+    check_losses();
     const auto code = rd_kafka_commit(member_->client(), list.get(), 0);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return offsets_watch_.answered();
     // The group has shared its partitions out anew, and this member has not heard it yet.
@@ -360,6 +365,7 @@ void KafkaProducer::begin_commit(const std::string& group, std::span<const Offse
   TIDERACE_CHECK(offsets.empty() || (member_ != nullptr && group == member_->group()));
   TIDERACE_CHECK(!commit_);
   commit_.emplace().offsets.assign(offsets.begin(), offsets.end());
+  commit_->losses = member_ != nullptr ? member_->losses() : 0;
   if (outputs_) outputs_->begin_generation();
 }
 
@@ -369,13 +375,20 @@ bool KafkaProducer::commit_ended() {
     // Offsets never say more than what the brokers have.
     if (outputs_) outputs_->serve();
     if (outputs_ && !outputs_->has_delivered()) return false;
-    commit_->decision = std::async(std::launch::async, [this] { decide(commit_->offsets); });
+    commit_->decision = std::async(std::launch::async, [this] { decide(); });
   }
   return commit_->decision.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
 }
 
-void KafkaProducer::decide(std::span<const OffsetCommit> offsets) {
+void KafkaProducer::check_losses() const {
+  if (member_->losses() != commit_->losses)
+    throw CommitLost(Error(ErrorKind::broker, "Kafka: commit offsets: partitions were lost"));
+}
+
+void KafkaProducer::decide() {
+  const std::span<const OffsetCommit> offsets = commit_->offsets;
   if (!in_transaction_ && (transactional_id_.empty() || offsets.empty())) return commit_offsets(offsets);
+  if (member_ != nullptr) check_losses();
   transaction();
   commit_transaction(offsets, false);
 }
@@ -387,7 +400,7 @@ std::map<TopicPartition, std::int64_t> KafkaProducer::end_commit() {
       commit_->decision.get();
     } else {
       if (outputs_) outputs_->finish();
-      decide(commit_->offsets);
+      decide();
     }
   } catch (...) {
     commit_.reset();

@@ -93,6 +93,7 @@ class KafkaProducer final : public Producer {
                                                 std::span<const OffsetCommit> offsets) override;
   void begin_commit(const std::string& group, std::span<const OffsetCommit> offsets) override;
   [[nodiscard]] bool commit_ended() override;
+  [[nodiscard]] bool is_deciding() const override { return commit_ && commit_->decision.valid(); }
   std::map<TopicPartition, std::int64_t> end_commit() override;
   void abort() noexcept override;
 
@@ -101,6 +102,7 @@ class KafkaProducer final : public Producer {
   /// `end_commit` or by a thread beside it.
   struct Commit {
     std::vector<OffsetCommit> offsets;
+    std::uint64_t losses;        ///< of the member, when it began
     std::future<void> decision;  ///< of the thread, which has the transactional sender until then
   };
   Sender& outputs();
@@ -111,8 +113,10 @@ class KafkaProducer final : public Producer {
   /// With the group's generation where the offsets are a claim.
   void commit_transaction(std::span<const OffsetCommit> offsets, bool claim);
   void commit_offsets(std::span<const OffsetCommit> offsets);
-  /// The one or the other.
-  void decide(std::span<const OffsetCommit> offsets);
+  /// The one or the other, of `commit_`.
+  void decide();
+  /// Throws CommitLost where the member has lost partitions since `commit_` began: others have them.
+  void check_losses() const;
   /// Calls `request` until it succeeds; throws CommitLost where the transaction cannot go on.
   template <class Request>
   void insist(std::string_view doing, const Request& request);

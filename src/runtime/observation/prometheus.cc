@@ -64,7 +64,8 @@ void write_times(Exposition& out, const Observed& observed) {
   out.metric("tiderace_latency_seconds", "histogram",
              "From a row's arrival in the process to the hand-over of its outputs.");
   out.histogram(observed.all.latency);
-  out.metric("tiderace_commit_seconds", "histogram", "Time of a commit in the log.");
+  out.metric("tiderace_commit_seconds", "histogram",
+             "Time of a commit in the log, until the worker has noticed its end.");
   out.histogram(observed.all.commit);
   out.metric("tiderace_checkpoint_seconds", "histogram",
              "Time of a checkpoint: changes of state, commit, stores.");

@@ -71,6 +71,7 @@ void Standby::run() {
     } catch (const Error& error) {
       // Copies are a convenience: whoever needs the state restores it, and meets what is wrong.
       log(LogLevel::warning, "no copies of state are kept for now: {}", error.what());
+      context_.metrics->show_standbys({});
       const std::lock_guard lock(mutex_);
       copies_.clear();
       changed_ = true;

@@ -101,6 +101,7 @@ class TestLog final : public ForwardingLog {
       asked_ = 0;
     }
     [[nodiscard]] bool commit_ended() override { return ++asked_ > 2; }
+    [[nodiscard]] bool is_deciding() const override { return false; }
     std::map<TopicPartition, std::int64_t> end_commit() override { return commit(group_, offsets_); }
     void abort() noexcept override { producer_->abort(); }
 

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
+#include <set>
+#include <thread>
 
 #include "kafka/broker.h"
 #include "log/log.h"
@@ -154,6 +157,57 @@ TEST_F(KafkaGroupTest, PartitionsThatDoNotMoveAreNotTakenAway) {
   std::sort(first.taken_away.begin(), first.taken_away.end());
   std::sort(second.owned.begin(), second.owned.end());
   EXPECT_EQ(first.taken_away, second.owned);
+}
+
+TEST_F(KafkaGroupTest, RowsComeWithoutAGapWhileMembersComeAndGo) {
+  constexpr std::int32_t partitions = 4;
+  log_->create_topic(topic("in"), {.num_partitions = partitions});
+  std::jthread writer([&](const std::stop_token& stop) {
+    const auto producer = log_->producer();
+    const std::vector<ProducerRecord> records(500,
+                                              {.key = "k", .value = "1", .headers = {}, .timestamp_ms = 7});
+    while (!stop.stop_requested()) {
+      for (std::int32_t p = 0; p < partitions; ++p) producer->send(topic("in"), records, p);
+      producer->commit("", {});
+    }
+  });
+  ConsumerOptions options;
+  options.group = group();
+  const auto consumer = log_->consumer(options);
+  consumer->subscribe({topic("in")});
+  std::set<TopicPartition> owned;
+  std::map<TopicPartition, std::int64_t> next;
+  std::vector<std::string> gaps;
+  const auto poll = [&] {
+    const PollResult result = consumer->poll(std::chrono::milliseconds(1));
+    for (const TopicPartition& partition : result.revoked) owned.erase(partition);
+    for (const auto& records : result.records) {
+      std::int64_t& wanted = next[{records->topic, records->partition}];
+      for (const Record& row : records->rows) {
+        if (row.offset != wanted)
+          gaps.push_back(std::to_string(wanted) + " to " + std::to_string(row.offset));
+        wanted = row.offset + 1;
+      }
+    }
+    for (const TopicPartition& partition : result.assigned) {
+      owned.insert(partition);
+      consumer->start(partition, next[partition]);
+    }
+  };
+  for (int round = 0; round < 8; ++round) {
+    eventually([&] {
+      poll();
+      return owned.size() == partitions;
+    });
+    Member other(*log_, group(), {topic("in")});
+    eventually([&] {
+      poll();
+      other.poll();
+      return other.owned.size() == partitions / 2;
+    });
+  }
+  EXPECT_EQ(gaps, std::vector<std::string>());
+  EXPECT_EQ(next.size(), static_cast<std::size_t>(partitions));
 }
 
 TEST_F(KafkaGroupTest, CopiesOfStateAreWhereTheGroupGivesThePartitionsOfADeadMember) {

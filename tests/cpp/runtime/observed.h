@@ -85,6 +85,7 @@ class ObservedProducer final : public Producer {
     producer_->begin_commit(group, offsets);
   }
   [[nodiscard]] bool commit_ended() override { return producer_->commit_ended(); }
+  [[nodiscard]] bool is_deciding() const override { return producer_->is_deciding(); }
   std::map<TopicPartition, std::int64_t> end_commit() override {
     observe_("Producer::end_commit");
     return producer_->end_commit();

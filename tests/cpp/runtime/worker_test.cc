@@ -182,6 +182,71 @@ TEST(Timeout, DoesNotCountTheTimeThatARowTakes) {
   EXPECT_EQ(service.run().rows_in, 4u);
 }
 
+/// Outputs of the first commit are lost on their way, as brokers may refuse them; what is sent later comes.
+class LosesOutputsOnce final : public Producer {
+ public:
+  LosesOutputsOnce(std::unique_ptr<Producer> producer, bool& lost)
+      : producer_(std::move(producer)), lost_(lost) {}
+  void send(std::string_view topic, std::span<const ProducerRecord> records,
+            std::int32_t partition) override {
+    if (lost_) producer_->send(topic, records, partition);
+  }
+  void send_state(std::string_view topic, std::span<const ProducerRecord> records,
+                  std::int32_t partition) override {
+    producer_->send(topic, records, partition);
+  }
+  void flush() override { producer_->flush(); }
+  std::map<TopicPartition, std::int64_t> commit(const std::string& group,
+                                                std::span<const OffsetCommit> offsets) override {
+    return producer_->commit(group, offsets);
+  }
+  void begin_commit(const std::string& group, std::span<const OffsetCommit> offsets) override {
+    group_ = group;
+    offsets_.assign(offsets.begin(), offsets.end());
+  }
+  [[nodiscard]] bool commit_ended() override {
+    if (!std::exchange(lost_, true)) throw CommitLost(Error(ErrorKind::broker, "an output was refused"));
+    return true;
+  }
+  [[nodiscard]] bool is_deciding() const override { return false; }
+  std::map<TopicPartition, std::int64_t> end_commit() override { return commit(group_, offsets_); }
+  void abort() noexcept override { producer_->abort(); }
+
+ private:
+  std::unique_ptr<Producer> producer_;
+  bool& lost_;
+  std::string group_;
+  std::vector<OffsetCommit> offsets_;
+};
+
+class LogThatLosesOutputsOnce final : public ForwardingLog {
+ public:
+  using ForwardingLog::ForwardingLog;
+  std::unique_ptr<Producer> producer(const ProducerOptions& options) override {
+    return std::make_unique<LosesOutputsOnce>(forwarded().producer(options), lost_);
+  }
+
+ private:
+  bool lost_ = false;
+};
+
+TEST(AtLeastOnce, ACommitWhoseOutputsAreLostIsTakenBack) {
+  TestService service(sums);
+  service.context.options.processing_guarantee = ProcessingGuarantee::at_least_once;
+  service.context.options.commit_interval = std::chrono::nanoseconds(1);
+  service.produce_all(rows(1, 2));
+  service.run();  // the first commit of a group is waited for
+  service.produce_all(rows(2, 4));
+  service.limits.until_end = false;
+  service.limits.timeout = std::chrono::milliseconds(20);
+  const std::shared_ptr<Log> log = service.context.log;
+  service.context.log = std::make_shared<LogThatLosesOutputsOnce>(log);
+  service.run();
+  EXPECT_EQ(service.committed("in"), 3);
+  service.context.log = log;
+  EXPECT_EQ(service.values("out"), (Texts{with_sum(1, 1), with_sum(2, 3), with_sum(3, 6)}));
+}
+
 TEST(AtLeastOnce, GoesOnFromThePositionOfTheState) {
   TestService service(sums);
   service.context.options.processing_guarantee = ProcessingGuarantee::at_least_once;
