@@ -1,6 +1,7 @@
 #include "runtime/standby/standby.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/error.h"
 #include "base/logging.h"
@@ -91,10 +92,17 @@ void Standby::follow_members() {
   if (status.state != GroupState::stable) return;  // until it is known who has what, copies stay as they are
   const auto wanted =
       standby_partitions(context_.log->process(), status.members, context_.options.standby_replicas);
+  // What has become this process's own is kept until a worker opens it.
+  std::set<TopicPartition> own;
+  for (const GroupMember& member : status.members) {
+    if (member.process == context_.log->process())
+      own.insert(member.partitions.begin(), member.partitions.end());
+  }
   {
     const std::lock_guard lock(mutex_);
-    const auto gone =
-        std::erase_if(copies_, [&](const auto& entry) { return !wanted.contains(entry.second.input); });
+    const auto gone = std::erase_if(copies_, [&](const auto& entry) {
+      return !wanted.contains(entry.second.input) && !own.contains(entry.second.input);
+    });
     changed_ = changed_ || gone > 0;
   }
   for (const TopicPartition& input : wanted) {

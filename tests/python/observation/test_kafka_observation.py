@@ -124,6 +124,8 @@ def test_copies_of_state_are_seen(name: str, make_app: MakeApp, tmp_path: Path) 
         with second.running(other):
             until(lambda: standbys(first) == [0] and standbys(second) == [0])  # of what the other has
             assert first.value("tiderace_standby_state_bytes") > 0
+            labels = first.metrics()["tiderace_standby_lag_records"].samples[0].labels
+            assert labels.keys() == {"topic", "partition"}
         until(lambda: standbys(first) == [])  # its own again
 
 
