@@ -5,24 +5,15 @@
 #include <map>
 #include <random>
 
+#include "state/scanned.h"
+
 namespace tiderace {
 namespace {
-
-using Pairs = std::vector<std::pair<std::string, std::string>>;
 
 std::unique_ptr<OverlayStore> make() {
   static const auto stores = memory_state_stores();
   static int count = 0;
   return std::make_unique<OverlayStore>(stores->open("g/t/" + std::to_string(count++)));
-}
-
-Pairs scanned(StateStore& store, std::string_view prefix, std::size_t limit = SIZE_MAX) {
-  Pairs found;
-  store.scan(prefix, [&](std::string_view key, std::string_view value) {
-    found.emplace_back(key, value);
-    return found.size() < limit;
-  });
-  return found;
 }
 
 TEST(OverlayStore, ReadsWhatIsInFrontAndTakesItWhenToldTo) {

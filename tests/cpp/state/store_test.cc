@@ -8,22 +8,12 @@
 #include <filesystem>
 #include <fstream>
 
+#include "state/scanned.h"
 #include "state/store_path.h"
 #include "temporary_directory.h"
 
 namespace tiderace {
 namespace {
-
-using Pairs = std::vector<std::pair<std::string, std::string>>;
-
-Pairs scanned(StateStore& store, std::string_view prefix, std::size_t limit = SIZE_MAX) {
-  Pairs found;
-  store.scan(prefix, [&](std::string_view key, std::string_view value) {
-    found.emplace_back(key, value);
-    return found.size() < limit;
-  });
-  return found;
-}
 
 class Stores : public testing::TestWithParam<const char*> {
  protected:
