@@ -52,10 +52,11 @@ class MovedClock final : public Clock {
 
 /// A member of a group, as the worker has one.
 struct Member {
-  Member(Log& log, const std::string& group, const std::vector<std::string>& topics,
-         bool exactly_once = true) {
+  Member(Log& log, const std::string& group, const std::vector<std::string>& topics, bool exactly_once = true,
+         const std::string& group_instance_id = {}) {
     ConsumerOptions options;
     options.group = group;
+    options.group_instance_id = group_instance_id;
     consumer = log.consumer(options);
     producer = log.producer({.member = consumer.get(), .exactly_once = exactly_once});
     consumer->subscribe(topics);

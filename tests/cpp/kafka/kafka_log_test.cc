@@ -273,7 +273,7 @@ TEST_F(KafkaGroupTest, WhoeverTakesAPartitionOverEndsWhatItsOwnerHasLeftOpen) {
   log_->create_topic(topic("out"), {});
   const TopicPartition in{topic("in"), 0};
   const TopicPartition out{topic("out"), 0};
-  Member first(*log_, group(), {topic("in")});
+  Member first(*log_, group(), {topic("in")}, true, "static");
   eventually([&] {
     first.poll();
     return !first.owned.empty();
@@ -285,9 +285,9 @@ TEST_F(KafkaGroupTest, WhoeverTakesAPartitionOverEndsWhatItsOwnerHasLeftOpen) {
     first.producer->flush();
     return log_->offsets(out).second == 0;
   });
-  first.consumer = nullptr;  // the group lets go of it; its transaction stays open
 
-  Member second(*log_, group(), {topic("in")});
+  // The group lets go of the first, which does not hear of it; its transaction stays open.
+  Member second(*log_, group(), {topic("in")}, true, "static");
   eventually([&] {
     second.poll();
     return !second.owned.empty();
