@@ -122,6 +122,10 @@ TopicPartition partition_of(const rd_kafka_topic_partition_t& element) {
   return {element.topic, element.partition};
 }
 
+TopicPartition partition_of(const rd_kafka_message_t& message) {
+  return {rd_kafka_topic_name(message.rkt), message.partition};
+}
+
 Error error_of(rd_kafka_resp_err_t code, std::string_view text, std::string_view doing) {
   return Error(ErrorKind::broker,
                fmt::format("Kafka: {}: {} ({}){}", doing, text, rd_kafka_err2name(code), remedy(code)));

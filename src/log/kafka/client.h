@@ -36,6 +36,7 @@ using Owned = std::unique_ptr<T, Destroyer<Destroy>>;
 using TopicHandle = Owned<rd_kafka_topic_t, rd_kafka_topic_destroy>;
 using Queue = Owned<rd_kafka_queue_t, rd_kafka_queue_destroy>;
 using Event = Owned<rd_kafka_event_t, rd_kafka_event_destroy>;
+using Message = Owned<rd_kafka_message_t, rd_kafka_message_destroy>;
 using Failure = Owned<rd_kafka_error_t, rd_kafka_error_destroy>;
 
 /// Partitions with offsets, as librdkafka takes and gives them.
@@ -53,6 +54,7 @@ class PartitionList {
 };
 
 [[nodiscard]] TopicPartition partition_of(const rd_kafka_topic_partition_t& element);
+[[nodiscard]] TopicPartition partition_of(const rd_kafka_message_t& message);
 
 /// The one place where librdkafka's errors become ours: `doing` says what was asked for.
 [[nodiscard]] Error error_of(rd_kafka_resp_err_t code, std::string_view text, std::string_view doing);

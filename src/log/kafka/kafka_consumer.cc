@@ -10,7 +10,6 @@
 namespace tiderace::kafka {
 namespace {
 
-constexpr std::size_t batch_messages = 4096;
 constexpr int request_ms = 5'000;
 
 Config consumer_config(const Connection& connection, const ConsumerOptions& options) {
@@ -55,9 +54,7 @@ KafkaConsumer::KafkaConsumer(const Connection& connection, Topics& topics, const
       topics_(topics),
       options_((check_consumer_options(options), options)),
       idle_(connection.address, *connection.clock),
-      client_(RD_KAFKA_CONSUMER, with_rebalance(consumer_config(connection, options), this, rebalance)),
-      batch_(batch_messages) {
-  queue_.reset(rd_kafka_queue_get_consumer(client_.get()));
+      client_(RD_KAFKA_CONSUMER, with_rebalance(consumer_config(connection, options), this, rebalance)) {
   session_ns_ = std::stoll(client_.setting("session.timeout.ms")) * 1'000'000;
   heartbeat_ns_ = std::stoll(client_.setting("heartbeat.interval.ms")) * 1'000'000;
 }
@@ -66,7 +63,7 @@ KafkaConsumer::~KafkaConsumer() {
   // What is committed is committed; the group goes on without this member at once. The callback gives up the
   // rest.
   give_up_revoked();
-  queue_.reset();
+  closing_ = true;
   rd_kafka_consumer_close(client_.get());
 }
 
@@ -81,7 +78,7 @@ void KafkaConsumer::rebalance(rd_kafka_t* client, rd_kafka_resp_err_t code,
                               rd_kafka_topic_partition_list_t* partitions, void* opaque) {
   auto& self = owner_of<KafkaConsumer>(opaque);
   self.told_.rebalanced = true;
-  self.moved_on_ = true;
+  self.latest_ = {};
   rd_kafka_yield(client);  // the poll that this happens in returns, and waits for no row
   self.rebalanced_ns_ = self.connection_.clock->steady_ns();
   if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
@@ -110,7 +107,7 @@ void KafkaConsumer::rebalance(rd_kafka_t* client, rd_kafka_resp_err_t code,
   }
   // The worker commits what it has done before the group hears that they are free. librdkafka reads nothing
   // until they are given up, of no partition.
-  if (lost || self.queue_ == nullptr) self.give_up_revoked();
+  if (lost || self.closing_) self.give_up_revoked();
 }
 
 void KafkaConsumer::give_up_revoked() {
@@ -125,49 +122,28 @@ void KafkaConsumer::keep_heart_beating() {
   if (now_ns - beat_ns_ < heartbeat_ns_) return;
   beat_ns_ = now_ns;
   // librdkafka looks whether a heartbeat is due when something else wakes its thread, else once a second; and
-  // by heartbeats members hear of a rebalance. This question is answered by that thread, without a broker.
+  // by heartbeats members hear of a rebalance. This question is answered by that thread, without a broker
+  // (by null where the member has no id, as while it joins).
   if (auto* const answer = rd_kafka_consumer_group_metadata(client_.get()))
     rd_kafka_consumer_group_metadata_destroy(answer);
 }
 
-void KafkaConsumer::go_on_after_rebalance() {
-  if (!std::exchange(moved_on_, false)) return;
-  PartitionList list;
-  for (const auto& [partition, position] : positions_) {
-    if (position.started) list.add(partition, position.next);
-  }
-  if (list.get()->cnt > 0) seek(list, "go on after a rebalance");
-}
-
 PollResult KafkaConsumer::poll(std::chrono::milliseconds timeout) {
   give_up_revoked();
-  go_on_after_rebalance();
   keep_heart_beating();
   client_.serve();
   PollResult result;
-  const auto enough = options_.max_poll_bytes;
-  // Waits for the first message alone: a longer wait would be for a full batch.
-  if (rd_kafka_message_t* first = rd_kafka_consumer_poll(client_.get(), static_cast<int>(timeout.count()))) {
-    std::optional<Error> failure;
-    const auto take_one = [&](rd_kafka_message_t* message) {
-      try {
-        take(message, result);
-      } catch (const Error& error) {
-        if (!failure) failure = error;  // the rest of the batch is to be let go of
-      }
-    };
-    take_one(first);
-    for (bool more = true; more && !told_.rebalanced;) {
-      const ssize_t count = rd_kafka_consume_batch_queue(queue_.get(), 0, batch_.data(), batch_.size());
-      for (ssize_t i = 0; i < count; ++i) take_one(batch_[static_cast<std::size_t>(i)]);
-      std::size_t bytes = 0;
-      for (const RunBuilder& run : runs_) bytes += run.bytes();
-      more = count == static_cast<ssize_t>(batch_.size()) && bytes < enough;
-    }
-    if (failure) {
-      runs_.clear();
-      throw Error(*failure);
-    }
+  latest_ = {};
+  auto wait = static_cast<int>(timeout.count());
+  std::size_t bytes = 0;
+  while (bytes < options_.max_poll_bytes && !told_.rebalanced) {
+    // One by one: whatever else waits is in librdkafka's hands until it is handed out. Of a batch that it has
+    // collected (rd_kafka_consume_batch_queue), a rebalance throws away what is of a partition that stays,
+    // and the partition goes on behind it.
+    const Message message(rd_kafka_consumer_poll(client_.get(), std::exchange(wait, 0)));
+    if (!message) break;
+    bytes += message->len + message->key_len + sizeof(Record);
+    take(*message, result);
   }
   if (runs_.empty())
     idle_.look(client_.get(), "rows to read");
@@ -175,7 +151,8 @@ PollResult KafkaConsumer::poll(std::chrono::milliseconds timeout) {
     idle_.answered();
   for (RunBuilder& run : runs_) {
     const auto found = positions_.find(run.partition());
-    if (found == positions_.end()) continue;  // revoked in the same poll: its next owner reads them
+    // Revoked in the same poll: its next owner reads them, be it this member.
+    if (found == positions_.end() || !found->second.started) continue;
     found->second.run.reset();
     result.records.push_back(run.finish(found->second.next));
   }
@@ -188,26 +165,28 @@ PollResult KafkaConsumer::poll(std::chrono::milliseconds timeout) {
   return result;
 }
 
-void KafkaConsumer::take(rd_kafka_message_t* message, PollResult& result) {
-  const Owned<rd_kafka_message_t, rd_kafka_message_destroy> owned(message);
-  if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) return take_error(*message, result);
-  const TopicPartition partition{rd_kafka_topic_name(message->rkt), message->partition};
-  const auto found = positions_.find(partition);
-  if (found == positions_.end() || !found->second.started || message->offset < found->second.next) return;
-  Position& position = found->second;
+void KafkaConsumer::take(const rd_kafka_message_t& message, PollResult& result) {
+  if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) return take_error(message, result);
+  if (latest_.topic != message.rkt || latest_.partition != message.partition) {
+    const auto found = positions_.find(partition_of(message));
+    if (found == positions_.end()) return;
+    latest_ = {message.rkt, message.partition, &found->second};
+  }
+  Position& position = *latest_.position;
+  if (!position.started || message.offset < position.next) return;
   if (!position.run) {
     position.run = runs_.size();
-    runs_.emplace_back(partition);
+    runs_.emplace_back(partition_of(message));
   }
-  runs_[*position.run].add(*message);
-  position.next = message->offset + 1;
+  runs_[*position.run].add(message);
+  position.next = message.offset + 1;
   position.at_end = false;
 }
 
 void KafkaConsumer::take_error(const rd_kafka_message_t& message, PollResult& result) {
   if (message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
     idle_.answered();
-    const TopicPartition partition{rd_kafka_topic_name(message.rkt), message.partition};
+    const TopicPartition partition = partition_of(message);
     const auto found = positions_.find(partition);
     if (found == positions_.end() || !found->second.started || message.offset < found->second.next) return;
     found->second.next = message.offset;

@@ -46,16 +46,19 @@ class KafkaConsumer final : public Consumer {
     bool at_end = false;             ///< nothing that is decided came behind `next` so far
     std::optional<std::size_t> run;  ///< of the poll in hand
   };
+  /// Where the latest row of the poll in hand came from: the next is mostly of the same partition.
+  struct Latest {
+    const rd_kafka_topic_t* topic = nullptr;
+    std::int32_t partition = -1;
+    Position* position = nullptr;
+  };
 
   static void rebalance(rd_kafka_t* client, rd_kafka_resp_err_t code,
                         rd_kafka_topic_partition_list_t* partitions, void* self);
   void give_up_revoked();
-  /// Partitions that stay are paused during a rebalance; what librdkafka had taken out of its queue by then,
-  /// for a batch, it throws away and takes for read. So each goes on from where this consumer is.
-  void go_on_after_rebalance();
   void seek(PartitionList& partitions, std::string_view doing);
   void keep_heart_beating();
-  void take(rd_kafka_message_t* message, PollResult& result);
+  void take(const rd_kafka_message_t& message, PollResult& result);
   void take_error(const rd_kafka_message_t& message, PollResult& result);
   [[nodiscard]] BrokerWatch new_watch() const;  ///< of a request
   [[nodiscard]] Position& position_of(const TopicPartition& partition);
@@ -69,16 +72,15 @@ class KafkaConsumer final : public Consumer {
   const ConsumerOptions options_;
   BrokerWatch idle_;  ///< of `poll`, where nothing comes
   Client client_;
-  Queue queue_;
   std::vector<std::string> subscribed_;
   std::map<TopicPartition, Position> positions_;
-  std::vector<RunBuilder> runs_;            ///< of the poll in hand
-  std::vector<rd_kafka_message_t*> batch_;  ///< room for what is taken from the queue at once
-  bool moved_on_ = false;                   ///< a rebalance came since the last poll
-  std::atomic<std::uint64_t> losses_{0};    ///< times that partitions were lost
-  PollResult told_;                         ///< what the callback has seen, for the poll that it happened in
-  std::optional<PartitionList> revoked_;    ///< told, to be given up
-  std::int64_t session_ns_ = 0;             ///< after which the group lets go of a member that is silent
+  Latest latest_;
+  std::vector<RunBuilder> runs_;  ///< of the poll in hand
+  bool closing_ = false;
+  std::atomic<std::uint64_t> losses_{0};  ///< times that partitions were lost
+  PollResult told_;                       ///< what the callback has seen, for the poll that it happened in
+  std::optional<PartitionList> revoked_;  ///< told, to be given up
+  std::int64_t session_ns_ = 0;           ///< after which the group lets go of a member that is silent
   std::int64_t heartbeat_ns_ = 0;
   std::int64_t beat_ns_ = 0;        ///< when a heartbeat was last seen to
   std::int64_t rebalanced_ns_ = 0;  ///< when the group last said who owns what

@@ -42,10 +42,10 @@ std::vector<std::shared_ptr<const Records>> KafkaFollower::poll(std::chrono::mil
 }
 
 void KafkaFollower::take(rd_kafka_message_t* message, std::map<TopicPartition, RunBuilder>& runs) {
-  const Owned<rd_kafka_message_t, rd_kafka_message_destroy> owned(message);
+  const Message owned(message);
   // What else it tells (a broker that is away) passes, or comes again.
   if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR && message->err != RD_KAFKA_RESP_ERR__PARTITION_EOF) return;
-  const TopicPartition partition{rd_kafka_topic_name(message->rkt), message->partition};
+  const TopicPartition partition = partition_of(*message);
   const auto position = positions_.find(partition);
   if (position == positions_.end() || message->offset < position->second) return;
   if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {

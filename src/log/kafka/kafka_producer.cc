@@ -328,6 +328,8 @@ void KafkaProducer::commit_transaction(std::span<const OffsetCommit> offsets, bo
           Error(ErrorKind::broker, "Kafka: commit offsets: the group has gone on without this member"));
     const GroupMetadata group(claim ? rd_kafka_consumer_group_metadata(member_->client())
                                     : rd_kafka_consumer_group_metadata_new(member_->group().c_str()));
+    if (!group)  // as while it joins anew, having been away for too long
+      throw CommitLost(Error(ErrorKind::broker, "Kafka: commit offsets: this member has no id in the group"));
     insist("commit offsets",
            [&] { return rd_kafka_send_offsets_to_transaction(client, list.get(), group.get(), request_ms); });
   }

@@ -73,7 +73,7 @@ std::shared_ptr<const Records> PartitionReader::read(std::int64_t offset, std::s
     const ssize_t count =
         rd_kafka_consume_batch_queue(queue_.get(), timeout, batch_.data(), run.empty() ? 1 : batch_.size());
     for (ssize_t i = 0; i < count; ++i) {
-      const Owned<rd_kafka_message_t, rd_kafka_message_destroy> message(batch_[static_cast<std::size_t>(i)]);
+      const Message message(batch_[static_cast<std::size_t>(i)]);
       if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
         told = at_end_ = true;
         position_ = std::max(position_, message->offset);
