@@ -4,14 +4,36 @@ import base64
 import json
 import re
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tiderace as tr
+from kafka import Cluster
 
 Rows = Iterable[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One broker for the tests of a file."""
+    settings = {"group.min.session.timeout.ms": "1000"}
+    with Cluster(tmp_path_factory.mktemp("kafka"), settings=settings) as cluster:
+        cluster.start()
+        yield cluster
+
+
+@pytest.fixture
+def broker(cluster: Cluster) -> str:
+    """The address of that broker."""
+    return cluster.bootstrap
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    """What the group and the topics of a test on a broker begin with."""
+    return re.sub("[^a-z0-9]+", "-", request.node.name.removeprefix("test_")).strip("-")
 
 
 @pytest.fixture

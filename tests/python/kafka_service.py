@@ -1,4 +1,4 @@
-"""A service on Kafka, as a process: BROKER NAME GUARANTEE STATE_DIRECTORY [--until-end] [--standby]."""
+"""A service on Kafka, a process: BROKER NAME GUARANTEE STATE_DIRECTORY [--until-end|--standby|--as=NAME]."""
 
 import sys
 from typing import Any
@@ -27,6 +27,7 @@ def main(broker: str, name: str, guarantee: str, state_dir: str, *options: str) 
         commit_interval=0.1,
         state_dir=state_dir,
         standby_replicas=int("--standby" in options),
+        group_instance_id="".join(option.removeprefix("--as=") for option in options if "--as=" in option),
     )
     pipeline(app, name).to_topic(app.topic(f"{name}-output", num_partitions=3))
     app.run(until_end="--until-end" in options)

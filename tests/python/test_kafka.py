@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import kafka_overloaded
 import kafka_service
 import pytest
 import tiderace as tr
@@ -19,26 +19,6 @@ from kafka import Cluster
 CLI = Path(__file__).parents[2] / "build" / "tiderace"
 GUARANTEES = pytest.mark.parametrize("guarantee", ["at-least-once", "exactly-once"])
 Rows = list[dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with Cluster(
-        tmp_path_factory.mktemp("kafka"), settings={"group.min.session.timeout.ms": "1000"}
-    ) as cluster:
-        cluster.start()
-        yield cluster
-
-
-@pytest.fixture
-def broker(cluster: Cluster) -> str:
-    return cluster.bootstrap
-
-
-@pytest.fixture
-def name(request: pytest.FixtureRequest) -> str:
-    """What the group and the topics of a test begin with."""
-    return re.sub("[^a-z0-9]+", "-", request.node.name.removeprefix("test_")).strip("-")
 
 
 class Services:
@@ -63,6 +43,9 @@ class Services:
     def kill(self, number: int) -> None:
         self._processes[number].kill()
         self._processes[number].wait()
+
+    def is_over(self, number: int) -> bool:
+        return self._processes[number].poll() is not None
 
     def lose_state(self, number: int) -> None:
         shutil.rmtree(self._folder / f"state-{number}", ignore_errors=True)
@@ -235,6 +218,44 @@ def test_a_copy_of_the_state_is_ready_where_its_owner_dies(
     wait_for(lambda: len(read(broker, f"{name}-output")) >= 900)
     assert "a copy of its state is here" in services.log_of(0).read_text()
     assert by_key(read(broker, f"{name}-output")) == expected(rows(0, 900), tmp_path)
+
+
+@pytest.mark.parametrize("guarantee", ["exactly-once"])
+def test_a_member_that_keeps_its_name_comes_back_to_its_partitions(
+    broker: str, name: str, services: Services, tmp_path: Path
+) -> None:
+    def moves(number: int) -> int:
+        return services.log_of(number).read_text().count("taken over in")
+
+    produce(broker, name, rows(0, 60))
+    for number in (0, 1):
+        services.start(number, f"--as=pod-{number}")
+        wait_for(lambda number=number: any((tmp_path / f"state-{number}").rglob("CURRENT")))  # type: ignore[misc]
+    produce(broker, name, rows(60, 120))
+    wait_for(lambda: len(read(broker, f"{name}-output")) == 120)
+    before = moves(0), moves(1)
+    services.kill(0)
+    produce(broker, name, rows(120, 240))
+    services.start(0, "--as=pod-0")
+    wait_for(lambda: len(read(broker, f"{name}-output")) == 240)
+    assert moves(1) == before[1]
+    assert moves(0) > before[0]
+    assert by_key(read(broker, f"{name}-output")) == expected(rows(0, 240), tmp_path)
+
+    second = services.start(2, "--as=pod-1")  # another process by that name ends the first
+    wait_for(lambda: services.is_over(1), second)
+    assert "each process of the group needs its own" in services.log_of(1).read_text()
+
+
+def test_a_backlog_waits_at_the_brokers_not_in_memory(broker: str, name: str) -> None:
+    app = tr.Application(broker, consumer_group="phone")
+    topic = app.topic(f"{name}-input", num_partitions=4)
+    with app.get_producer() as producer:
+        for i in range(60_000):  # 180 MB
+            producer.produce(topic.name, f"k{i % 97}", {"text": os.urandom(1_500).hex()})
+    command = [sys.executable, kafka_overloaded.__file__, broker, name, str(16 << 20)]
+    peak = int(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    assert peak < 120 << 20  # with what Python and the libraries take
 
 
 def test_rows_that_come_while_a_latest_group_is_away(broker: str, name: str) -> None:

@@ -47,6 +47,9 @@ std::string_view remedy(rd_kafka_resp_err_t code) {
     case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
       return "; this user may not: it wants an ACL on the cluster (Create, Describe), or another user in "
              "security=";
+    case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
+      return "; another process came with this one's group_instance_id: each process of the group needs its "
+             "own";
     default:
       return "";
   }

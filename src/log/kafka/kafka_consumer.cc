@@ -1,6 +1,7 @@
 #include "log/kafka/kafka_consumer.h"
 
 #include <algorithm>
+#include <array>
 #include <thread>
 
 #include "base/error.h"
@@ -207,6 +208,11 @@ void KafkaConsumer::take_error(const rd_kafka_message_t& message, PollResult& re
     log(LogLevel::debug, "Kafka: {}", rd_kafka_message_errstr(&message));
     return;
   }
+  if (message.err == RD_KAFKA_RESP_ERR__FATAL) {
+    std::array<char, 512> text{};
+    const auto cause = rd_kafka_fatal_error(client_.get(), text.data(), text.size());
+    throw error_of(cause, text.data(), "read as a member of group " + options_.group);
+  }
   throw error_of(message.err, rd_kafka_message_errstr(&message), "read");
 }
 
@@ -260,7 +266,8 @@ std::pair<std::int64_t, std::int64_t> KafkaConsumer::offsets(const TopicPartitio
   BrokerWatch watch = new_watch();
   for (;;) {
     try {
-      return query_offsets(client_.get(), partition);
+      // By another connection than its own, where an answer to a fetch may be waited for, half a second.
+      return topics_.read_offsets(partition);
     } catch (const BrokerAway&) {
       watch.waiting(client_.get(), "the offsets of a partition");
     }

@@ -96,6 +96,25 @@ std::int64_t limit_ms(const char* text) {
   return value == INT64_MAX ? -1 : value;
 }
 
+/// What the brokers say to a topic that was to be made: whether another process has made it meanwhile.
+bool had_been_there(rd_kafka_event_t* event, const std::string& doing) {
+  std::size_t count = 0;
+  const auto* results =
+      rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
+  if (count == 0) throw error_of(RD_KAFKA_RESP_ERR_UNKNOWN, "no answer", doing);
+  const auto code = rd_kafka_topic_result_error(results[0]);
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return false;
+  if (code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) return true;
+  const char* const text = rd_kafka_topic_result_error_string(results[0]);
+  const std::string why = text == nullptr ? rd_kafka_err2str(code) : text;
+  const Error error = error_of(code, why, doing);
+  // The controller has not heard of enough brokers for a while, and takes them for dead ("fenced"). What it
+  // says of a cluster that has too few has the same code.
+  if (code == RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR && why.find("fenced") != std::string::npos)
+    throw BrokerAway(error);
+  throw error;
+}
+
 }  // namespace
 
 Topics::Topics(const Connection& connection) : connection_(connection) {}
@@ -177,20 +196,13 @@ bool Topics::create(const std::string& name, const TopicConfig& config) {
   if (config.max_message_bytes > 0)
     set("max.message.bytes", std::to_string(config.max_message_bytes + record_overhead_bytes));
   rd_kafka_NewTopic_t* topics[] = {topic.get()};
-  const Event event = patiently([&] {
-    return ask(client()->get(), RD_KAFKA_ADMIN_OP_CREATETOPICS, doing, [&](auto* options, auto* queue) {
-      rd_kafka_CreateTopics(client()->get(), topics, 1, options, queue);
-    });
+  const bool existed = patiently([&] {
+    const Event event =
+        ask(client()->get(), RD_KAFKA_ADMIN_OP_CREATETOPICS, doing, [&](auto* options, auto* queue) {
+          rd_kafka_CreateTopics(client()->get(), topics, 1, options, queue);
+        });
+    return had_been_there(event.get(), doing);
   });
-  std::size_t count = 0;
-  const auto* results =
-      rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event.get()), &count);
-  const auto code = count == 0 ? RD_KAFKA_RESP_ERR_UNKNOWN : rd_kafka_topic_result_error(results[0]);
-  const bool existed = code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS;  // made by another process meanwhile
-  if (code != RD_KAFKA_RESP_ERR_NO_ERROR && !existed) {
-    const char* why = count == 0 ? "no answer" : rd_kafka_topic_result_error_string(results[0]);
-    throw error_of(code, why == nullptr ? rd_kafka_err2str(code) : why, doing);
-  }
   // The brokers hear of it one after the other: what one of them says is kept.
   patiently([&] {
     const std::optional<TopicInfo> info = read(name, true);

@@ -24,7 +24,9 @@ class Topics {
   [[nodiscard]] std::optional<TopicInfo> find(const std::string& name);
   [[nodiscard]] std::vector<TopicInfo> all();
   [[nodiscard]] std::pair<std::int64_t, std::int64_t> offsets(const TopicPartition& partition);
-
+  /// The same, asked once; throws BrokerAway where waiting may help.
+  [[nodiscard]] std::pair<std::int64_t, std::int64_t> read_offsets(const TopicPartition& partition,
+                                                                   bool committed = true);
   /// The same, once no transaction that has written to the partition is undecided. Throws Error{broker} after
   /// two minutes: transactions time out earlier.
   [[nodiscard]] std::pair<std::int64_t, std::int64_t> decided_offsets(const TopicPartition& partition);
@@ -70,8 +72,6 @@ class Topics {
   auto ask_coordinator(const std::string& group, const Request& request);
   // Each asked once; throws BrokerAway where waiting may help.
   [[nodiscard]] std::vector<TopicInfo> read_all();
-  [[nodiscard]] std::pair<std::int64_t, std::int64_t> read_offsets(const TopicPartition& partition,
-                                                                   bool committed = true);
   /// Of `partition`, or of all. Those that are undecided are left out where only what is `stable` counts.
   [[nodiscard]] std::map<TopicPartition, GroupOffset> read_group_offsets(
       rd_kafka_t* client, const std::string& group, bool stable,
