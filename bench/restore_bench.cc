@@ -57,7 +57,7 @@ void restore(benchmark::State& state) {
   int number = 0;
   for (auto _ : state) {
     auto store = stores->open("bench/" + std::to_string(number++));
-    for (const Records& run : changelog.runs()) apply_changelog(*store, run);
+    for (const Records& run : changelog.runs()) apply_changelog(*store, run, std::nullopt);
     state.PauseTiming();
     store.reset();
     state.ResumeTiming();

@@ -24,6 +24,9 @@ struct TopicPartition {
   auto operator<=>(const TopicPartition&) const = default;
 };
 
+/// How long a compacted topic keeps deletions for those who read on.
+constexpr std::chrono::milliseconds deletions_kept = std::chrono::hours(24);
+
 struct TopicConfig {
   std::int32_t num_partitions = 1;
   std::int16_t replication_factor = 1;  ///< Kafka only

@@ -1,6 +1,7 @@
 #include "runtime/recovery.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "base/error.h"
 #include "base/logging.h"
@@ -13,6 +14,15 @@ namespace {
 
 constexpr std::size_t restore_bytes =
     2u << 20;  // per read: large enough for bulk writes, small enough for memory and for a progress to see
+
+constexpr std::int64_t most_age_ms = deletions_kept.count() / 2;  // the other half is for the restoring
+
+/// Whether deletions that came behind `position` may be gone from a changelog that ends at `end`.
+bool is_stale(const StorePosition& position, std::int64_t end, Clock& clock) {
+  if (position.changelog_offset == 0) return false;
+  if (end - position.changelog_offset <= 1) return false;  // at most the mark of a transaction came
+  return std::abs(clock.wall_ms() - position.as_of_ms) > most_age_ms;
+}
 
 bool has_state(StateStore& store, const std::string& step) {
   bool found = false;
@@ -111,10 +121,17 @@ std::unique_ptr<StateStore> open_state(const RuntimeContext& context, const Topi
                 end, context.options.state_dir, store_name(context, partition));
   }
   if (first < end) check_identity(context, partition, changelog, *store, first);
+  if (is_stale(store->position(), end, *context.clock)) {
+    log(LogLevel::info,
+        "the local state of {} partition {} is from longer ago than its changelog keeps deletions; it is "
+        "restored anew",
+        partition.topic, partition.partition);
+    store->clear();
+  }
   return store;
 }
 
-void apply_changelog(StateStore& store, const Records& records) {
+void apply_changelog(StateStore& store, const Records& records, std::optional<std::int64_t> as_of_ms) {
   StorePosition position = store.position();
   std::vector<ChangeView> changes;
   changes.reserve(records.rows.size());
@@ -125,6 +142,7 @@ void apply_changelog(StateStore& store, const Records& records) {
     changes.push_back(change);
   }
   position.changelog_offset = records.next_offset;
+  if (as_of_ms) position.as_of_ms = *as_of_ms;
   store.apply(std::move(changes), position);
 }
 
@@ -133,12 +151,14 @@ std::unique_ptr<StateStore> restore(const RuntimeContext& context, const Stage& 
   if (!stage.stateful()) return memory_state_stores()->open("stateless");
   const TopicPartition changelog = changelog_of(context, partition);
   check_partition_of_changelog(context, partition, changelog.topic);
+  const std::int64_t started_ms = context.clock->wall_ms();
   // Its former owner is done with it; but the state must not be older than the offsets, which are decided
   // apart.
   const auto [first, end] = context.log->decided_offsets(changelog);
   auto store = open_state(context, partition, *context.stores, {first, end});
   const std::int64_t begin = std::max(store->position().changelog_offset, first);
   if (begin == end) return store;
+  const bool anew = store->position().changelog_offset == 0;
   log(LogLevel::info, "restoring {} partition {}: changelog offsets {} to {}", partition.topic,
       partition.partition, begin, end);
   Progress progress("restoring " + partition.topic + "/" + std::to_string(partition.partition),
@@ -149,7 +169,9 @@ std::unique_ptr<StateStore> restore(const RuntimeContext& context, const Stage& 
     if (stopped()) return nullptr;
     const auto records = context.log->read(changelog, next, restore_bytes);
     if (!records || records->rows.empty()) break;
-    apply_changelog(*store, *records);
+    // What is restored anew may be left half-way, and gone on with from there, for as long.
+    const bool whole = anew || records->next_offset >= end;
+    apply_changelog(*store, *records, whole ? std::optional(started_ms) : std::nullopt);
     next = records->next_offset;
     progress.reached(static_cast<std::uint64_t>(next - begin));
     watch.reached(static_cast<std::uint64_t>(next - begin));

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -19,13 +20,15 @@ namespace tiderace {
                                                   const std::function<bool()>& stopped);
 
 /// Opens the store of a partition whose changelog has `offsets`, and checks that it belongs to it, as
-/// `restore` does.
+/// `restore` does. What a store holds that is older than changelogs keep deletions is forgotten: a key that
+/// was deleted since would never go.
 [[nodiscard]] std::unique_ptr<StateStore> open_state(const RuntimeContext& context,
                                                      const TopicPartition& partition, StateStores& stores,
                                                      std::pair<std::int64_t, std::int64_t> offsets);
 
-/// Brings a store on by what its changelog has next.
-void apply_changelog(StateStore& store, const Records& records);
+/// Brings a store on by what its changelog has next. `as_of_ms`: when that was its end, nullopt if it has
+/// more.
+void apply_changelog(StateStore& store, const Records& records, std::optional<std::int64_t> as_of_ms);
 
 /// Makes the identity of the changelog the first thing that the first checkpoint writes into it.
 void add_identity(const RuntimeContext& context, const Stage& stage, StateStore& store,

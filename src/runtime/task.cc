@@ -220,7 +220,7 @@ const std::vector<Change>& Task::flush(std::vector<Change> first) {
 }
 
 void Task::committed(std::int64_t changelog_offset) {
-  store_.take_front({changelog_offset, flushed_position_});
+  store_.take_front({changelog_offset, flushed_position_, context_.clock->wall_ms()});
   keys_.trim(unflushed_ ? SIZE_MAX : context_.options.max_state_memory);
 }
 

@@ -24,6 +24,7 @@ class OverlayStore final : public StateStore {
   void scan(std::string_view prefix,
             const std::function<bool(std::string_view key, std::string_view value)>& visit) override;
   [[nodiscard]] StorePosition position() override { return store_->position(); }
+  void clear() override { store_->clear(); }
   [[nodiscard]] std::uint64_t size_bytes() override { return store_->size_bytes(); }
 
  private:

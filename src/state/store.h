@@ -38,6 +38,7 @@ void keep_latest(std::vector<ChangeView>& changes);
 struct StorePosition {
   std::int64_t changelog_offset = 0;  ///< the next changelog record to apply
   std::int64_t input_offset = -1;     ///< the next input record to process; -1: not known
+  std::int64_t as_of_ms = 0;          ///< by the wall clock: nothing came behind it in the changelog then
 };
 
 /// The committed state of one task: ordered bytes to bytes. Holds only what is committed. One thread.
@@ -54,6 +55,8 @@ class StateStore {
   void apply(std::span<const Change> changes, const StorePosition& position);
   void apply(std::vector<ChangeView> changes, const StorePosition& position);
   [[nodiscard]] virtual StorePosition position() = 0;
+  /// Forgets everything, as if it had just been made; atomic with regard to crashes.
+  virtual void clear() = 0;
   /// About how many bytes it takes where it is kept (disk, or memory). Cheap.
   [[nodiscard]] virtual std::uint64_t size_bytes() = 0;
 

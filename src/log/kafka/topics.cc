@@ -189,10 +189,12 @@ bool Topics::create(const std::string& name, const TopicConfig& config) {
   set("retention.bytes", std::to_string(config.retention_bytes));
   // Event times are whatever they are. Internal topics have the broker's clock, not that of a machine whose
   // clock is wrong.
-  if (config.compacted)
+  if (config.compacted) {
     set("message.timestamp.type", "LogAppendTime");
-  else
+    set("delete.retention.ms", std::to_string(deletions_kept.count()));
+  } else {
     set("message.timestamp.after.max.ms", std::to_string(INT64_MAX));
+  }
   if (config.max_message_bytes > 0)
     set("max.message.bytes", std::to_string(config.max_message_bytes + record_overhead_bytes));
   rd_kafka_NewTopic_t* topics[] = {topic.get()};

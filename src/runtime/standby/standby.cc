@@ -148,7 +148,9 @@ void Standby::apply(const Records& records) {
   const auto copy = copies_.find({records.topic, records.partition});
   // One that went and came again is followed from where it is now.
   if (copy == copies_.end() || records.next_offset <= copy->second.store->position().changelog_offset) return;
-  apply_changelog(*copy->second.store, records);
+  const bool at_end = follower_->lag(copy->first) == 0;
+  apply_changelog(*copy->second.store, records,
+                  at_end ? std::optional(context_.clock->wall_ms()) : std::nullopt);
 }
 
 }  // namespace tiderace

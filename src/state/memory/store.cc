@@ -46,6 +46,7 @@ class MemoryStore final : public StateStore {
   }
 
   StorePosition position() override { return contents_->position; }
+  void clear() override { *contents_ = {}; }
   std::uint64_t size_bytes() override { return contents_->bytes; }
 
  private:

@@ -26,7 +26,8 @@ namespace {
 constexpr char data_key = 'd';
 constexpr std::string_view version_key = "mversion";
 constexpr std::string_view position_key = "mposition";
-// The position: version 1 byte (1), changelog offset zigzag varint, input offset zigzag varint.
+// The position: version 1 byte (2), then zigzag varints: changelog offset, input offset, as of
+// (milliseconds). Version 1 has no last one.
 constexpr std::string_view format_version = "1";
 
 constexpr std::size_t write_buffer_bytes = 4u << 20;
@@ -158,15 +159,25 @@ class RocksdbStore final : public StateStore {
         check(batch.Delete(slice(stored_key(change.key))), directory_, "write");
       }
     }
-    std::string encoded(1, '\1');
+    std::string encoded(1, '\2');
     append_varint(encoded, zigzag(position.changelog_offset));
     append_varint(encoded, zigzag(position.input_offset));
+    append_varint(encoded, zigzag(position.as_of_ms));
     check(batch.Put(slice(position_key), encoded), directory_, "write");
     check(database_->Write(write_, &batch), directory_, "write");
     position_ = position;
   }
 
   StorePosition position() override { return position_; }
+
+  void clear() override {
+    rocksdb::WriteBatch batch;
+    const std::string after(1, data_key + 1);
+    check(batch.DeleteRange(stored_key(""), after), directory_, "clear");
+    check(batch.Delete(slice(position_key)), directory_, "clear");
+    check(database_->Write(write_, &batch), directory_, "clear");
+    position_ = {};
+  }
 
   std::uint64_t size_bytes() override {
     std::uint64_t files = 0;
@@ -206,12 +217,14 @@ class RocksdbStore final : public StateStore {
     if (status.IsNotFound()) return;
     check(status, directory_, "read");
     std::string_view in = encoded;
-    if (in.starts_with('\1')) {
+    if (in.starts_with('\1') || in.starts_with('\2')) {
+      const bool has_time = in.front() == '\2';
       in.remove_prefix(1);
       const auto changelog_offset = take_varint(in);
       const auto input_offset = take_varint(in);
-      if (changelog_offset && input_offset && in.empty()) {
-        position_ = {unzigzag(*changelog_offset), unzigzag(*input_offset)};
+      const auto as_of_ms = has_time ? take_varint(in) : std::optional<std::uint64_t>(0);
+      if (changelog_offset && input_offset && as_of_ms && in.empty()) {
+        position_ = {unzigzag(*changelog_offset), unzigzag(*input_offset), unzigzag(*as_of_ms)};
         return;
       }
     }

@@ -185,6 +185,7 @@ class ObservedStore final : public StateStore {
     observe_("StateStore::position");
     return store_->position();
   }
+  void clear() override { store_->clear(); }
   std::uint64_t size_bytes() override { return store_->size_bytes(); }
 
  private:

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "golden/test_log.h"
+#include "log/held_clock.h"
 #include "runtime/observed.h"
 #include "runtime/test_service.h"
 #include "temporary_directory.h"
@@ -57,6 +58,39 @@ TEST(Restore, BringsOldLocalStateUpToTheChangelog) {
   service.produce_all(ones(1));
   service.run();
   EXPECT_EQ(service.values("out").back(), sum_of(8));
+}
+
+/// Local state with a key more than its changelog: its deletion came while another machine had the partition,
+/// and has been compacted away since.
+TEST(Restore, ForgetsLocalStateThatIsOlderThanDeletionsAreKept) {
+  for (const std::int64_t hours : {11, 13, -13}) {
+    TestService service(sums);
+    HeldClock clock;
+    clock.move_to(1'700'000'000'000);
+    service.context.clock = &clock;
+    const std::shared_ptr<StateStores> stores = service.context.stores;
+    service.produce_all(ones(3));
+    service.run();
+    {
+      const auto store = stores->open("group/in/0");
+      store->apply(std::vector<Change>{{"deleted", "1"}}, store->position());
+    }
+    service.context.stores = memory_state_stores();
+    service.produce_all(ones(4));
+    service.run();
+    service.context.stores = stores;
+    service.produce_all(ones(1));
+    clock.move_to(clock.wall_ms() + hours * 3'600'000);
+    service.run();
+    EXPECT_EQ(service.values("out").back(), sum_of(8));
+    EXPECT_EQ(stores->open("group/in/0")->get("deleted").has_value(), hours == 11);
+    // Nothing came since: it is as new as can be, however long ago that was.
+    const auto store = stores->open("group/in/0");
+    store->apply(std::vector<Change>{{"own", "1"}}, store->position());
+    clock.move_to(clock.wall_ms() + 100 * 3'600'000);
+    service.run();
+    EXPECT_TRUE(stores->open("group/in/0")->get("own"));
+  }
 }
 
 TEST(Restore, RefusesTheStateOfAnotherLog) {

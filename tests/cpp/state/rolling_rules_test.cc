@@ -110,6 +110,7 @@ class Failing final : public StateStore {
     store_->apply(std::vector<ChangeView>(changes.begin(), changes.end()), position);
   }
   StorePosition position() override { return store_->position(); }
+  void clear() override { store_->clear(); }
   std::uint64_t size_bytes() override { return store_->size_bytes(); }
 
  private:

@@ -57,6 +57,28 @@ TEST_P(Stores, ScanAPrefixInTheOrderOfBytes) {
   EXPECT_EQ(scanned(*store, "c").size(), 0u);
 }
 
+TEST_P(Stores, ForgetWhatTheyHaveWhenTheyAreCleared) {
+  const auto stores = make();
+  {
+    const auto store = stores->open("s");
+    store->apply(std::vector<Change>{{"", "0"}, {"a", "1"}, {"\xff", "2"}}, {7, 42, 1'000});
+    EXPECT_EQ(store->position().as_of_ms, 1'000);
+    store->clear();
+    EXPECT_EQ(scanned(*store, "").size(), 0u);
+    store->apply(std::vector<Change>{{"b", "3"}}, {8, 43, 2'000});
+  }
+  {
+    const auto store = stores->open("s");
+    EXPECT_EQ(scanned(*store, ""), (Pairs{{"b", "3"}}));
+    EXPECT_EQ(store->position().as_of_ms, 2'000);
+    store->clear();
+  }
+  const auto store = stores->open("s");
+  EXPECT_EQ(scanned(*store, "").size(), 0u);
+  EXPECT_EQ(store->position().changelog_offset, 0);
+  EXPECT_EQ(store->position().input_offset, -1);
+}
+
 std::string message_of(const std::function<void()>& call) {
   try {
     call();
@@ -82,6 +104,21 @@ TEST(RocksdbStore, SaysWhatToDoWithADamagedDirectory) {
   const std::string message = message_of([&] { rocksdb_state_stores(directory.path())->open("g/0"); });
   EXPECT_NE(message.find("remove it: the state is then restored from its changelog"), std::string::npos)
       << message;
+}
+
+TEST(RocksdbStore, ReadsAPositionWithoutATime) {
+  const TemporaryDirectory directory;
+  rocksdb_state_stores(directory.path())->open("g");
+  {
+    rocksdb::DB* database = nullptr;
+    ASSERT_TRUE(rocksdb::DB::Open({}, directory.path() + "/g", &database).ok());
+    ASSERT_TRUE(database->Put({}, "mposition", "\1\x0e\x54").ok());
+    delete database;
+  }
+  const StorePosition position = rocksdb_state_stores(directory.path())->open("g")->position();
+  EXPECT_EQ(position.changelog_offset, 7);
+  EXPECT_EQ(position.input_offset, 42);
+  EXPECT_EQ(position.as_of_ms, 0);
 }
 
 TEST(RocksdbStore, RefusesAnotherVersionOfTheFormat) {
