@@ -14,6 +14,7 @@ namespace {
 
 // Numbers of requests in Kafka's protocol (https://kafka.apache.org/protocol.html#protocol_api_keys).
 constexpr std::int16_t produce = 0;
+constexpr std::int16_t sync_group = 14;
 constexpr std::int16_t init_producer_id = 22;
 constexpr std::int16_t add_offsets_to_txn = 25;
 constexpr std::int16_t end_txn = 26;
@@ -31,6 +32,11 @@ class MockCluster {
   [[nodiscard]] std::string address() const { return rd_kafka_mock_cluster_bootstraps(cluster_); }
   void fail(std::int16_t request, const std::vector<rd_kafka_resp_err_t>& errors) {
     rd_kafka_mock_push_request_errors_array(cluster_, request, errors.size(), errors.data());
+  }
+  /// The next of these requests is answered late.
+  void delay(std::int16_t request, std::chrono::milliseconds by) {
+    rd_kafka_mock_broker_push_request_error_rtts(cluster_, 1, request, 1, RD_KAFKA_RESP_ERR_NO_ERROR,
+                                                 static_cast<int>(by.count()));
   }
   void create_topic(const std::string& name) { rd_kafka_mock_topic_create(cluster_, name.c_str(), 1, 1); }
 
@@ -128,6 +134,17 @@ TEST_F(ProtocolTest, AClaimThatTheGroupRefusesIsAskedAgain) {
   EXPECT_TRUE(producer_->claim(claims));
   send();
   commit(2);
+}
+
+TEST_F(ProtocolTest, AMemberMayLeaveBeforeItHearsItsFirstAssignment) {
+  cluster_.delay(sync_group, std::chrono::milliseconds(500));
+  kafka::KafkaConsumer leaves(connection_, topics_, {.group = "left"});
+  leaves.subscribe({"in"});
+  eventually([&] {
+    EXPECT_TRUE(leaves.poll(std::chrono::milliseconds(1)).assigned.empty());
+    const std::unique_ptr<char, decltype(&std::free)> id(rd_kafka_memberid(leaves.client()), std::free);
+    return id && *id != '\0';  // its join is answered
+  });
 }
 
 TEST_F(ProtocolTest, WhatCannotHealEndsTheRun) {
