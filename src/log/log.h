@@ -24,15 +24,14 @@ struct TopicPartition {
   auto operator<=>(const TopicPartition&) const = default;
 };
 
-/// How long a compacted topic keeps deletions for those who read on.
-constexpr std::chrono::milliseconds deletions_kept = std::chrono::hours(24);
-
 struct TopicConfig {
   std::int32_t num_partitions = 1;
   std::int16_t replication_factor = 1;  ///< Kafka only
   bool compacted = false;               ///< keep the last record of each key instead of a span of time
-  std::int64_t retention_ms = -1;       ///< by record timestamp; -1: for ever
-  std::int64_t retention_bytes = -1;    ///< per partition; -1: no limit
+  /// How long a compacted topic keeps deletions, for those who read on after a while.
+  std::int64_t deletions_kept_ms = std::chrono::milliseconds(std::chrono::hours(24)).count();
+  std::int64_t retention_ms = -1;     ///< by record timestamp; -1: for ever
+  std::int64_t retention_bytes = -1;  ///< per partition; -1: no limit
   /// The largest value + key + headers of one record. 0: the log's own default, 1 MiB on Kafka and 65 MiB (a
   /// 64 MiB value, its key and headers) in the memory and embedded logs. `Log::topic` tells the limit that
   /// holds, never 0.

@@ -15,15 +15,6 @@ namespace {
 constexpr std::size_t restore_bytes =
     2u << 20;  // per read: large enough for bulk writes, small enough for memory and for a progress to see
 
-constexpr std::int64_t most_age_ms = deletions_kept.count() / 2;  // the other half is for the restoring
-
-/// Whether deletions that came behind `position` may be gone from a changelog that ends at `end`.
-bool is_stale(const StorePosition& position, std::int64_t end, Clock& clock) {
-  if (position.changelog_offset == 0) return false;
-  if (end - position.changelog_offset <= 1) return false;  // at most the mark of a transaction came
-  return std::abs(clock.wall_ms() - position.as_of_ms) > most_age_ms;
-}
-
 bool has_state(StateStore& store, const std::string& step) {
   bool found = false;
   store.scan(state_key::of_step(step), [&](std::string_view, std::string_view) {
@@ -107,6 +98,11 @@ void check_identity(const RuntimeContext& context, const TopicPartition& partiti
 
 }  // namespace
 
+std::int64_t most_age_ms(const RuntimeContext& context, const TopicPartition& changelog) {
+  const auto info = context.log->topic(changelog.topic);
+  return (info ? info->config : TopicConfig()).deletions_kept_ms / 2;
+}
+
 std::unique_ptr<StateStore> open_state(const RuntimeContext& context, const TopicPartition& partition,
                                        StateStores& stores, std::pair<std::int64_t, std::int64_t> offsets) {
   const auto [first, end] = offsets;
@@ -121,7 +117,10 @@ std::unique_ptr<StateStore> open_state(const RuntimeContext& context, const Topi
                 end, context.options.state_dir, store_name(context, partition));
   }
   if (first < end) check_identity(context, partition, changelog, *store, first);
-  if (is_stale(store->position(), end, *context.clock)) {
+  const StorePosition position = store->position();
+  const bool goes_on = position.changelog_offset > 0 && end - position.changelog_offset > 1;  // 1: a mark
+  const std::int64_t age_ms = std::abs(context.clock->wall_ms() - position.as_of_ms);
+  if (goes_on && age_ms > most_age_ms(context, changelog)) {
     log(LogLevel::info,
         "the local state of {} partition {} is from longer ago than its changelog keeps deletions; it is "
         "restored anew",
@@ -168,7 +167,7 @@ std::unique_ptr<StateStore> restore(const RuntimeContext& context, const Stage& 
   for (std::int64_t next = begin; next < end;) {
     if (stopped()) return nullptr;
     const auto records = context.log->read(changelog, next, restore_bytes);
-    if (!records || records->rows.empty()) break;
+    if (!records || records->next_offset <= next) break;
     // What is restored anew may be left half-way, and gone on with from there, for as long.
     const bool whole = anew || records->next_offset >= end;
     apply_changelog(*store, *records, whole ? std::optional(started_ms) : std::nullopt);

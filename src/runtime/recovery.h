@@ -26,6 +26,10 @@ namespace tiderace {
                                                      const TopicPartition& partition, StateStores& stores,
                                                      std::pair<std::int64_t, std::int64_t> offsets);
 
+/// How long ago a store may have had all of its changelog, to go on from there: half of the time that the
+/// changelog keeps deletions. The other half is for the reading.
+[[nodiscard]] std::int64_t most_age_ms(const RuntimeContext& context, const TopicPartition& changelog);
+
 /// Brings a store on by what its changelog has next. `as_of_ms`: when that was its end, nullopt if it has
 /// more.
 void apply_changelog(StateStore& store, const Records& records, std::optional<std::int64_t> as_of_ms);

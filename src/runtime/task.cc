@@ -215,12 +215,13 @@ const std::vector<Change>& Task::flush(std::vector<Change> first) {
   }
   first.push_back(position_change(position_));
   flushed_position_ = position_;
+  flushed_ms_ = context_.clock->wall_ms();
   unflushed_ = false;
   return store_.put_in_front(std::move(first));
 }
 
 void Task::committed(std::int64_t changelog_offset) {
-  store_.take_front({changelog_offset, flushed_position_, context_.clock->wall_ms()});
+  store_.take_front({changelog_offset, flushed_position_, flushed_ms_});
   keys_.trim(unflushed_ ? SIZE_MAX : context_.options.max_state_memory);
 }
 

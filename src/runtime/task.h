@@ -82,6 +82,7 @@ class Task {
   RecordReader reader_;
   std::vector<std::unique_ptr<Operator>> operators_;  ///< by step; none for the source
   std::int64_t position_ = 0;
+  std::int64_t flushed_ms_ = 0;  ///< by the wall clock
   std::int64_t flushed_position_ = 0;
   bool unflushed_ = false;  ///< something was processed since the last flush
   std::int64_t watermark_ns_ = INT64_MIN;

@@ -216,7 +216,9 @@ def test_a_copy_of_the_state_is_ready_where_its_owner_dies(
     services.kill(1)
     produce(broker, name, rows(600, 900))
     wait_for(lambda: len(read(broker, f"{name}-output")) >= 900)
-    assert "a copy of its state is here" in services.log_of(0).read_text()
+    log = services.log_of(0).read_text()
+    assert "a copy of its state is here" in log
+    assert "restored anew" not in log
     assert by_key(read(broker, f"{name}-output")) == expected(rows(0, 900), tmp_path)
 
 
@@ -235,8 +237,8 @@ def test_a_member_that_keeps_its_name_comes_back_to_its_partitions(
     wait_for(lambda: len(read(broker, f"{name}-output")) == 120)
     before = moves(0), moves(1)
     services.kill(0)
-    produce(broker, name, rows(120, 240))
     services.start(0, "--as=pod-0")
+    produce(broker, name, rows(120, 240))
     wait_for(lambda: len(read(broker, f"{name}-output")) == 240)
     assert moves(1) == before[1]
     assert moves(0) > before[0]

@@ -31,7 +31,7 @@ struct EmbeddedOptions {
   std::int64_t min_compaction_bytes = 16 << 20;
   /// Tombstones stay so long, both by their timestamps (against the newest of the partition) and by the
   /// clock.
-  std::chrono::milliseconds tombstone_retention = deletions_kept;
+  std::chrono::milliseconds tombstone_retention{TopicConfig().deletions_kept_ms};
   /// The SQLite VFS to use: tests put in one that fails. Empty: SQLite's own.
   std::string vfs = {};
 };

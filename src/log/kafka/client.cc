@@ -145,17 +145,28 @@ void check(rd_kafka_resp_err_t code, std::string_view doing) {
   throw error;
 }
 
+/// Makes librdkafka hear what the brokers say of a topic by now. Whether they have the partition; true if
+/// they do not answer.
+bool look_again(rd_kafka_t* client, const TopicPartition& partition) {
+  const TopicHandle topic(rd_kafka_topic_new(client, partition.topic.c_str(), nullptr));
+  const rd_kafka_metadata_t* metadata = nullptr;
+  if (rd_kafka_metadata(client, 0, topic.get(), &metadata, probe_ms) != RD_KAFKA_RESP_ERR_NO_ERROR)
+    return true;
+  const bool found = metadata->topic_cnt == 1 && metadata->topics[0].partition_cnt > partition.partition;
+  rd_kafka_metadata_destroy(metadata);
+  return found;
+}
+
 std::pair<std::int64_t, std::int64_t> query_offsets(rd_kafka_t* client, const TopicPartition& partition) {
   std::int64_t low = 0;
   std::int64_t high = 0;
-  const auto code = rd_kafka_query_watermark_offsets(client, partition.topic.c_str(), partition.partition,
-                                                     &low, &high, request_ms);
-  if (is_passing(code)) {
-    // It may have another leader by now, of which librdkafka has not heard: this alone would not tell it.
-    const TopicHandle topic(rd_kafka_topic_new(client, partition.topic.c_str(), nullptr));
-    const rd_kafka_metadata_t* metadata = nullptr;
-    if (rd_kafka_metadata(client, 0, topic.get(), &metadata, probe_ms) == RD_KAFKA_RESP_ERR_NO_ERROR)
-      rd_kafka_metadata_destroy(metadata);
+  auto code = rd_kafka_query_watermark_offsets(client, partition.topic.c_str(), partition.partition, &low,
+                                               &high, request_ms);
+  // It may have another leader by now, be new, or have no leader for the moment, of which librdkafka has not
+  // heard, or speaks as of one that is not there.
+  if (is_passing(code) || code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) {
+    const bool found = look_again(client, partition);
+    if (found && code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) code = RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
   }
   check(code, fmt::format("ask for the offsets of {} partition {}", partition.topic, partition.partition));
   return {low, high};

@@ -110,8 +110,9 @@ bool had_been_there(rd_kafka_event_t* event, const std::string& doing) {
   const Error error = error_of(code, why, doing);
   // The controller has not heard of enough brokers for a while, and takes them for dead ("fenced"). What it
   // says of a cluster that has too few has the same code.
-  if (code == RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR && why.find("fenced") != std::string::npos)
-    throw BrokerAway(error);
+  const bool fenced =
+      code == RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR && why.find("fenced") != std::string::npos;
+  if (fenced || is_passing(code)) throw BrokerAway(error);
   throw error;
 }
 
@@ -191,7 +192,7 @@ bool Topics::create(const std::string& name, const TopicConfig& config) {
   // clock is wrong.
   if (config.compacted) {
     set("message.timestamp.type", "LogAppendTime");
-    set("delete.retention.ms", std::to_string(deletions_kept.count()));
+    set("delete.retention.ms", std::to_string(config.deletions_kept_ms));
   } else {
     set("message.timestamp.after.max.ms", std::to_string(INT64_MAX));
   }
@@ -287,6 +288,7 @@ void Topics::read_settings(TopicInfo& info) {
     if (value == nullptr) continue;
     if (name == "cleanup.policy")
       info.config.compacted = std::string_view(value).find("compact") != std::string_view::npos;
+    if (name == "delete.retention.ms") info.config.deletions_kept_ms = integer(value);
     if (name == "retention.ms") info.config.retention_ms = integer(value);
     if (name == "retention.bytes") info.config.retention_bytes = integer(value);
     if (name == "message.timestamp.type") broker_time = std::string_view(value) == "LogAppendTime";

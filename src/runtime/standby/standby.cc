@@ -36,6 +36,9 @@ std::unique_ptr<StateStore> Standby::open(const std::string& name) {
     for (auto copy = copies_.begin(); copy != copies_.end(); ++copy) {
       if (store_name(context_, copy->second.input) != name) continue;
       auto store = std::move(copy->second.store);
+      StorePosition position = store->position();
+      position.as_of_ms = copy->second.as_of_ms;
+      store->apply(std::vector<ChangeView>(), position);
       log(LogLevel::debug, "{} partition {}: a copy of its state is here, up to changelog offset {}",
           copy->second.input.topic, copy->second.input.partition, store->position().changelog_offset);
       copies_.erase(copy);
@@ -114,8 +117,11 @@ void Standby::report() {
   std::map<TopicPartition, StandbyReport> reports;
   {
     const std::lock_guard lock(mutex_);
-    for (const auto& [changelog, copy] : copies_)
-      reports[copy.input] = {follower_->lag(changelog), copy.store->size_bytes()};
+    for (auto& [changelog, copy] : copies_) {
+      const auto lag = follower_->lag(changelog);
+      if (lag == 0) copy.as_of_ms = context_.clock->wall_ms();
+      reports[copy.input] = {lag, copy.store->size_bytes()};
+    }
   }
   context_.metrics->show_standbys(std::move(reports));
 }
@@ -129,9 +135,13 @@ void Standby::open_copy(const TopicPartition& input) {
   const auto offsets = context_.log->offsets(changelog);
   if (offsets.first == offsets.second) return;  // nothing to follow yet
   try {
+    const std::int64_t now_ms = context_.clock->wall_ms();
     auto store = open_state(context_, input, *stores_, offsets);
+    const StorePosition position = store->position();
+    const std::int64_t most_age = most_age_ms(context_, changelog);
     const std::lock_guard lock(mutex_);
-    copies_[changelog] = {std::move(store), input};
+    copies_[changelog] = {std::move(store), input,
+                          position.changelog_offset == 0 ? now_ms : position.as_of_ms, most_age};
     changed_ = true;
   } catch (const StoreBusy&) {
     // A worker of this process has it still, or again.
@@ -148,9 +158,13 @@ void Standby::apply(const Records& records) {
   const auto copy = copies_.find({records.topic, records.partition});
   // One that went and came again is followed from where it is now.
   if (copy == copies_.end() || records.next_offset <= copy->second.store->position().changelog_offset) return;
-  const bool at_end = follower_->lag(copy->first) == 0;
-  apply_changelog(*copy->second.store, records,
-                  at_end ? std::optional(context_.clock->wall_ms()) : std::nullopt);
+  if (std::abs(context_.clock->wall_ms() - copy->second.as_of_ms) > copy->second.most_age_ms) {
+    // It was cut off for too long. Taken up anew, it is found to be too old.
+    copies_.erase(copy);
+    changed_ = true;
+    return;
+  }
+  apply_changelog(*copy->second.store, records, copy->second.as_of_ms);
 }
 
 }  // namespace tiderace

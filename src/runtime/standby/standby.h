@@ -28,13 +28,15 @@ class Standby final : public StateStores {
   struct Copy {
     std::unique_ptr<StateStore> store;
     TopicPartition input;
+    std::int64_t as_of_ms = 0;  ///< by the wall clock: it had all that was in the changelog then
+    std::int64_t most_age_ms = 0;
   };
 
   void run();
   /// Takes up and lets go of copies as the members of the group have it now.
   void follow_members();
   void open_copy(const TopicPartition& input);
-  /// To the metrics.
+  /// How far the copies are: to themselves, and to the metrics.
   void report();
   void apply(const Records& records);
   [[nodiscard]] bool is_stateful(const std::string& topic) const;

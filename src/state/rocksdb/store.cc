@@ -28,8 +28,10 @@ constexpr std::string_view version_key = "mversion";
 constexpr std::string_view position_key = "mposition";
 // The position: version 1 byte (2), then zigzag varints: changelog offset, input offset, as of
 // (milliseconds). Version 1 has no last one.
-constexpr std::string_view format_version = "1";
+constexpr std::string_view format_version = "2";
+constexpr std::string_view former_version = "1";  // without a time
 
+constexpr std::int64_t longest_unflushed_ms = 3'600'000;
 constexpr std::size_t write_buffer_bytes = 4u << 20;
 constexpr std::size_t block_cache_bytes = 8u << 20;
 
@@ -120,6 +122,7 @@ class RocksdbStore final : public StateStore {
     write_.disableWAL = true;
     check_version();
     read_position();
+    flushed_as_of_ms_ = position_.as_of_ms;
   }
 
   ~RocksdbStore() override {
@@ -166,6 +169,8 @@ class RocksdbStore final : public StateStore {
     check(batch.Put(slice(position_key), encoded), directory_, "write");
     check(database_->Write(write_, &batch), directory_, "write");
     position_ = position;
+    if (flushed_as_of_ms_ == 0) flushed_as_of_ms_ = position.as_of_ms;
+    if (position.as_of_ms - flushed_as_of_ms_ > longest_unflushed_ms) flush_beside();
   }
 
   StorePosition position() override { return position_; }
@@ -188,6 +193,16 @@ class RocksdbStore final : public StateStore {
   }
 
  private:
+  /// A store that changes little would be found by its next owner as it was long ago.
+  void flush_beside() {
+    rocksdb::FlushOptions options;
+    options.wait = false;
+    options.allow_write_stall = true;
+    const rocksdb::Status status = database_->Flush(options);
+    if (!status.ok()) log(LogLevel::debug, "state in {} is not flushed: {}", directory_, status.ToString());
+    flushed_as_of_ms_ = position_.as_of_ms;
+  }
+
   /// Valid until the next call.
   std::string_view stored_key(std::string_view key) {
     scratch_.assign(1, data_key);
@@ -198,11 +213,11 @@ class RocksdbStore final : public StateStore {
   void check_version() {
     std::string found;
     const rocksdb::Status status = database_->Get(rocksdb::ReadOptions(), slice(version_key), &found);
-    if (status.IsNotFound()) {
+    if (!status.IsNotFound()) check(status, directory_, "read");
+    if (status.IsNotFound() || found == former_version) {
       check(database_->Put(write_, slice(version_key), slice(format_version)), directory_, "write");
       return;
     }
-    check(status, directory_, "read");
     if (found == format_version) return;
     throw_error(ErrorKind::state,
                 "the state in {} has format version {}, wanted {}: it was written by another version of "
@@ -235,6 +250,7 @@ class RocksdbStore final : public StateStore {
   std::unique_ptr<rocksdb::DB> database_;
   rocksdb::WriteOptions write_;
   StorePosition position_;
+  std::int64_t flushed_as_of_ms_ = 0;
   std::string scratch_;
 };
 

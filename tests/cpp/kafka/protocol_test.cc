@@ -137,7 +137,7 @@ TEST_F(ProtocolTest, AClaimThatTheGroupRefusesIsAskedAgain) {
 }
 
 TEST_F(ProtocolTest, AMemberMayLeaveBeforeItHearsItsFirstAssignment) {
-  cluster_.delay(sync_group, std::chrono::milliseconds(500));
+  cluster_.delay(sync_group, std::chrono::seconds(5));
   kafka::KafkaConsumer leaves(connection_, topics_, {.group = "left"});
   leaves.subscribe({"in"});
   eventually([&] {

@@ -102,6 +102,15 @@ INSTANTIATE_TEST_SUITE_P(Calls, KafkaFaultTest,
                            return name + (info.param.away ? "Away" : "Lost");
                          });
 
+TEST_F(KafkaRunTest, OffsetsOfAPartitionThatIsNewAreToldByALogThatKnewFewer) {
+  const auto log = kafka_log(broker_address(), {});  // which asks seldom how many there are
+  log->create_topic(topic("in"), {});
+  EXPECT_EQ(log->offsets({topic("in"), 0}), (std::pair<std::int64_t, std::int64_t>(0, 0)));
+  EXPECT_THROW(static_cast<void>(log->offsets({topic("in"), 1})), Error);
+  add_partition(2);
+  EXPECT_EQ(log->offsets({topic("in"), 1}), (std::pair<std::int64_t, std::int64_t>(0, 0)));
+}
+
 TEST_F(KafkaRunTest, APartitionThatIsAddedIsReadByAPlanWithoutState) {
   TestService service = this->service(false);
   service.limits.until_end = false;

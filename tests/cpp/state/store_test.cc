@@ -5,8 +5,10 @@
 #include <tiderace/error.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "state/scanned.h"
 #include "state/store_path.h"
@@ -106,12 +108,33 @@ TEST(RocksdbStore, SaysWhatToDoWithADamagedDirectory) {
       << message;
 }
 
+/// Without a log of its own, what is not flushed is lost with the process.
+TEST(RocksdbStore, IsOnDiskAfterAnHourHoweverLittleChanges) {
+  const TemporaryDirectory directory;
+  const auto files = [&] {
+    std::size_t tables = 0;
+    for (const auto& file : std::filesystem::directory_iterator(directory.path() + "/g"))
+      tables += file.path().extension() == ".sst" ? 1 : 0;
+    return tables;
+  };
+  const auto store = rocksdb_state_stores(directory.path())->open("g");
+  const std::int64_t begin_ms = 1'700'000'000'000;
+  store->apply(std::vector<Change>{{"a", "1"}}, {1, 1, begin_ms});
+  store->apply(std::vector<Change>{{"a", "2"}}, {2, 2, begin_ms + 3'600'000});
+  EXPECT_EQ(files(), 0u);
+  store->apply(std::vector<Change>{{"a", "3"}}, {3, 3, begin_ms + 3'600'001});
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (files() == 0 && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  EXPECT_EQ(files(), 1u);
+}
+
 TEST(RocksdbStore, ReadsAPositionWithoutATime) {
   const TemporaryDirectory directory;
   rocksdb_state_stores(directory.path())->open("g");
   {
     rocksdb::DB* database = nullptr;
     ASSERT_TRUE(rocksdb::DB::Open({}, directory.path() + "/g", &database).ok());
+    ASSERT_TRUE(database->Put({}, "mversion", "1").ok());
     ASSERT_TRUE(database->Put({}, "mposition", "\1\x0e\x54").ok());
     delete database;
   }
@@ -127,11 +150,11 @@ TEST(RocksdbStore, RefusesAnotherVersionOfTheFormat) {
   {
     rocksdb::DB* database = nullptr;
     ASSERT_TRUE(rocksdb::DB::Open({}, directory.path() + "/g", &database).ok());
-    ASSERT_TRUE(database->Put({}, "mversion", "2").ok());
+    ASSERT_TRUE(database->Put({}, "mversion", "3").ok());
     delete database;
   }
   const std::string message = message_of([&] { rocksdb_state_stores(directory.path())->open("g"); });
-  EXPECT_NE(message.find("has format version 2, wanted 1"), std::string::npos) << message;
+  EXPECT_NE(message.find("has format version 3, wanted 2"), std::string::npos) << message;
 }
 
 TEST(RocksdbStore, SaysWhereNoDirectoryCanBeMade) {
