@@ -145,6 +145,8 @@ void check(rd_kafka_resp_err_t code, std::string_view doing) {
   throw error;
 }
 
+namespace {
+
 /// Makes librdkafka hear what the brokers say of a topic by now. Whether they have the partition; true if
 /// they do not answer.
 bool look_again(rd_kafka_t* client, const TopicPartition& partition) {
@@ -156,6 +158,8 @@ bool look_again(rd_kafka_t* client, const TopicPartition& partition) {
   rd_kafka_metadata_destroy(metadata);
   return found;
 }
+
+}  // namespace
 
 std::pair<std::int64_t, std::int64_t> query_offsets(rd_kafka_t* client, const TopicPartition& partition) {
   std::int64_t low = 0;

@@ -35,14 +35,15 @@ std::unique_ptr<StateStore> Standby::open(const std::string& name) {
     const std::lock_guard lock(mutex_);
     for (auto copy = copies_.begin(); copy != copies_.end(); ++copy) {
       if (store_name(context_, copy->second.input) != name) continue;
+      const TopicPartition input = copy->second.input;
       auto store = std::move(copy->second.store);
       StorePosition position = store->position();
       position.as_of_ms = copy->second.as_of_ms;
-      store->apply(std::vector<ChangeView>(), position);
-      log(LogLevel::debug, "{} partition {}: a copy of its state is here, up to changelog offset {}",
-          copy->second.input.topic, copy->second.input.partition, store->position().changelog_offset);
       copies_.erase(copy);
       changed_ = true;
+      store->apply(std::vector<ChangeView>(), position);
+      log(LogLevel::debug, "{} partition {}: a copy of its state is here, up to changelog offset {}",
+          input.topic, input.partition, position.changelog_offset);
       return store;
     }
   }

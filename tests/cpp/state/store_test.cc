@@ -128,16 +128,19 @@ TEST(RocksdbStore, IsOnDiskAfterAnHourHoweverLittleChanges) {
   EXPECT_EQ(files(), 1u);
 }
 
+/// Puts a record of RocksDB's own into the store in `directory`.
+void put_raw(const std::string& directory, const char* key, const char* value) {
+  rocksdb::DB* opened = nullptr;
+  ASSERT_TRUE(rocksdb::DB::Open({}, directory, &opened).ok());
+  const std::unique_ptr<rocksdb::DB> database(opened);
+  ASSERT_TRUE(database->Put({}, key, value).ok());
+}
+
 TEST(RocksdbStore, ReadsAPositionWithoutATime) {
   const TemporaryDirectory directory;
   rocksdb_state_stores(directory.path())->open("g");
-  {
-    rocksdb::DB* database = nullptr;
-    ASSERT_TRUE(rocksdb::DB::Open({}, directory.path() + "/g", &database).ok());
-    ASSERT_TRUE(database->Put({}, "mversion", "1").ok());
-    ASSERT_TRUE(database->Put({}, "mposition", "\1\x0e\x54").ok());
-    delete database;
-  }
+  put_raw(directory.path() + "/g", "mversion", "1");
+  put_raw(directory.path() + "/g", "mposition", "\1\x0e\x54");
   const StorePosition position = rocksdb_state_stores(directory.path())->open("g")->position();
   EXPECT_EQ(position.changelog_offset, 7);
   EXPECT_EQ(position.input_offset, 42);
@@ -147,12 +150,7 @@ TEST(RocksdbStore, ReadsAPositionWithoutATime) {
 TEST(RocksdbStore, RefusesAnotherVersionOfTheFormat) {
   const TemporaryDirectory directory;
   rocksdb_state_stores(directory.path())->open("g");
-  {
-    rocksdb::DB* database = nullptr;
-    ASSERT_TRUE(rocksdb::DB::Open({}, directory.path() + "/g", &database).ok());
-    ASSERT_TRUE(database->Put({}, "mversion", "3").ok());
-    delete database;
-  }
+  put_raw(directory.path() + "/g", "mversion", "3");
   const std::string message = message_of([&] { rocksdb_state_stores(directory.path())->open("g"); });
   EXPECT_NE(message.find("has format version 3, wanted 2"), std::string::npos) << message;
 }
