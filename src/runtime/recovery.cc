@@ -87,7 +87,9 @@ void check_identity(const RuntimeContext& context, const TopicPartition& partiti
   }
   if (store.position().changelog_offset == 0) return;
   const auto own = store.get(identity_key);
-  if (!own || read_identity(*own) != found) {
+  if (!own) {
+    store.clear();  // it has read nothing but what was aborted, of this log or of another
+  } else if (read_identity(*own) != found) {
     throw_error(ErrorKind::state,
                 "the local state of {} partition {} belongs to the changelog of another log. Remove the "
                 "directory {}/{}/{} to restore it from {}, or use another state_dir",

@@ -102,6 +102,45 @@ INSTANTIATE_TEST_SUITE_P(Calls, KafkaFaultTest,
                            return name + (info.param.away ? "Away" : "Lost");
                          });
 
+/// Aborted changes take offsets, and a broker that is slow to take them makes it a matter of time whether
+/// they do: a store may have read them and nothing else, when what comes next fails too.
+TEST_F(KafkaRunTest, StateThatHasReadNothingButWhatWasAbortedGoesOn) {
+  TestService service = this->service(true);
+  service.produce(topic("in"), "k", R"({"x":1})");
+  const std::string changelog = changelog_topic(group(), topic("in"));
+  log_->create_topic(changelog, {.compacted = true});
+  const auto write_and_abort = [&] {
+    constexpr int ms = 10'000;
+    const auto producer =
+        kafka::Client(RD_KAFKA_PRODUCER, kafka::Connection{.address = broker_address(), .options = {}}.config(
+                                             {{"transactional.id", topic("aborts")}}, {}));
+    const auto check = [](rd_kafka_error_t* error) {
+      ASSERT_EQ(error, nullptr) << rd_kafka_error_string(error);
+    };
+    check(rd_kafka_init_transactions(producer.get(), ms));
+    check(rd_kafka_begin_transaction(producer.get()));
+    ASSERT_EQ(rd_kafka_producev(producer.get(), RD_KAFKA_V_TOPIC(changelog.c_str()), RD_KAFKA_V_PARTITION(0),
+                                RD_KAFKA_V_KEY("k", 1), RD_KAFKA_V_END),
+              RD_KAFKA_RESP_ERR_NO_ERROR);
+    ASSERT_EQ(rd_kafka_flush(producer.get(), ms), RD_KAFKA_RESP_ERR_NO_ERROR);
+    check(rd_kafka_abort_transaction(producer.get(), ms));
+  };
+  write_and_abort();
+  int left = 2;
+  service.context.log = std::make_shared<ObservedLog>(log_, [&](std::string_view call) {
+    if (call != "Producer::commit" || left == 0) return;
+    --left;
+    write_and_abort();
+    throw CommitLost(Error(ErrorKind::broker, "it fails"));
+  });
+  EXPECT_EQ(service.run().rows_out, 1u);
+  EXPECT_EQ(left, 0);
+  EXPECT_GT(log_->offsets({changelog, 0}).second, 6);
+  service.produce(topic("in"), "k", R"({"x":2})");
+  service.run();  // opens it again, behind what was aborted
+  EXPECT_EQ(service.values(topic("out")), (std::vector{with_sum(1, 1), with_sum(2, 3)}));
+}
+
 TEST_F(KafkaRunTest, OffsetsOfAPartitionThatIsNewAreToldByALogThatKnewFewer) {
   const auto log = kafka_log(broker_address(), {});  // which asks seldom how many there are
   log->create_topic(topic("in"), {});
