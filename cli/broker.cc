@@ -3,7 +3,7 @@
 #include <cstdlib>
 
 #include "base/error.h"
-#include "log/kafka/security.h"
+#include "log/kafka/security/security.h"
 #include "log/open.h"
 
 namespace tiderace::cli {

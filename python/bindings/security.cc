@@ -1,4 +1,4 @@
-#include "log/kafka/security.h"
+#include "log/kafka/security/security.h"
 
 #include <tiderace/security.h>
 

@@ -9,7 +9,7 @@
 #include "api/frame_access.h"
 #include "base/error.h"
 #include "base/logging.h"
-#include "log/kafka/security.h"
+#include "log/kafka/security/security.h"
 #include "log/open.h"
 #include "log/topic_rules.h"
 #include "runtime/observation/monitor.h"

@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "log/kafka/kafka_log.h"
 #include "log/kafka/refusals.h"
-#include "log/kafka/security.h"
+#include "log/kafka/security/security.h"
 #include "log/log.h"
 
 namespace tiderace::kafka {

@@ -2,18 +2,15 @@
 
 #include <algorithm>
 #include <random>
-#include <set>
 
 #include "base/error.h"
 #include "base/logging.h"
 #include "log/assignment.h"
-#include "log/topic_rules.h"
 
 namespace tiderace::kafka {
 namespace {
 
 constexpr int request_ms = 5'000;
-constexpr int queue_full_ms = 10;
 constexpr std::chrono::nanoseconds user_patience = std::chrono::seconds(10);
 
 using GroupMetadata = Owned<rd_kafka_consumer_group_metadata_t, rd_kafka_consumer_group_metadata_destroy>;
@@ -46,162 +43,7 @@ Settings transactional_settings(const Connection& connection, const std::string&
   return settings;
 }
 
-Config with_reports(Config config, Sender* self,
-                    void (*delivered)(rd_kafka_t*, const rd_kafka_message_t*, void*)) {
-  config.set_owner(self);
-  rd_kafka_conf_set_dr_msg_cb(config.get(), delivered);
-  return config;
-}
-
 }  // namespace
-
-// ---- Sender ----
-
-Sender::Sender(const Connection& connection, const Settings& settings, Topics& topics, Patience patience)
-    : topics_(topics),
-      transactional_(settings.contains("transactional.id")),
-      watch_(connection.address, *connection.clock, patience),
-      client_(RD_KAFKA_PRODUCER, with_reports(connection.config(settings, connection.options.producer_config),
-                                              this, delivered)) {}
-
-Sender::~Sender() {
-  // What was not finished or committed is given up: its rows come again.
-  rd_kafka_purge(client_.get(),
-                 RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
-  for (const auto& [name, topic] : outputs_) topic->handle.reset();  // before the client that it is of
-}
-
-void Sender::delivered(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
-  auto& self = owner_of<Sender>(opaque);
-  const auto& origin = *static_cast<const OutputTopic::Origin*>(message->_private);
-  --self.undelivered_[origin.generation];
-  // What an abort takes back is no failure.
-  if (message->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || message->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
-    return;
-  if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    if (!self.failure_) {
-      self.failed_for_good_ = is_permanent(message->err);
-      self.failure_ = error_of(
-          message->err, rd_kafka_err2str(message->err),
-          fmt::format("write to {} partition {}", rd_kafka_topic_name(message->rkt), message->partition));
-    }
-    return;
-  }
-  OutputTopic& topic = *origin.topic;
-  const auto partition = static_cast<std::size_t>(message->partition);
-  if (topic.ends.size() <= partition) topic.ends.resize(partition + 1, 0);
-  topic.ends[partition] = std::max(topic.ends[partition], message->offset + 1);
-}
-
-OutputTopic& Sender::topic_of(std::string_view name) {
-  if (const auto found = outputs_.find(name); found != outputs_.end()) return *found->second;
-  auto topic = std::make_unique<OutputTopic>();
-  const std::string text(name);
-  topic->handle.reset(rd_kafka_topic_new(client_.get(), text.c_str(), nullptr));
-  if (!topic->handle) check(rd_kafka_last_error(), "write to " + text);
-  return *outputs_.emplace(text, std::move(topic)).first->second;
-}
-
-void Sender::send(std::string_view name, std::span<const ProducerRecord> records, std::int32_t partition) {
-  throw_failure();
-  const auto info = topics_.find(std::string(name));
-  if (!info) throw_unknown_topic(std::string(name));
-  check_record_sizes(*info, records);
-  if (partition >= 0) check_partition(*info, partition);
-  OutputTopic& topic = topic_of(name);
-  const std::int32_t partitions = info->config.num_partitions;
-  bool keyless = false;
-  for (const ProducerRecord& record : records) {
-    std::int32_t target = partition;
-    if (target < 0 && record.key) target = tiderace::partition_of(*record.key, partitions);
-    if (target < 0) target = topic.next_keyless % partitions, keyless = true;
-    produce(topic, record, target);
-  }
-  if (keyless) topic.next_keyless = (topic.next_keyless + 1) % partitions;
-  serve();
-}
-
-void Sender::produce(OutputTopic& topic, const ProducerRecord& record, std::int32_t partition) {
-  Owned<rd_kafka_headers_t, rd_kafka_headers_destroy> headers;
-  if (!record.headers.empty()) {
-    const std::vector<Header> all = unpack_headers(record.headers);
-    headers.reset(rd_kafka_headers_new(all.size()));
-    for (const auto& [name, value] : all) {
-      rd_kafka_header_add(headers.get(), name.data(), static_cast<ssize_t>(name.size()),
-                          value ? value->data() : nullptr, value ? static_cast<ssize_t>(value->size()) : 0);
-    }
-  }
-  // A null pointer would be a null value or key. The interface takes bytes that it does not change as if it
-  // might.
-  const auto pointer = [](const std::optional<std::string_view>& bytes) -> char* {
-    static char empty = 0;
-    if (!bytes) return nullptr;
-    return bytes->data() == nullptr ? &empty : const_cast<char*>(bytes->data());
-  };
-  char* const value = pointer(record.value);
-  char* const key = pointer(record.key);
-  const std::size_t value_size = record.value ? record.value->size() : 0;
-  const std::size_t key_size = record.key ? record.key->size() : 0;
-  for (;;) {
-    const rd_kafka_resp_err_t code = rd_kafka_producev(
-        client_.get(), RD_KAFKA_V_RKT(topic.handle.get()), RD_KAFKA_V_PARTITION(partition),
-        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_VALUE(value, value_size),
-        RD_KAFKA_V_KEY(key, key_size), RD_KAFKA_V_TIMESTAMP(record.timestamp_ms),
-        RD_KAFKA_V_OPAQUE(&topic.origins[generation_]), RD_KAFKA_V_HEADERS(headers.get()), RD_KAFKA_V_END);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-      static_cast<void>(headers.release());  // librdkafka's now
-      ++undelivered_[generation_];
-      return;
-    }
-    if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
-      const Error failure = error_of(code, rd_kafka_err2str(code), "write a record");
-      if (is_permanent(code)) throw Error(failure);
-      throw CommitLost(failure);
-    }
-    rd_kafka_poll(client_.get(), queue_full_ms);
-    watch_.waiting(client_.get(), "records to be written");
-  }
-}
-
-void Sender::serve() {
-  if (client_.serve() > 0) watch_.answered();
-  throw_failure();
-}
-
-void Sender::finish() {
-  while (rd_kafka_flush(client_.get(), request_ms / 10) == RD_KAFKA_RESP_ERR__TIMED_OUT) {
-    throw_failure();
-    watch_.waiting(client_.get(), "records to be written");
-  }
-  throw_failure();
-  watch_.answered();
-}
-
-void Sender::throw_failure() {
-  if (failure_) {
-    const Error failure = *std::exchange(failure_, std::nullopt);
-    if (failed_for_good_) throw Error(failure);
-    throw CommitLost(failure);
-  }
-  char text[512];
-  if (const auto code = rd_kafka_fatal_error(client_.get(), text, sizeof text);
-      code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    const Error failure = error_of(code, text, "write");
-    if (is_permanent(code)) throw Error(failure);
-    throw CommitLost(failure);
-  }
-}
-
-void Sender::take_ends(std::map<TopicPartition, std::int64_t>& ends) {
-  for (const auto& [name, topic] : outputs_) {
-    for (std::size_t p = 0; p < topic->ends.size(); ++p) {
-      if (topic->ends[p] > 0) ends[{name, static_cast<std::int32_t>(p)}] = topic->ends[p];
-    }
-    topic->ends.clear();
-  }
-}
-
-// ---- KafkaProducer ----
 
 KafkaProducer::KafkaProducer(const Connection& connection, Topics& topics, const ProducerOptions& options)
     : connection_(connection),
@@ -220,10 +62,10 @@ KafkaProducer::KafkaProducer(const Connection& connection, Topics& topics, const
 KafkaProducer::~KafkaProducer() {
   abort();
   // What was not waited for by `commit` gets a moment; under at-least-once its rows come again.
-  if (outputs_ && rd_kafka_flush(outputs_->client(), request_ms) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    log(LogLevel::warning, "Kafka: {} records were not written when a producer closed",
-        rd_kafka_outq_len(outputs_->client()));
-  }
+  if (!outputs_) return;
+  rd_kafka_flush(outputs_->client(), request_ms);
+  if (const std::uint64_t left = outputs_->unacknowledged(); left > 0)
+    log(LogLevel::warning, "Kafka: {} records were not written when a producer closed", left);
 }
 
 Sender& KafkaProducer::outputs() {

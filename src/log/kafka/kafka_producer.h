@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <future>
 #include <map>
 #include <memory>
@@ -10,64 +9,11 @@
 
 #include "log/kafka/client.h"
 #include "log/kafka/kafka_consumer.h"
+#include "log/kafka/sender.h"
 #include "log/kafka/topics.h"
 #include "log/log.h"
 
 namespace tiderace::kafka {
-
-/// Where records of one topic go and what became of them.
-struct OutputTopic {
-  /// What librdkafka's report of a record leads back to.
-  struct Origin {
-    OutputTopic* topic;
-    std::size_t generation;
-  };
-
-  TopicHandle handle;
-  std::array<Origin, 2> origins{Origin{this, 0}, Origin{this, 1}};
-  std::int32_t next_keyless = 0;
-  std::vector<std::int64_t> ends;  ///< by partition: one past the last record that the brokers have; 0: none
-};
-
-/// One of librdkafka's producers with the topics that it writes. What fails is thrown by the next call.
-class Sender {
- public:
-  Sender(const Connection& connection, const Settings& settings, Topics& topics, Patience patience);
-  ~Sender();
-
-  void send(std::string_view topic, std::span<const ProducerRecord> records, std::int32_t partition);
-  /// Lets librdkafka's reports in, without waiting.
-  void serve();
-  /// Until the brokers have everything. Throws BrokerAway where patience ends.
-  void finish();
-  /// What is sent from now on is not waited for by `has_delivered`, which has been true for what was sent
-  /// before the last call.
-  void begin_generation() noexcept { generation_ = 1 - generation_; }
-  /// Whether the brokers have all that was sent before the generation began.
-  [[nodiscard]] bool has_delivered() const noexcept { return undelivered_[1 - generation_] == 0; }
-  /// Moves the ends since the last call into `ends`.
-  void take_ends(std::map<TopicPartition, std::int64_t>& ends);
-  void forget_failure() noexcept { failure_.reset(); }
-  [[nodiscard]] rd_kafka_t* client() const noexcept { return client_.get(); }
-  [[nodiscard]] BrokerWatch& watch() noexcept { return watch_; }
-
- private:
-  static void delivered(rd_kafka_t* client, const rd_kafka_message_t* message, void* self);
-  OutputTopic& topic_of(std::string_view name);
-  void produce(OutputTopic& topic, const ProducerRecord& record, std::int32_t partition);
-  void throw_failure();
-
-  Topics& topics_;
-  const bool transactional_;
-  BrokerWatch watch_;
-  std::map<std::string, std::unique_ptr<OutputTopic>, std::less<>>
-      outputs_;  ///< before the client, which points to them
-  std::size_t generation_ = 0;
-  std::array<std::uint64_t, 2> undelivered_{};  ///< records, by generation
-  std::optional<Error> failure_;
-  bool failed_for_good_ = false;  ///< `failure_`: doing it again cannot help
-  Client client_;
-};
 
 /// `Producer` says what it does. Under at-least-once, outputs go by an idempotent producer as they come;
 /// changes of state and offsets in a transaction a commit, so that a changelog never holds half a checkpoint.

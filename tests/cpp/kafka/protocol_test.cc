@@ -8,6 +8,7 @@
 #include "log/kafka/client.h"
 #include "log/kafka/kafka_consumer.h"
 #include "log/kafka/kafka_producer.h"
+#include "log/kafka/partition_reader.h"
 
 namespace tiderace {
 namespace {
@@ -145,6 +146,55 @@ TEST_F(ProtocolTest, AMemberMayLeaveBeforeItHearsItsFirstAssignment) {
     const std::unique_ptr<char, decltype(&std::free)> id(rd_kafka_memberid(leaves.client()), std::free);
     return id && *id != '\0';  // its join is answered
   });
+}
+
+TEST_F(ProtocolTest, ProducersWhomTheBrokersLostTrackOfSendAgainWhatWasNotAcknowledged) {
+  for (const auto error : {RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
+                           RD_KAFKA_RESP_ERR_UNKNOWN_PRODUCER_ID, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH}) {
+    const std::string topic = rd_kafka_err2name(error);
+    cluster_.create_topic(topic);
+    kafka::KafkaProducer producer(connection_, topics_, {});
+    std::string packed;
+    pack_headers({{"h", "1"}, {"none", std::nullopt}}, packed);
+    const auto send = [&](int first, int count) {
+      for (int i = first; i < first + count; ++i) {
+        const std::string value = std::to_string(i);
+        const ProducerRecord records[] = {
+            {.key = std::nullopt, .value = value, .headers = packed, .timestamp_ms = 1000 + i},
+            {.key = "gone", .value = std::nullopt, .headers = {}, .timestamp_ms = 1000 + i}};
+        producer.send(topic, records, 0);
+      }
+    };
+    send(0, 100);
+    producer.commit("", {});
+    cluster_.fail(produce, {error});
+    send(100, 100);
+    producer.commit("", {});
+    cluster_.fail(produce, {error, error, error});
+    send(200, 100);
+    producer.commit("", {});
+    kafka::PartitionReader reader(connection_, {topic, 0});
+    int next = 0;
+    for (std::int64_t offset = 0; offset < 600;) {
+      const auto records = reader.read(offset, 1 << 20);
+      ASSERT_GT(records->next_offset, offset);
+      offset = records->next_offset;
+      for (const Record& record : records->rows) {
+        EXPECT_EQ(record.timestamp_ms, 1000 + next / 2);
+        if (next % 2 == 0) {
+          EXPECT_EQ(record.key, nullptr);
+          EXPECT_EQ(record.value_view(), std::to_string(next / 2));
+          EXPECT_EQ(record.headers_view(), packed);
+        } else {
+          EXPECT_EQ(record.key_view(), "gone");
+          EXPECT_EQ(record.value, nullptr);
+          EXPECT_TRUE(record.headers_view().empty());
+        }
+        ++next;
+      }
+    }
+    EXPECT_EQ(next, 600) << topic;
+  }
 }
 
 TEST_F(ProtocolTest, WhatCannotHealEndsTheRun) {

@@ -1,4 +1,4 @@
-#include "log/kafka/security.h"
+#include "log/kafka/security/security.h"
 
 #include <gtest/gtest.h>
 
@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/error.h"
-#include "log/kafka/jwt.h"
 #include "log/kafka/refusals.h"
+#include "log/kafka/security/jwt.h"
 
 namespace tiderace {
 namespace {

@@ -1,4 +1,4 @@
-#include "log/kafka/security.h"
+#include "log/kafka/security/security.h"
 
 #include <unistd.h>
 
@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "base/error.h"
-#include "log/kafka/jwt.h"
+#include "log/kafka/security/jwt.h"
 
 namespace tiderace {
 namespace {

@@ -1,4 +1,4 @@
-#include "log/kafka/jwt.h"
+#include "log/kafka/security/jwt.h"
 
 #include <algorithm>
 #include <charconv>
