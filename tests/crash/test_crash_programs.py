@@ -111,6 +111,28 @@ def test_rows_that_come_again_are_allowed_where_their_values_are_right(tmp_path:
     assert result.faults == {"other values": 1}
 
 
+@pytest.mark.parametrize(
+    ("change", "faults"),
+    [
+        (nothing, {}),
+        (one_is_lost, {"missing": 1}),
+        (one_comes_twice, {"never sent": 1}),
+        (two_change_places, {"out of order": 1}),
+    ],
+)
+def test_what_comes_of_rows_that_were_sent_twice_is_held_to_come_twice(
+    tmp_path: Path, change: Callable[[Rows], None], faults: dict[str, int]
+) -> None:
+    rows = wanted().to_pylist()
+    rows = rows[:100] + rows[50:]
+    source = written(rows, tmp_path / "source")
+    change(rows)
+    again, found = comparison.as_written(source, written(rows, tmp_path / "found"))
+    assert again["n"].to_pylist() == list(range(250))
+    assert again.drop_columns(["n"]).equals(source.select(["k", "mean"]))
+    assert comparison.compare(found, again, duplicates_allowed=False).faults == faults
+
+
 def test_the_rows_follow_from_their_numbers() -> None:
     assert phone_rows.phone_rows(500, 700).equals(phone_rows.phone_rows(0, 900).slice(500, 200))
     table = expected("windows", phone_rows.phone_rows(0, 5000))

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.json
 
 SHOWN = 10
+MOST_COPIES = 1000
 PLACE = {"partition", "offset", "key"}
 
 
@@ -57,6 +58,32 @@ def compare(found: pa.Table, wanted: pa.Table, duplicates_allowed: bool) -> Comp
     _compare_values(result, found, wanted.take(at))
     _compare_order(result, found, at)
     return result
+
+
+def as_written(source: pa.Table, found: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """The rows of a topic that has some twice, and what came of them, both with numbers of their own.
+
+    What is `n` in `found` becomes the place in `source` of its first copy, its second copy, and so on.
+    """
+    ours, theirs = _copies(source), _copies(found)
+    order = np.argsort(ours)
+    at = np.minimum(np.searchsorted(ours, theirs, sorter=order), len(ours) - 1)
+    places = np.where(ours[order][at] == theirs, order[at], -1)
+    rows = _renumbered(source.drop_columns(sorted(PLACE)), np.arange(len(ours)))
+    return rows, _renumbered(found, places)
+
+
+def _copies(table: pa.Table) -> Any:
+    """By row a number that it has alone: `n` and how many rows with that `n` came before."""
+    n = table["n"].to_numpy()
+    order = np.argsort(n, kind="stable")
+    before = np.empty(len(n), dtype=np.int64)
+    before[order] = np.arange(len(n)) - np.searchsorted(n[order], n[order])
+    return n * MOST_COPIES + before
+
+
+def _renumbered(table: pa.Table, numbers: Any) -> pa.Table:
+    return table.set_column(table.column_names.index("n"), "n", pa.array(numbers, pa.int64()))
 
 
 def _compare_values(result: Comparison, found: pa.Table, wanted: pa.Table) -> None:
