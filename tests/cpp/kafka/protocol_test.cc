@@ -148,6 +148,16 @@ TEST_F(ProtocolTest, AMemberMayLeaveBeforeItHearsItsFirstAssignment) {
   });
 }
 
+TEST_F(ProtocolTest, AMemberMayLeaveBeforeItHearsThatThereIsNothingForIt) {
+  kafka::KafkaConsumer leaves(connection_, topics_, {.group = "g"});  // whose only partition is another's
+  leaves.subscribe({"in"});
+  const kafka::Queue queue(rd_kafka_queue_get_consumer(leaves.client()));
+  eventually([&] {
+    EXPECT_TRUE(consumer_.poll(std::chrono::milliseconds(1)).revoked.empty());
+    return rd_kafka_queue_length(queue.get()) > 0;  // it is told when it polls
+  });
+}
+
 TEST_F(ProtocolTest, ProducersWhomTheBrokersLostTrackOfSendAgainWhatWasNotAcknowledged) {
   for (const auto error : {RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
                            RD_KAFKA_RESP_ERR_UNKNOWN_PRODUCER_ID, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH}) {
