@@ -85,14 +85,18 @@ class Trial(Ground):
         if slot.stopping and status in STOPPED:
             slot.kill()
             return
-        if slot.was_full and not slot.stopping and status > 0:
-            self.say(f"service {slot.number} had ended on its full disk with status {status}")
-            self.counts["ended on a full disk"] += 1
-        else:
+        if not self._ended_on_full_disk(slot, status):
             self.fault(f"service {slot.number} ended with status {status}")
             if status < 0:
                 slot.dump_stacks()
         slot.start()
+
+    def _ended_on_full_disk(self, slot: Slot, status: int) -> bool:
+        ended = slot.was_full and status > 0
+        if ended:
+            self.say(f"service {slot.number} had ended on its full disk with status {status}")
+            self.counts["ended on a full disk"] += 1
+        return ended
 
     def _reap(self, slot: Slot) -> None:
         """What was stopped is given time to end."""
@@ -101,7 +105,7 @@ class Trial(Ground):
             if status is None:
                 self.fault(f"service {slot.number} does not stop within {STOP_S} s")
                 slot.dump_stacks()
-            elif status not in STOPPED:
+            elif status not in STOPPED and not self._ended_on_full_disk(slot, status):
                 self.fault(f"service {slot.number} was stopped and ended with status {status}")
                 if status < 0:
                     slot.dump_stacks()
@@ -117,7 +121,8 @@ class Trial(Ground):
         self._look_after(slot)
         stopping = slot.stopping
         status = slot.kill()
-        if status != -signal.SIGKILL and not (stopping and status in STOPPED):
+        as_it_should = status == -signal.SIGKILL or (stopping and status in STOPPED)
+        if not as_it_should and not self._ended_on_full_disk(slot, status):
             self.fault(f"service {number} ended with status {status} before it was killed")
 
     def stop(self, number: int) -> None:
