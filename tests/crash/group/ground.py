@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -35,16 +35,28 @@ State = list[tuple[str, int, int, int, int]]
 
 
 class Ground:
-    """A context manager; at its end all that it started is killed. `folder` holds what it writes."""
+    """A context manager; at its end all that it started is killed. `folder` holds what it writes.
 
-    def __init__(self, folder: Path, brokers: int, partitions: int, jvm: Sequence[str] = QUICK_JVM) -> None:
+    `settings` are the brokers'.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        brokers: int,
+        partitions: int,
+        jvm: Sequence[str] = QUICK_JVM,
+        settings: Mapping[str, object] | None = None,
+    ) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         self.folder = folder
         self.partitions = partitions
         self.faults: list[str] = []
         self.arrivals = folder / "arrivals"
-        self.cluster = Cluster(folder / "kafka", brokers=brokers, options=[*jvm, COORDINATOR])
+        self.cluster = Cluster(
+            folder / "kafka", brokers=brokers, options=[*jvm, COORDINATOR], settings=settings
+        )
         self.began = time.monotonic()
         self._events = (folder / "events.log").open("w")
         self._ends = contextlib.ExitStack()
@@ -105,9 +117,9 @@ class Ground:
         return self.program("feeder", sys.executable, HERE / "feeder.py", self.bootstrap, rate, at_once, keys)
 
     @contextlib.contextmanager
-    def watching(self) -> Iterator[None]:
-        """Writes to `arrivals` when which row comes."""
-        watch = self.program("watch", BUILT / "kafka_probe", "watch", self.bootstrap, "alerts", self.arrivals)
+    def watching(self, topic: str = "alerts") -> Iterator[None]:
+        """Writes to `arrivals` when which row of the topic comes."""
+        watch = self.program("watch", BUILT / "kafka_probe", "watch", self.bootstrap, topic, self.arrivals)
         assert watch.stdout is not None
         watch.stdout.readline()
         yield

@@ -67,7 +67,7 @@ class Latency(Ground):
         with self.watching():
             began_ns = time.time_ns()
             what = [topic, rate, WARM_UP_S + seconds, linger_ms]
-            self.program("phone", BUILT / "kafka_phone", self.bootstrap, *what).wait()
+            self.program("phone", BUILT / "kafka_phone", "live", self.bootstrap, *what).wait()
             self.wait_for(self.drained, 30, "everything to be committed")
         seen = arrivals.read(self.arrivals)
         seen = seen[seen["sent_ns"] > began_ns]

@@ -41,7 +41,7 @@ def counts(app: tr.Application) -> tr.StreamingDataFrame:
 
 def detector(app: tr.Application) -> tr.StreamingDataFrame:
     """The crash detector of the README, with the model that the environment names."""
-    sdf = app.dataframe(app.topic("phone-data", timestamp="t"))
+    sdf = app.dataframe(app.topic("phone-data", timestamp="timestamp"))
     sdf = sdf[sdf["gForceX"].notnull()]
     sdf["gForceTotal"] = sdf["gForceX"].abs() + sdf["gForceY"].abs() + sdf["gForceZ"].abs()
     sdf["gForceTotal-10s"] = sdf["gForceTotal"].rolling("10s").mean()

@@ -11,6 +11,9 @@
 //   kafka_probe watch BROKERS TOPIC FILE
 //     Until SIGTERM, what comes, as a read_committed consumer sees it: an `Arrival` a record, in FILE.
 //     Prints a line when it has begun.
+//   kafka_probe ends BROKERS TOPIC
+//     Until SIGTERM, ten times a second, a line: the sum of the ends of all partitions.
+//   kafka_probe delete BROKERS TOPIC
 
 #include <fmt/format.h>
 #include <librdkafka/rdkafka.h>
@@ -201,6 +204,7 @@ int watch(const std::string& brokers, const std::string& topic, const char* path
   std::fflush(stdout);
   while (stopped == 0) {
     const Message message(rd_kafka_consumer_poll(client.get(), 50));
+    if (!message) std::fflush(file);  // who waits for the last rows sees them
     if (!message || message->err != RD_KAFKA_RESP_ERR_NO_ERROR) continue;
     const Arrival arrival{.arrived_ns = now_ns(),
                           .sent_ns = sent_ns(text_of(message->payload, message->len)),
@@ -209,6 +213,34 @@ int watch(const std::string& brokers, const std::string& topic, const char* path
     std::fwrite(&arrival, sizeof arrival, 1, file);
   }
   return std::fclose(file);
+}
+
+int ends(const std::string& brokers, const std::string& topic) {
+  std::signal(SIGTERM, [](int) { stopped = 1; });
+  const Client client = consumer(brokers, "kafka-probe", "read_uncommitted");
+  const int partitions = partitions_of(client.get(), topic);
+  while (stopped == 0) {
+    std::int64_t sum = 0;
+    for (int p = 0; p < partitions; ++p) sum += end_of(client.get(), topic, p);
+    fmt::print("{}\n", sum);
+    std::fflush(stdout);
+    const timespec pause{.tv_sec = 0, .tv_nsec = 100'000'000};
+    ::nanosleep(&pause, nullptr);
+  }
+  return 0;
+}
+
+int remove(const std::string& brokers, const std::string& topic) {
+  const Client client = consumer(brokers, "kafka-probe", "read_committed");
+  rd_kafka_DeleteTopic_t* topics[] = {rd_kafka_DeleteTopic_new(topic.c_str())};
+  rd_kafka_queue_t* const queue = rd_kafka_queue_new(client.get());
+  rd_kafka_DeleteTopics(client.get(), topics, 1, nullptr, queue);
+  rd_kafka_event_t* const event = rd_kafka_queue_poll(queue, request_ms);
+  check("delete " + topic, event == nullptr ? RD_KAFKA_RESP_ERR__TIMED_OUT : rd_kafka_event_error(event));
+  rd_kafka_event_destroy(event);
+  rd_kafka_queue_destroy(queue);
+  rd_kafka_DeleteTopic_destroy(topics[0]);
+  return 0;
 }
 
 }  // namespace
@@ -221,8 +253,10 @@ int main(int count, char** values) {
   if (arguments.size() == 3 && arguments[0] == "members") return members(arguments[1], arguments[2]);
   if (arguments.size() == 4 && arguments[0] == "watch")
     return watch(arguments[1], arguments[2], arguments[3].c_str());
+  if (arguments.size() == 3 && arguments[0] == "ends") return ends(arguments[1], arguments[2]);
+  if (arguments.size() == 3 && arguments[0] == "delete") return remove(arguments[1], arguments[2]);
   fmt::print(stderr,
              "usage: kafka_probe dump BROKERS TOPIC | state BROKERS GROUP TOPIC... | members BROKERS GROUP | "
-             "watch BROKERS TOPIC FILE\n");
+             "watch BROKERS TOPIC FILE | ends BROKERS TOPIC | delete BROKERS TOPIC\n");
   return 2;
 }

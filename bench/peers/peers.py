@@ -1,0 +1,225 @@
+"""Runs the same jobs on Tiderace, a loop written by hand and other systems, in turn, and compares.
+
+Each system reads the same rows from Apache Kafka and writes what comes of them to a topic, as its own
+documentation recommends. Rates are of input rows; CPU is that of the system's own processes, for brokers
+share the cores. What came out is held against an oracle. Latency runs from handing a row to its client to a
+read_committed consumer of the output, at 2,000 rows a second.
+"""
+
+import argparse
+import contextlib
+import itertools
+import os
+import pickle
+import signal
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import arrivals
+import measure
+import numpy as np
+import pyarrow as pa
+import results
+import systems
+import verdict
+from ground import BUILT, FOLDER, WARM_JVM, Ground
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.tree import DecisionTreeClassifier
+from systems import Run, System
+
+PARTITIONS = 4
+RIDERS = 1000
+LATENCY_ROWS_A_SECOND = 2000
+WARM_UP_S = 20
+SETTINGS = {"log.segment.delete.delay.ms": 1000, "file.delete.delay.ms": 1000}
+Row = results.Row
+
+
+def train(folder: Path) -> None:
+    """From two features whether one is shaken; that it is of use matters to nobody here."""
+    random = np.random.default_rng(1)
+    features = random.uniform(0, 6, (20_000, 2))
+    truth = features[:, 0] > 1.3 * features[:, 1]
+    for name, model in {
+        "tree": DecisionTreeClassifier(max_depth=8),
+        "forest": RandomForestClassifier(n_estimators=100, max_depth=8),
+    }.items():
+        (folder / f"{name}.pkl").write_bytes(pickle.dumps(model.fit(features, truth)))
+
+
+class Peers(Ground):
+    """A broker with the rows, and what is measured on it."""
+
+    def __init__(self, rows: int, cap_s: float) -> None:
+        super().__init__(FOLDER / "peers", 1, PARTITIONS, WARM_JVM, SETTINGS)
+        self._rows = rows
+        self._cap_s = cap_s
+        self._numbers = itertools.count(1)
+        self._wanted: dict[str, pa.Table] = {}
+
+    def fill(self) -> None:
+        train(self.folder)
+        command = ["history", self.bootstrap, "phone-data", self._rows, RIDERS]
+        if self.program("phone", BUILT / "kafka_phone", *command).wait() != 0:
+            raise SystemExit(f"the rows could not be written; see {self.folder}/phone.log")
+        self._source = verdict.numbered(self.dump("phone-data"), RIDERS)
+
+    def wanted(self, job: str) -> pa.Table:
+        if job not in self._wanted:
+            model = self.folder / f"{job}.pkl"
+            self._wanted = {job: verdict.oracle(job, self._source, model if model.exists() else None)}
+        return self._wanted[job]
+
+    @contextlib.contextmanager
+    def running(self, system: System, job: str, source: str) -> Iterator[tuple[Run, subprocess.Popen[bytes]]]:
+        """One run of the system, with an output of its own."""
+        number = next(self._numbers)
+        name = f"{job}-{system.name}-{number}"
+        folder = self.folder / name
+        folder.mkdir()
+        self.create(f"out-{number}")
+        run = Run(job, self.bootstrap, source, f"out-{number}", name, folder, self.folder)
+        environment = {**os.environ, "TIDERACE_LOG": "warning", **system.environment}
+        with (folder / "log").open("wb") as log:
+            app = subprocess.Popen(
+                system.command(run), stdout=log, stderr=log, env=environment, start_new_session=True
+            )
+        try:
+            yield run, app
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(app.pid, signal.SIGKILL)
+            app.wait()
+            self.probe("delete", run.out)
+
+    def throughput(self, system: System, job: str, judged: bool) -> Row:
+        wanted = self.wanted(job)
+        broker = self.cluster.brokers[0].pid
+        assert broker is not None
+        with self.running(system, job, "phone-data") as (run, app):
+            ends = self.program("ends", BUILT / "kafka_probe", "ends", self.bootstrap, run.out)
+            kept = wanted.num_rows / self._rows
+            measured = measure.throughput(app, broker, ends, wanted.num_rows, kept, self._cap_s)
+            ends.terminate()
+            if measured is None:
+                log = (run.folder / "log").read_text(errors="replace")[-500:]
+                self.fault(f"{system.name}, {job}: nothing came out of it: {log}")
+                return {}
+            if judged:
+                app.terminate()
+                measure.until(lambda: app.poll() is not None, 10)
+                for fault in self._judge(run.out, wanted, system.exact):
+                    self.fault(f"{system.name}, {job}: {fault}")
+        return {"system": system.name, "job": job, **asdict(measured)}
+
+    def _judge(self, topic: str, wanted: pa.Table, exact: bool) -> list[str]:
+        return verdict.judge(verdict.numbered(self.dump(topic), RIDERS), wanted, exact)
+
+    def latency(self, system: System, job: str, seconds: int) -> Row:
+        source = f"live-{next(self._numbers)}"
+        self.create(source)
+        with self.running(system, job, source) as (run, app), self.watching(run.out):
+            what = ["live", self.bootstrap, source, LATENCY_ROWS_A_SECOND, WARM_UP_S + seconds, 0]
+            self.program("phone", BUILT / "kafka_phone", *what).wait()
+            rows = LATENCY_ROWS_A_SECOND * (WARM_UP_S + seconds)
+            measure.until(lambda: len(arrivals.read(self.arrivals)) >= rows, 30)
+            memory_mb = measure.memory_mb(measure.tree(app.pid), "VmRSS")
+        seen = arrivals.read(self.arrivals)
+        if len(seen) != rows:
+            self.fault(f"{system.name}, {job}: {len(seen)} rows came of {rows}")
+        seen = seen[seen["sent_ns"] > seen["sent_ns"].min() + WARM_UP_S * 1_000_000_000]
+        ms = (seen["arrived_ns"] - seen["sent_ns"]) / 1e6
+        told = {f"p{p:g}_ms": float(np.percentile(ms, p)) for p in (50, 99, 99.9)}
+        self.probe("delete", source)
+        return {"system": system.name, "job": job, **told, "memory_mb": memory_mb}
+
+
+def medians(rows: Sequence[Row]) -> list[Row]:
+    """One row for each system and job: the median of every figure, and its range where there were several."""
+    told: list[Row] = []
+    for (job, system), group in itertools.groupby(
+        sorted(rows, key=lambda row: (systems.JOBS.index(row["job"]), row["number"])),
+        key=lambda row: (row["job"], row["system"]),
+    ):
+        runs = list(group)
+        line: Row = {"job": job, "system": system, "runs": len(runs)}
+        for name in runs[0]:
+            if name in ("job", "system", "number"):
+                continue
+            values = [run[name] for run in runs]
+            line[name] = _rounded(statistics.median(values))
+            if len(values) > 1:
+                line[f"{name}_range"] = [_rounded(min(values)), _rounded(max(values))]
+        told.append(line)
+    return told
+
+
+def _rounded(value: float) -> float:
+    return round(value) if value >= 1000 else float(f"{value:.3g}")
+
+
+def shown(rows: Sequence[Row]) -> list[Row]:
+    return [{name: value for name, value in row.items() if not name.endswith("_range")} for row in rows]
+
+
+def parse(names: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="./dev bench peers", description=__doc__)
+    parser.add_argument("systems", nargs="*", metavar="NAME", help=f"of {', '.join(names)} (default: all)")
+    parser.add_argument("--jobs", nargs="+", choices=systems.JOBS, default=systems.JOBS, help="default: all")
+    parser.add_argument("--rounds", type=int, default=3, help="of all systems in turn (default: 3)")
+    parser.add_argument("--rows", type=int, default=5_000_000, help="default: 5000000")
+    parser.add_argument("--cap", type=float, default=60, help="seconds at most for a run (default: 60)")
+    parser.add_argument(
+        "--latency", type=int, default=30, help="seconds of measuring it; 0: not at all (default: 30)"
+    )
+    parser.add_argument("--keep", action="store_true", help="keep logs and data")
+    options = parser.parse_args()
+    if unknown := sorted(set(options.systems) - set(names)):
+        parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(names)}")
+    return options
+
+
+def main() -> int:
+    known = systems.systems()
+    options = parse([system.name for system in known])
+    chosen = [system for system in known if not options.systems or system.name in options.systems]
+    for system in chosen:
+        system.prepare()
+    work = [
+        (job, number, system)
+        for job in options.jobs
+        for number, system in enumerate(chosen)
+        if job in system.jobs
+    ]
+    through: list[Row] = []
+    latencies: list[Row] = []
+    with Peers(options.rows, options.cap) as peers:
+        peers.fill()
+        for job in options.jobs:
+            for turn in range(options.rounds):
+                for _, number, system in (one for one in work if one[0] == job):
+                    row = peers.throughput(system, job, judged=turn == 0)
+                    if row:
+                        peers.say(f"{job}, {system.name}: {row['rows_a_second']:,.0f} rows/s")
+                        through.append({"number": number, **row})
+        if options.latency:
+            for job, number, system in work:
+                if job == systems.MEAN:
+                    latencies.append({"number": number, **peers.latency(system, job, options.latency)})
+    told: dict[str, Any] = {"throughput": medians(through), "latency": medians(latencies)}
+    for rows in told.values():
+        if rows:
+            results.show(shown(rows))
+    about = {"rows": options.rows, "riders": RIDERS, "partitions": PARTITIONS, "faults": peers.faults}
+    print(results.write("peers", {**about, "latency": told["latency"]}, told["throughput"]))
+    peers.close(options.keep)
+    return 1 if peers.faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
