@@ -18,9 +18,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import arrivals
+import environments
+import load
 import measure
 import numpy as np
 import pyarrow as pa
@@ -28,10 +29,13 @@ import results
 import systems
 import verdict
 from ground import BUILT, FOLDER, WARM_JVM, Ground
+from kafka_ports import free_ports
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 from systems import Run, System
 
+REST = Path(__file__).parent / "rest"
+FASTAPI = "fastapi"
 PARTITIONS = 4
 RIDERS = 1000
 LATENCY_ROWS_A_SECOND = 2000
@@ -138,19 +142,34 @@ class Peers(Ground):
         self.probe("delete", source)
         return {"system": system.name, "job": job, **told, "memory_mb": memory_mb}
 
+    def rest(self, job: str) -> Row:
+        """The model of the job behind REST."""
+        port = free_ports(1)
+        model = self.folder / f"{job}.pkl"
+        service = self.program(f"rest-{job}", environments.python("rest"), REST / "job.py", port, model)
+        alone, overloaded = load.run(port)
+        service.terminate()
+        ms = np.array(alone.seconds) * 1000
+        return {
+            "system": FASTAPI,
+            "job": job,
+            "rows_a_second": round(len(ms) / load.SECONDS),
+            "p50_ms": _rounded(float(np.percentile(ms, 50))),
+            "p99_ms": _rounded(float(np.percentile(ms, 99))),
+            "offered_at_1.5": overloaded.offered,
+            "lost": overloaded.lost,
+        }
+
 
 def medians(rows: Sequence[Row]) -> list[Row]:
-    """One row for each system and job: the median of every figure, and its range where there were several."""
+    """One row for each job and system: the median of every figure, and its range where there were several."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row["job"], row["system"]), []).append(row)
     told: list[Row] = []
-    for (job, system), group in itertools.groupby(
-        sorted(rows, key=lambda row: (systems.JOBS.index(row["job"]), row["number"])),
-        key=lambda row: (row["job"], row["system"]),
-    ):
-        runs = list(group)
+    for (job, system), runs in groups.items():
         line: Row = {"job": job, "system": system, "runs": len(runs)}
-        for name in runs[0]:
-            if name in ("job", "system", "number"):
-                continue
+        for name in [name for name in runs[0] if name not in line]:
             values = [run[name] for run in runs]
             line[name] = _rounded(statistics.median(values))
             if len(values) > 1:
@@ -184,39 +203,42 @@ def parse(names: list[str]) -> argparse.Namespace:
     return options
 
 
+def measured(peers: Peers, chosen: list[System], options: argparse.Namespace) -> dict[str, list[Row]]:
+    """By what was measured, a row for each run."""
+    told: dict[str, list[Row]] = {"throughput": [], "latency": [], "rest": []}
+    of_job = {job: [one for one in chosen if job in one.jobs] for job in options.jobs}
+    for job, able in of_job.items():
+        for turn, system in itertools.product(range(options.rounds), able):
+            row = peers.throughput(system, job, judged=turn == 0)
+            if row:
+                peers.say(f"{job}, {system.name}: {row['rows_a_second']:,.0f} rows/s")
+                told["throughput"].append(row)
+    if options.latency:
+        told["latency"] = [
+            peers.latency(system, systems.MEAN, options.latency) for system in of_job.get(systems.MEAN, [])
+        ]
+    if not options.systems or FASTAPI in options.systems:
+        told["rest"] = [peers.rest(job) for job in (systems.TREE, systems.FOREST) if job in options.jobs]
+    return told
+
+
 def main() -> int:
     known = systems.systems()
-    options = parse([system.name for system in known])
+    options = parse([*(system.name for system in known), FASTAPI])
     chosen = [system for system in known if not options.systems or system.name in options.systems]
     for system in chosen:
         system.prepare()
-    work = [
-        (job, number, system)
-        for job in options.jobs
-        for number, system in enumerate(chosen)
-        if job in system.jobs
-    ]
-    through: list[Row] = []
-    latencies: list[Row] = []
+    if not options.systems or FASTAPI in options.systems:
+        environments.make_python("rest", environments.REST)
     with Peers(options.rows, options.cap) as peers:
         peers.fill()
-        for job in options.jobs:
-            for turn in range(options.rounds):
-                for _, number, system in (one for one in work if one[0] == job):
-                    row = peers.throughput(system, job, judged=turn == 0)
-                    if row:
-                        peers.say(f"{job}, {system.name}: {row['rows_a_second']:,.0f} rows/s")
-                        through.append({"number": number, **row})
-        if options.latency:
-            for job, number, system in work:
-                if job == systems.MEAN:
-                    latencies.append({"number": number, **peers.latency(system, job, options.latency)})
-    told: dict[str, Any] = {"throughput": medians(through), "latency": medians(latencies)}
+        told = {name: medians(rows) for name, rows in measured(peers, chosen, options).items()}
     for rows in told.values():
         if rows:
             results.show(shown(rows))
     about = {"rows": options.rows, "riders": RIDERS, "partitions": PARTITIONS, "faults": peers.faults}
-    print(results.write("peers", {**about, "latency": told["latency"]}, told["throughput"]))
+    about |= {name: rows for name, rows in told.items() if name != "throughput"}
+    print(results.write("peers", about, told["throughput"]))
     peers.close(options.keep)
     return 1 if peers.faults else 0
 

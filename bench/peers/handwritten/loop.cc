@@ -174,8 +174,8 @@ int main(int count, char** values) {
   Settings of_consumer = {{"bootstrap.servers", arguments[1]},
                           {"group.id", arguments[4]},
                           {"auto.offset.reset", "earliest"},
-                          {"queued.min.messages", "1000000"},
-                          {"queued.max.messages.kbytes", "262144"}};
+                          {"queued.min.messages", "10000000"},
+                          {"queued.max.messages.kbytes", "1000000"}};
   Settings of_producer = {{"bootstrap.servers", arguments[1]},
                           {"partitioner", "murmur2"},
                           {"queue.buffering.max.messages", "1000000"}};

@@ -14,20 +14,18 @@ namespace {
 
 constexpr int flush_ms = 500;
 constexpr int queue_full_ms = 10;
+constexpr std::int64_t answer_ns = 5'000'000'000;
+
+/// Whether the brokers do not know any more where this producer is: for librdkafka that is its end.
+bool has_lost_track(rd_kafka_resp_err_t code) noexcept {
+  return code == RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER ||
+         code == RD_KAFKA_RESP_ERR_UNKNOWN_PRODUCER_ID;
+}
 
 /// What a record comes back with that a client has not brought to the brokers since it has ended.
 bool is_of_ended_client(rd_kafka_resp_err_t code) noexcept {
-  switch (code) {
-    case RD_KAFKA_RESP_ERR__PURGE_QUEUE:
-    case RD_KAFKA_RESP_ERR__PURGE_INFLIGHT:
-    case RD_KAFKA_RESP_ERR__FATAL:
-    case RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER:
-    case RD_KAFKA_RESP_ERR_UNKNOWN_PRODUCER_ID:
-    case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH:
-      return true;
-    default:
-      return false;
-  }
+  return has_lost_track(code) || code == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
+         code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT || code == RD_KAFKA_RESP_ERR__FATAL;
 }
 
 std::optional<std::string> copy_of(const void* bytes, std::size_t size) {
@@ -88,9 +86,7 @@ void Sender::open(const std::string& name, OutputTopic& topic) {
   rd_kafka_topic_conf_t* const conf = rd_kafka_default_topic_conf_dup(client());
   rd_kafka_topic_conf_set_opaque(conf, &topic);
   topic.handle.reset(rd_kafka_topic_new(client(), name.c_str(), conf));
-  if (topic.handle) return;
-  rd_kafka_topic_conf_destroy(conf);
-  check(rd_kafka_last_error(), "write to " + name);
+  if (!topic.handle) check(rd_kafka_last_error(), "write to " + name);
 }
 
 void Sender::delivered(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
@@ -213,18 +209,15 @@ void Sender::finish() {
 
 bool Sender::has_to_renew() const {
   if (transactional_) return false;
-  if (!unsent_.empty()) return true;
   const auto code = rd_kafka_fatal_error(client(), nullptr, 0);
-  return code != RD_KAFKA_RESP_ERR_NO_ERROR && !is_permanent(code);
+  return code == RD_KAFKA_RESP_ERR_NO_ERROR ? !unsent_.empty() : has_lost_track(code);
 }
 
 void Sender::renew() {
-  char text[512] = "out of sequence";
-  rd_kafka_fatal_error(client(), text, sizeof text);
   do {
-    watch_.waiting(client(), "records to be written again");
-    rd_kafka_purge(client(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-    while (rd_kafka_outq_len(client()) > 0) rd_kafka_poll(client(), queue_full_ms);
+    char text[512] = "out of sequence";
+    rd_kafka_fatal_error(client(), text, sizeof text);
+    drain();
     for (const auto& [name, topic] : outputs_) topic->handle.reset();
     connect();
     // A partition's come back in order, but not those that had been sent before those that had not.
@@ -238,6 +231,18 @@ void Sender::renew() {
   } while (has_to_renew());
 }
 
+void Sender::drain() {
+  const std::int64_t deadline_ns = connection_.clock->steady_ns() + answer_ns;
+  while (rd_kafka_outq_len(client()) > 0) {
+    // What is under way may arrive nevertheless, of partitions that are all right: it is waited for, else it
+    // could come behind what is sent again. And it may be put back into a queue, so these are emptied again.
+    const int under_way = connection_.clock->steady_ns() > deadline_ns ? RD_KAFKA_PURGE_F_INFLIGHT : 0;
+    rd_kafka_purge(client(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_NON_BLOCKING | under_way);
+    rd_kafka_poll(client(), queue_full_ms);
+    watch_.waiting(client(), "records to be written again");
+  }
+}
+
 void Sender::send_again() {
   std::vector<Unsent> again = std::exchange(unsent_, {});
   auto next = again.begin();
@@ -246,7 +251,10 @@ void Sender::send_again() {
     for (; next != again.end(); ++next) {
       const ProducerRecord record{next->key, next->value, next->headers, next->timestamp_ms};
       const auto code = enqueue(*next->topic, record, next->partition, next->number);
-      if (code == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+      if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        *next = {};  // it is in two places for no longer than it must
+        continue;
+      }
       if (rd_kafka_fatal_error(client(), nullptr, 0) != RD_KAFKA_RESP_ERR_NO_ERROR) break;
       fail(code, rd_kafka_topic_name(next->topic->handle.get()), next->partition);
     }

@@ -56,13 +56,13 @@ class Sender {
  private:
   /// A record that the brokers have not acknowledged, back from a client that has ended.
   struct Unsent {
-    std::uint64_t number;
-    OutputTopic* topic;
-    std::int32_t partition;
-    std::optional<std::string> key;
-    std::optional<std::string> value;
-    std::string headers;  ///< packed
-    std::int64_t timestamp_ms;
+    std::uint64_t number = 0;
+    OutputTopic* topic = nullptr;
+    std::int32_t partition = 0;
+    std::optional<std::string> key = {};
+    std::optional<std::string> value = {};
+    std::string headers = {};  ///< packed
+    std::int64_t timestamp_ms = 0;
   };
 
   static void delivered(rd_kafka_t* client, const rd_kafka_message_t* message, void* self);
@@ -79,6 +79,8 @@ class Sender {
   /// Whether the client has ended and a new one can do what it was to do.
   [[nodiscard]] bool has_to_renew() const;
   void renew();
+  /// Until every record is acknowledged or back.
+  void drain();
   void send_again();
   void fail(rd_kafka_resp_err_t code, const char* topic, std::int32_t partition);
   void throw_failure();

@@ -39,7 +39,9 @@ class MockCluster {
     rd_kafka_mock_broker_push_request_error_rtts(cluster_, 1, request, 1, RD_KAFKA_RESP_ERR_NO_ERROR,
                                                  static_cast<int>(by.count()));
   }
-  void create_topic(const std::string& name) { rd_kafka_mock_topic_create(cluster_, name.c_str(), 1, 1); }
+  void create_topic(const std::string& name, int partitions = 1) {
+    rd_kafka_mock_topic_create(cluster_, name.c_str(), partitions, 1);
+  }
 
  private:
   kafka::Client host_;
@@ -158,53 +160,99 @@ TEST_F(ProtocolTest, AMemberMayLeaveBeforeItHearsThatThereIsNothingForIt) {
   });
 }
 
-TEST_F(ProtocolTest, ProducersWhomTheBrokersLostTrackOfSendAgainWhatWasNotAcknowledged) {
-  for (const auto error : {RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
-                           RD_KAFKA_RESP_ERR_UNKNOWN_PRODUCER_ID, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH}) {
-    const std::string topic = rd_kafka_err2name(error);
-    cluster_.create_topic(topic);
-    kafka::KafkaProducer producer(connection_, topics_, {});
-    std::string packed;
-    pack_headers({{"h", "1"}, {"none", std::nullopt}}, packed);
-    const auto send = [&](int first, int count) {
-      for (int i = first; i < first + count; ++i) {
-        const std::string value = std::to_string(i);
-        const ProducerRecord records[] = {
-            {.key = std::nullopt, .value = value, .headers = packed, .timestamp_ms = 1000 + i},
-            {.key = "gone", .value = std::nullopt, .headers = {}, .timestamp_ms = 1000 + i}};
-        producer.send(topic, records, 0);
-      }
-    };
-    send(0, 100);
-    producer.commit("", {});
-    cluster_.fail(produce, {error});
-    send(100, 100);
-    producer.commit("", {});
-    cluster_.fail(produce, {error, error, error});
-    send(200, 100);
-    producer.commit("", {});
-    kafka::PartitionReader reader(connection_, {topic, 0});
-    int next = 0;
-    for (std::int64_t offset = 0; offset < 600;) {
-      const auto records = reader.read(offset, 1 << 20);
-      ASSERT_GT(records->next_offset, offset);
-      offset = records->next_offset;
-      for (const Record& record : records->rows) {
-        EXPECT_EQ(record.timestamp_ms, 1000 + next / 2);
-        if (next % 2 == 0) {
-          EXPECT_EQ(record.key, nullptr);
-          EXPECT_EQ(record.value_view(), std::to_string(next / 2));
-          EXPECT_EQ(record.headers_view(), packed);
-        } else {
-          EXPECT_EQ(record.key_view(), "gone");
-          EXPECT_EQ(record.value, nullptr);
-          EXPECT_TRUE(record.headers_view().empty());
-        }
-        ++next;
-      }
-    }
-    EXPECT_EQ(next, 600) << topic;
+/// Two partitions, of records numbered from 0, each even one with headers and no key, each odd one a
+/// tombstone.
+class LostTrackTest : public ProtocolTest {
+ protected:
+  LostTrackTest() {
+    connection_.options.linger = std::chrono::seconds(2);  // what is sent at once goes at once
+    pack_headers({{"h", "1"}, {"none", std::nullopt}}, headers_);
+    cluster_.create_topic("lost", 2);
   }
+
+  void send(Producer& producer, int count) {
+    for (const int last = sent_ + count; sent_ < last; sent_ += 2) {
+      const std::string value = std::to_string(sent_);
+      const ProducerRecord records[] = {
+          {.key = std::nullopt, .value = value, .headers = headers_, .timestamp_ms = 1000 + sent_},
+          {.key = "gone", .value = std::nullopt, .headers = {}, .timestamp_ms = 1001 + sent_}};
+      for (const int partition : {0, 1}) producer.send("lost", records, partition);
+    }
+  }
+
+  void expect_all() {
+    for (const int partition : {0, 1}) {
+      kafka::PartitionReader reader(connection_, {"lost", partition});
+      int next = 0;
+      while (next < sent_) {
+        const auto records = reader.read(next, 1 << 20);
+        ASSERT_FALSE(records->rows.empty());
+        for (const Record& record : records->rows) {
+          const bool even = next % 2 == 0;
+          EXPECT_EQ(record.timestamp_ms, 1000 + next);
+          EXPECT_EQ(even ? record.value_view() : record.key_view(), even ? std::to_string(next) : "gone");
+          EXPECT_EQ(even ? record.key : record.value, nullptr);
+          EXPECT_EQ(record.headers_view(), even ? headers_ : "");
+          ++next;
+        }
+      }
+      EXPECT_EQ(next, sent_);
+    }
+  }
+
+  const std::vector<rd_kafka_resp_err_t> lost_{RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER};
+  std::string headers_;
+  int sent_ = 0;
+};
+
+/// How often a producer was replaced while `call` ran.
+std::size_t replaced(const std::function<void()>& call) {
+  ::testing::internal::CaptureStderr();
+  call();
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  constexpr std::string_view text = "have lost track of a producer";
+  std::size_t count = 0;
+  for (std::size_t at = log.find(text); at != std::string::npos; at = log.find(text, at + 1)) ++count;
+  return count;
+}
+
+TEST_F(LostTrackTest, AnotherProducerSendsAgainWhatWasNotAcknowledged) {
+  kafka::KafkaProducer producer(connection_, topics_, {});
+  const auto send_all = [&] {
+    send(producer, 100);
+    producer.commit("", {});
+  };
+  EXPECT_EQ(replaced(send_all), 0u);
+  cluster_.fail(produce, lost_);
+  EXPECT_EQ(replaced(send_all), 1u);
+  cluster_.fail(produce, {lost_[0], lost_[0], lost_[0]});
+  EXPECT_GE(replaced(send_all), 2u);
+  expect_all();
+}
+
+TEST_F(LostTrackTest, ACommitWaitsForWhatIsSentAgain) {
+  kafka::KafkaProducer producer(connection_, topics_, {.member = &consumer_, .exactly_once = false});
+  EXPECT_EQ(replaced([&] {
+              send(producer, 100);
+              cluster_.fail(produce, lost_);
+              producer.begin_commit("g", std::vector<OffsetCommit>{{{"in", 0}, 3}});
+              send(producer, 100);
+              eventually([&] { return producer.commit_ended(); });
+              EXPECT_GE(producer.end_commit().at({"lost", 1}), 100);
+            }),
+            1u);
+  producer.commit("g", {});
+  expect_all();
+}
+
+TEST_F(LostTrackTest, WhoIsNotLetInIsNotReplaced) {
+  kafka::KafkaProducer producer(connection_, topics_, {});
+  cluster_.fail(init_producer_id, {RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED});
+  EXPECT_EQ(replaced([&] {
+              send(producer, 2);
+              EXPECT_THROW(producer.commit("", {}), Error);
+            }),
+            0u);
 }
 
 TEST_F(ProtocolTest, WhatCannotHealEndsTheRun) {
