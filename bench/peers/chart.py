@@ -1,4 +1,4 @@
-"""Makes docs/guide/peers.svg and the tables of docs/guide/peers.md of what `./dev bench peers` has measured."""
+"""Makes docs/guide/peers.svg and tables of docs/guide/peers.md of what `./dev bench peers` has measured."""
 
 import json
 import math
@@ -91,7 +91,13 @@ def write(results: Path) -> None:
         "peak_mb": "MB at most",
         "start_s": "first row after s",
     }
-    of_latency = {"system": "system", "p50_ms": "p50 ms", "p99_ms": "p99", "p99.9_ms": "p99.9", "memory_mb": "MB"}
+    of_latency = {
+        "system": "system",
+        "p50_ms": "p50 ms",
+        "p99_ms": "p99",
+        "p99.9_ms": "p99.9",
+        "memory_mb": "MB",
+    }
     of_rest = {
         "job": "model",
         "rows_a_second": "rows/s",

@@ -145,6 +145,7 @@ void Sender::produce(OutputTopic& topic, const ProducerRecord& record, std::int3
       renew();
       continue;
     }
+    if (code == RD_KAFKA_RESP_ERR__FATAL) throw_failure();  // which knows the cause
     const Error failure = error_of(code, rd_kafka_err2str(code), "write a record");
     if (is_permanent(code)) throw Error(failure);
     throw CommitLost(failure);
