@@ -24,10 +24,10 @@ import environments
 import load
 import measure
 import numpy as np
+import oracle
 import pyarrow as pa
 import results
 import systems
-import verdict
 from ground import BUILT, FOLDER, WARM_JVM, Ground
 from kafka_ports import free_ports
 from sklearn.ensemble import RandomForestClassifier
@@ -71,12 +71,12 @@ class Peers(Ground):
         command = ["history", self.bootstrap, "phone-data", self._rows, RIDERS]
         if self.program("phone", BUILT / "kafka_phone", *command).wait() != 0:
             raise SystemExit(f"the rows could not be written; see {self.folder}/phone.log")
-        self._source = verdict.numbered(self.dump("phone-data"), RIDERS)
+        self._source = oracle.numbered(self.dump("phone-data"), RIDERS)
 
     def wanted(self, job: str) -> pa.Table:
         if job not in self._wanted:
             model = self.folder / f"{job}.pkl"
-            self._wanted = {job: verdict.oracle(job, self._source, model if model.exists() else None)}
+            self._wanted = {job: oracle.rows_of(job, self._source, model if model.exists() else None)}
         return self._wanted[job]
 
     @contextlib.contextmanager
@@ -122,7 +122,7 @@ class Peers(Ground):
         return {"system": system.name, "job": job, **asdict(measured)}
 
     def _judge(self, topic: str, wanted: pa.Table, exact: bool) -> list[str]:
-        return verdict.judge(verdict.numbered(self.dump(topic), RIDERS), wanted, exact)
+        return oracle.judge(oracle.numbered(self.dump(topic), RIDERS), wanted, exact)
 
     def latency(self, system: System, job: str, seconds: int) -> Row:
         source = f"live-{next(self._numbers)}"
@@ -196,11 +196,24 @@ def parse(names: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--latency", type=int, default=30, help="seconds of measuring it; 0: not at all (default: 30)"
     )
+    parser.add_argument(
+        "--most-cpu", type=float, metavar="RATIO", help="of tiderace to handwritten; more is a failure"
+    )
     parser.add_argument("--keep", action="store_true", help="keep logs and data")
     options = parser.parse_args()
     if unknown := sorted(set(options.systems) - set(names)):
         parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(names)}")
     return options
+
+
+def cpu_ratios(rows: Sequence[Row]) -> dict[str, float]:
+    """By job: the CPU that Tiderace takes for a row, to that of the loop written by hand."""
+    cpu = {(row["system"], row["job"]): row["cpu_s_per_million"] for row in rows}
+    return {
+        job: cpu["tiderace", job] / cpu["handwritten", job]
+        for system, job in cpu
+        if system == "tiderace" and ("handwritten", job) in cpu
+    }
 
 
 def measured(peers: Peers, chosen: list[System], options: argparse.Namespace) -> dict[str, list[Row]]:
@@ -233,12 +246,17 @@ def main() -> int:
     with Peers(options.rows, options.cap) as peers:
         peers.fill()
         told = {name: medians(rows) for name, rows in measured(peers, chosen, options).items()}
+        for job, ratio in cpu_ratios(told["throughput"]).items():
+            peers.say(f"{job}: {ratio:.2f} times the CPU of the loop written by hand")
+            if options.most_cpu is not None and ratio > options.most_cpu:
+                peers.fault(f"{job}: wanted at most {options.most_cpu} times its CPU, found {ratio:.2f}")
     for rows in told.values():
         if rows:
             results.show(shown(rows))
     about = {"rows": options.rows, "riders": RIDERS, "partitions": PARTITIONS, "faults": peers.faults}
     about |= {name: rows for name, rows in told.items() if name != "throughput"}
-    print(results.write("peers", about, told["throughput"]))
+    if options.most_cpu is None:
+        print(results.write("peers", about, told["throughput"]))
     peers.close(options.keep)
     return 1 if peers.faults else 0
 

@@ -142,7 +142,8 @@ class Application:
         Kafka only: how many other processes of the group keep a copy of a partition's state, so that it goes
         on at once where its owner dies. 0: it is restored then.
     compression : str
-        Kafka only: of what is written: `"none"`, `"lz4"`, `"zstd"`, `"snappy"` or `"gzip"`.
+        Kafka only: of what is written: `"none"`, `"lz4"`, `"zstd"`, `"snappy"` or `"gzip"`. `"lz4"` takes
+        about a fifth of the CPU of a fast pipeline, and spares the network and the brokers' disks.
     linger : seconds
         Kafka only: how long a record may wait for others to be sent with. Default: 0.3 ms.
     metrics_port : int, optional
@@ -199,7 +200,7 @@ class Application:
         on_lost_offset: str = "stop",
         max_memory: int = 512 << 20,
         standby_replicas: int = 0,
-        compression: str = "lz4",
+        compression: str = "none",
         linger: Duration = 0.0003,
         metrics_port: int | None = None,
         metrics_address: str = "0.0.0.0",

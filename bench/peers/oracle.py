@@ -21,7 +21,7 @@ def numbered(rows: pa.Table, riders: int) -> pa.Table:
     return rows.append_column("n", pc.add(pc.multiply(rounds, riders), rider))
 
 
-def oracle(job: str, source: pa.Table, model: Path | None) -> pa.Table:
+def rows_of(job: str, source: pa.Table, model: Path | None) -> pa.Table:
     """What the job gives for the rows of `source`, by number, with their key as `k`."""
     app: Any = tr.Application("embedded:nowhere", consumer_group="oracle")
     sdf = app.dataframe(app.topic("source", timestamp="timestamp"))
