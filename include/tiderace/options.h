@@ -72,7 +72,8 @@ struct ApplicationOptions {
   /// Kafka only: about how many bytes of records wait in memory, fetched or to be written.
   std::size_t max_memory = std::size_t{512} << 20;
   /// Kafka only: of what is written: `none`, `lz4`, `zstd`, `snappy` or `gzip`.
-  /// Takes a fifth of the CPU of a fast pipeline (lz4); pays where the network or the brokers' disks are scarce.
+  /// Takes a fifth of the CPU of a fast pipeline (lz4); pays where the network or the brokers' disks are
+  /// scarce.
   std::string compression = "none";
   /// Kafka only: how long a record may wait for others to be sent with.
   std::chrono::nanoseconds linger = std::chrono::microseconds(300);

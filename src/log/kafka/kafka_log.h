@@ -19,7 +19,7 @@ struct KafkaOptions {
   std::map<std::string, std::string> consumer_config;  ///< librdkafka's names; they win
   std::map<std::string, std::string> producer_config;  ///< librdkafka's names; they win
   std::size_t max_memory = std::size_t{512}
-                           << 20;   ///< of fetched and of waiting records, about half for each
+                           << 20;    ///< of fetched and of waiting records, about half for each
   std::string compression = "none";  ///< of what is written, as Kafka calls it
   std::chrono::nanoseconds linger = std::chrono::microseconds(300);  ///< how long a record waits for others
 };
