@@ -21,7 +21,7 @@ def examples() -> Iterator[doctest.DocTest]:
     yield from (test for test in finder.find(tr, "tiderace", module=False) if test.examples)
 
 
-@pytest.mark.parametrize("example", examples(), ids=lambda example: example.name)
+@pytest.mark.parametrize("example", list(examples()), ids=lambda example: example.name)
 def test_example(example: doctest.DocTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TIDERACE_BROKER_ADDRESS", raising=False)
