@@ -27,6 +27,7 @@ import numpy as np
 import oracle
 import pyarrow as pa
 import results
+import shaking
 import systems
 from ground import BUILT, FOLDER, WARM_JVM, Ground
 from kafka_ports import free_ports
@@ -45,10 +46,7 @@ Row = results.Row
 
 
 def train(folder: Path) -> None:
-    """From two features whether one is shaken; that it is of use matters to nobody here."""
-    random = np.random.default_rng(1)
-    features = random.uniform(0, 6, (20_000, 2))
-    truth = features[:, 0] > 1.3 * features[:, 1]
+    features, truth = shaking.examples(20_000)
     for name, model in {
         "tree": DecisionTreeClassifier(max_depth=8),
         "forest": RandomForestClassifier(n_estimators=100, max_depth=8),

@@ -14,6 +14,7 @@ from pathlib import Path
 import arrivals
 import numpy as np
 import results
+import shaking
 import xgboost
 from ground import BUILT, FOLDER, WARM_JVM, Ground
 from service_process import Service
@@ -25,10 +26,7 @@ MODELS = {"with a tree of scikit-learn": "shaking.pkl", "with XGBoost": "shaking
 
 
 def train(path: Path) -> None:
-    """From two features whether one is shaken; that it is of use matters to nobody here."""
-    random = np.random.default_rng(1)
-    features = random.uniform(0, 6, (2000, 2))
-    truth = features[:, 0] > 1.5 * features[:, 1]
+    features, truth = shaking.examples(2000)
     if path.suffix == ".ubj":
         xgboost.XGBClassifier(n_estimators=20, max_depth=3, base_score=0.5).fit(features, truth).save_model(
             path
