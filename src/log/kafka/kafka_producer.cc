@@ -120,6 +120,8 @@ void KafkaProducer::insist(std::string_view doing, const Request& request) {
       transactional_->watch().waiting(transactional_->client(), doing);
       continue;
     }
+    // The transaction has failed while this was asked for: what a record comes back with says why.
+    if (code == RD_KAFKA_RESP_ERR__STATE) transactional_->throw_cause();
     if (is_permanent(code)) throw error_of(failure.get(), doing);
     throw CommitLost(error_of(failure.get(), doing));
   }

@@ -15,6 +15,7 @@ namespace {
 constexpr int flush_ms = 500;
 constexpr int queue_full_ms = 10;
 constexpr std::int64_t answer_ns = 5'000'000'000;
+constexpr std::int64_t cause_ns = 1'000'000'000;
 
 /// Whether the brokers do not know any more where this producer is: for librdkafka that is its end.
 bool has_lost_track(rd_kafka_resp_err_t code) noexcept {
@@ -286,6 +287,14 @@ void Sender::throw_failure() {
     const Error failure = error_of(code, text, "write");
     if (is_permanent(code)) throw Error(failure);
     throw CommitLost(failure);
+  }
+}
+
+void Sender::throw_cause() {
+  const std::int64_t deadline_ns = connection_.clock->steady_ns() + cause_ns;
+  while (rd_kafka_outq_len(client()) > 0 && connection_.clock->steady_ns() < deadline_ns) {
+    rd_kafka_poll(client(), queue_full_ms);
+    throw_failure();
   }
 }
 

@@ -38,6 +38,8 @@ class Sender {
   void serve();
   /// Until the brokers have everything. Throws BrokerAway where patience ends.
   void finish();
+  /// Throws what a record comes back with, which is on its way; returns where none does.
+  void throw_cause();
   /// What is sent from now on is not waited for by `has_delivered`, which has been true for what was sent
   /// before the last call.
   void begin_generation() noexcept;

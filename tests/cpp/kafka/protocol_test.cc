@@ -276,10 +276,12 @@ TEST_F(ProtocolTest, WhatCannotHealEndsTheRun) {
     }
     return std::string("none");
   };
-  EXPECT_NE(kind_of(produce, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED).find("out"), std::string::npos);
+  const std::string write = kind_of(produce, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+  EXPECT_NE(write.find("out"), std::string::npos) << write;
   renew();
-  EXPECT_NE(kind_of(init_producer_id, RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED).find("g-"),
-            std::string::npos);
+  const std::string begin =
+      kind_of(init_producer_id, RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+  EXPECT_NE(begin.find("g-"), std::string::npos) << begin;
 }
 
 }  // namespace
