@@ -202,7 +202,7 @@ void Sender::finish() {
     const bool empty = rd_kafka_flush(client(), flush_ms) != RD_KAFKA_RESP_ERR__TIMED_OUT;
     const bool renewed = has_to_renew();
     throw_failure();
-    if (renewed) continue;
+    if (renewed || has_to_renew()) continue;
     if (empty) break;
     watch_.waiting(client(), "records to be written");
   }
@@ -284,6 +284,7 @@ void Sender::throw_failure() {
   char text[512];
   if (const auto code = rd_kafka_fatal_error(client(), text, sizeof text);
       code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    if (has_to_renew()) return;  // it has come this moment: the next call sees to it
     const Error failure = error_of(code, text, "write");
     if (is_permanent(code)) throw Error(failure);
     throw CommitLost(failure);
