@@ -4,7 +4,7 @@ import contextlib
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,13 +108,3 @@ def throughput(
         samples[0].at - began,
         peak_mb,
     )
-
-
-def until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Whether it came within that time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True

@@ -114,7 +114,8 @@ class Peers(Ground):
                 return {}
             if judged:
                 app.terminate()
-                measure.until(lambda: app.poll() is not None, 10)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    app.wait(10)
                 for fault in self._judge(run.out, wanted, system.exact):
                     self.fault(f"{system.name}, {job}: {fault}")
         return {"system": system.name, "job": job, **asdict(measured)}
@@ -129,7 +130,7 @@ class Peers(Ground):
             what = ["live", self.bootstrap, source, LATENCY_ROWS_A_SECOND, WARM_UP_S + seconds, 0]
             self.program("phone", BUILT / "kafka_phone", *what).wait()
             rows = LATENCY_ROWS_A_SECOND * (WARM_UP_S + seconds)
-            measure.until(lambda: len(arrivals.read(self.arrivals)) >= rows, 30)
+            self.wait_for(lambda: len(arrivals.read(self.arrivals)) >= rows, 30, "the last rows")
             memory_mb = measure.memory_mb(measure.tree(app.pid), "VmRSS")
         seen = arrivals.read(self.arrivals)
         if len(seen) != rows:
