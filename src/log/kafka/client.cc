@@ -1,6 +1,8 @@
 #include "log/kafka/client.h"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 #include <vector>
 
 #include "base/error.h"
@@ -147,9 +149,18 @@ void check(rd_kafka_resp_err_t code, std::string_view doing) {
 
 namespace {
 
+/// How long the brokers may not know of a partition that there is: the controller answers whoever adds one
+/// before the brokers have heard of it.
+constexpr std::chrono::seconds longest_hearsay(5);
+
+bool is_unknown(rd_kafka_resp_err_t code) {
+  return code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
+         code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+}
+
 /// Makes librdkafka hear what the brokers say of a topic by now. Whether they have the partition; true if
 /// they do not answer.
-bool look_again(rd_kafka_t* client, const TopicPartition& partition) {
+bool look_once(rd_kafka_t* client, const TopicPartition& partition) {
   const TopicHandle topic(rd_kafka_topic_new(client, partition.topic.c_str(), nullptr));
   const rd_kafka_metadata_t* metadata = nullptr;
   if (rd_kafka_metadata(client, 0, topic.get(), &metadata, probe_ms) != RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -157,6 +168,16 @@ bool look_again(rd_kafka_t* client, const TopicPartition& partition) {
   const bool found = metadata->topic_cnt == 1 && metadata->topics[0].partition_cnt > partition.partition;
   rd_kafka_metadata_destroy(metadata);
   return found;
+}
+
+/// The same for a partition of which the brokers may not have heard yet.
+bool look_again(rd_kafka_t* client, const TopicPartition& partition) {
+  const auto deadline = std::chrono::steady_clock::now() + longest_hearsay;
+  while (!look_once(client, partition)) {
+    if (std::chrono::steady_clock::now() >= deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return true;
 }
 
 }  // namespace
@@ -168,9 +189,9 @@ std::pair<std::int64_t, std::int64_t> query_offsets(rd_kafka_t* client, const To
                                                &high, request_ms);
   // It may have another leader by now, be new, or have no leader for the moment, of which librdkafka has not
   // heard, or speaks as of one that is not there.
-  if (is_passing(code) || code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) {
+  if (is_passing(code) || is_unknown(code)) {
     const bool found = look_again(client, partition);
-    if (found && code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) code = RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+    if (found && is_unknown(code)) code = RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
   }
   check(code, fmt::format("ask for the offsets of {} partition {}", partition.topic, partition.partition));
   return {low, high};

@@ -60,7 +60,8 @@ class PartitionList {
 [[nodiscard]] Error error_of(rd_kafka_resp_err_t code, std::string_view text, std::string_view doing);
 [[nodiscard]] Error error_of(const rd_kafka_error_t* error, std::string_view doing);
 /// First and one past the last offset of a partition, the last as the client's isolation level has it; asked
-/// once, of whoever leads it. Throws as `check`.
+/// once, of whoever leads it. A partition of which the brokers have not heard for 5 s is not there. Throws as
+/// `check`.
 [[nodiscard]] std::pair<std::int64_t, std::int64_t> query_offsets(rd_kafka_t* client,
                                                                   const TopicPartition& partition);
 /// Throws BrokerAway where waiting may help, Error{broker} for any other code but success.

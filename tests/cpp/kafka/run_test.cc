@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <future>
 #include <thread>
 
 #include "kafka/broker.h"
@@ -148,6 +149,15 @@ TEST_F(KafkaRunTest, OffsetsOfAPartitionThatIsNewAreToldByALogThatKnewFewer) {
   EXPECT_THROW(static_cast<void>(log->offsets({topic("in"), 1})), Error);
   add_partition(2);
   EXPECT_EQ(log->offsets({topic("in"), 1}), (std::pair<std::int64_t, std::int64_t>(0, 0)));
+}
+
+TEST_F(KafkaRunTest, OffsetsOfAPartitionAreAwaitedWhileBrokersHaveNotHeardOfIt) {
+  const auto log = kafka_log(broker_address(), {});
+  log->create_topic(topic("in"), {});
+  EXPECT_EQ(log->offsets({topic("in"), 0}), (std::pair<std::int64_t, std::int64_t>(0, 0)));
+  auto offsets = std::async(std::launch::async, [&] { return log->offsets({topic("in"), 1}); });
+  add_partition(2);
+  EXPECT_EQ(offsets.get(), (std::pair<std::int64_t, std::int64_t>(0, 0)));
 }
 
 TEST_F(KafkaRunTest, APartitionThatIsAddedIsReadByAPlanWithoutState) {
