@@ -78,6 +78,7 @@ def throughput(
     `ends` prints the rows in the output, again and again.
     """
     began = time.monotonic()
+    start = Sample(began, 0, 0.0, cpu_s([broker]))
     samples: list[Sample] = []
     peak_mb = 0.0
     assert ends.stdout is not None
@@ -95,11 +96,9 @@ def throughput(
     last = min(samples[-1].rows, wanted)
     late = next(sample for sample in samples if sample.rows >= LAST_SHARE * last)
     early = next(sample for sample in samples if sample.rows >= FIRST_SHARE * last)
-    if early is late:
-        early = samples[0]
+    if early is late:  # everything came at once
+        early = start
     millions = (late.rows - early.rows) / kept / 1e6
-    if not millions:
-        return None
     return Throughput(
         samples[-1].rows,
         millions * 1e6 / (late.at - early.at),

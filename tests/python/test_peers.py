@@ -118,6 +118,17 @@ def test_a_run_ends_with_its_last_row() -> None:
     assert told.peak_mb > 1
 
 
+def test_rows_that_come_at_once_are_counted_from_the_beginning() -> None:
+    app = printing()
+    ends = printing(0, 0, 900)
+    told = measure.throughput(app, app.pid, ends, 900, 0.5, 60)
+    for process in (app, ends):
+        process.communicate()
+    assert told is not None
+    assert told.rows == 900
+    assert 0 < told.rows_a_second <= 900 / 0.5 / told.start_s
+
+
 def test_a_system_that_ends_without_a_row_has_nothing_to_tell() -> None:
     app = printing()
     app.communicate()
