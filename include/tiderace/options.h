@@ -75,8 +75,9 @@ struct ApplicationOptions {
   /// Takes a fifth of the CPU of a fast pipeline (lz4); pays where the network or the brokers' disks are
   /// scarce.
   std::string compression = "none";
-  /// Kafka only: how long a record may wait for others to be sent with.
-  std::chrono::nanoseconds linger = std::chrono::microseconds(300);
+  /// Kafka only: how long a record may wait for others to be sent with. What comes of the last rows that
+  /// there are is sent at once.
+  std::chrono::nanoseconds linger = std::chrono::milliseconds(5);
   /// While `run` works: metrics for Prometheus at `http://HOST:PORT/metrics`, answers to probes at `/healthz`
   /// and `/readyz`; docs/guide/operations.md has them. 0: none.
   int metrics_port = 0;

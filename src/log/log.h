@@ -76,6 +76,8 @@ struct PollResult {
   /// Started partitions whose next row, once there is one, is at this offset or behind it: what is before it
   /// was compacted away, or is a mark of a transaction. After the rows of the same poll.
   std::vector<std::pair<TopicPartition, std::int64_t>> reached;
+  /// Of each partition with rows here more of them wait than these: what comes of these need not hurry.
+  bool behind = false;
   /// The group has said by now which partitions are this member's, be it none.
   bool rebalanced = false;
 };

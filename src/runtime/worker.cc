@@ -112,7 +112,7 @@ bool Worker::turn() {
   report();  // preparing may be the worker's own work, and long
   prepare();
   start_prepared();
-  if (!context_.exactly_once()) hand_over();
+  if (!context_.exactly_once()) hand_over(result.behind);
   const bool full = uncommitted_bytes_ >= max_uncommitted_bytes;
   if (under_way_ && (full || producer_->commit_ended())) end_checkpoint();
   if (dirty_ && !under_way_ && (full || context_.clock->steady_ns() >= next_checkpoint_ns_)) {
@@ -335,9 +335,9 @@ void Worker::reach(const TopicPartition& partition, std::int64_t offset) {
       true;  // the group's offset is to say so too: others wait for it, and it is what lag is counted from
 }
 
-void Worker::hand_over() {
+void Worker::hand_over(bool behind) {
   if (pending_.empty()) return;
-  producer_->flush();
+  if (!behind) producer_->flush();
   note_latency();
 }
 

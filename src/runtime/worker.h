@@ -111,7 +111,8 @@ class Worker {
   /// Whether the one that has begun has to be waited for before more is processed.
   [[nodiscard]] bool has_to_wait() const;
   void send_changes(Task& task, const std::vector<Change>& changes);
-  void hand_over();
+  /// Lets outputs out; at once where the rows that they are of are not `behind` others.
+  void hand_over(bool behind);
   /// Outputs that wait for it are visible by now.
   void note_latency();
   /// Tells those who look in from outside how it is, some times a second.

@@ -150,12 +150,16 @@ PollResult KafkaConsumer::poll(std::chrono::milliseconds timeout) {
     idle_.look(client_.get(), "rows to read");
   else
     idle_.answered();
+  result.behind = !runs_.empty();
   for (RunBuilder& run : runs_) {
     const auto found = positions_.find(run.partition());
     // Revoked in the same poll: its next owner reads them, be it this member.
     if (found == positions_.end() || !found->second.started) continue;
     found->second.run.reset();
     result.records.push_back(run.finish(found->second.next));
+    const auto end = heard_end_offset(run.partition());
+    const auto read = static_cast<std::int64_t>(result.records.back()->rows.size());
+    if (!end || *end - found->second.next <= read) result.behind = false;
   }
   runs_.clear();
   result.revoked = std::move(told_.revoked);

@@ -21,7 +21,7 @@ struct KafkaOptions {
   std::size_t max_memory = std::size_t{512}
                            << 20;    ///< of fetched and of waiting records, about half for each
   std::string compression = "none";  ///< of what is written, as Kafka calls it
-  std::chrono::nanoseconds linger = std::chrono::microseconds(300);  ///< how long a record waits for others
+  std::chrono::nanoseconds linger = std::chrono::milliseconds(5);  ///< how long a record waits for others
 };
 
 /// Apache Kafka at `bootstrap_servers` (`host:port[,host:port]`), through librdkafka. Nothing is contacted

@@ -138,6 +138,8 @@ void KafkaProducer::send_state(std::string_view topic, std::span<const ProducerR
 }
 
 void KafkaProducer::flush() {
+  // A user's has no more to do than what lingers by itself, and other threads that wait for it.
+  if (outputs_ && member_ != nullptr) outputs_->hurry();
   if (outputs_) outputs_->serve();
   if (transactional_ && !commit_) transactional_->serve();
 }

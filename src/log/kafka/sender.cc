@@ -13,6 +13,7 @@ namespace tiderace::kafka {
 namespace {
 
 constexpr int flush_ms = 500;
+constexpr int hurry_ms = 1;
 constexpr int queue_full_ms = 10;
 constexpr std::int64_t answer_ns = 5'000'000'000;
 constexpr std::int64_t cause_ns = 1'000'000'000;
@@ -195,6 +196,12 @@ rd_kafka_resp_err_t Sender::enqueue(OutputTopic& topic, const ProducerRecord& re
 void Sender::serve() {
   if (client_->serve() > 0) watch_.answered();
   throw_failure();
+}
+
+void Sender::hurry() {
+  // For as long as it waits, librdkafka lets nothing linger.
+  if (rd_kafka_outq_len(client()) > 0) rd_kafka_flush(client(), hurry_ms);
+  serve();
 }
 
 void Sender::finish() {

@@ -36,6 +36,8 @@ class Sender {
   void send(std::string_view topic, std::span<const ProducerRecord> records, std::int32_t partition);
   /// Lets librdkafka's reports in, without waiting.
   void serve();
+  /// Sends at once what waits for more to be sent with, and gives the brokers a moment to have it.
+  void hurry();
   /// Until the brokers have everything. Throws BrokerAway where patience ends.
   void finish();
   /// Throws what a record comes back with, which is on its way; returns where none does.

@@ -141,6 +141,24 @@ TEST_F(KafkaGroupTest, StartsAtTheCommittedOffsetOrWhereTheResetPoints) {
   EXPECT_EQ(member.read, "b c a b c ");
 }
 
+TEST_F(KafkaGroupTest, APollSaysWhetherMoreRowsWaitThanItHasBrought) {
+  log_->create_topic(topic("in"), {});
+  write(topic("in"), 0, {"a", "b", "c", "d"});
+  const auto consumer = log_->consumer({.group = group(), .max_poll_bytes = 1});
+  consumer->subscribe({topic("in")});
+  std::string read;
+  std::vector<bool> behind;
+  eventually([&] {
+    const PollResult result = consumer->poll(std::chrono::milliseconds(1));
+    for (const TopicPartition& partition : result.assigned) consumer->start(partition, 0);
+    for (const auto& records : result.records) read += records->rows.front().value_view();
+    if (!result.records.empty()) behind.push_back(result.behind);
+    return read.size() == 4;
+  });
+  EXPECT_EQ(read, "abcd");
+  EXPECT_EQ(behind, (std::vector{true, true, false, false}));
+}
+
 TEST_F(KafkaGroupTest, PartitionsThatDoNotMoveAreNotTakenAway) {
   log_->create_topic(topic("in"), {.num_partitions = 4});
   Member first(*log_, group(), {topic("in")});

@@ -142,6 +142,24 @@ TEST_F(KafkaRunTest, StateThatHasReadNothingButWhatWasAbortedGoesOn) {
   EXPECT_EQ(service.values(topic("out")), (std::vector{with_sum(1, 1), with_sum(2, 3)}));
 }
 
+TEST_F(KafkaRunTest, WhatComesOfTheLastRowsDoesNotLinger) {
+  TestService service = this->service(false);
+  service.context.options.processing_guarantee = ProcessingGuarantee::at_least_once;
+  KafkaOptions options;
+  options.linger = std::chrono::minutes(5);
+  service.context.log = kafka_log(broker_address(), options, clock_);
+  service.limits.until_end = false;
+  write(topic("in"), 0, {R"({"x":1})"});
+  RunState state;
+  std::thread run([&] { service.run(state); });
+  const auto end = [&] { return log_->topic(topic("out")) ? log_->offsets({topic("out"), 0}).second : 0; };
+  eventually([&] { return end() == 1; });
+  write(topic("in"), 0, {R"({"x":2})"});
+  eventually([&] { return end() == 2; });
+  state.stop = true;
+  run.join();
+}
+
 TEST_F(KafkaRunTest, OffsetsOfAPartitionThatIsNewAreToldByALogThatKnewFewer) {
   const auto log = kafka_log(broker_address(), {});  // which asks seldom how many there are
   log->create_topic(topic("in"), {});
