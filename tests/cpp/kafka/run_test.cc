@@ -149,6 +149,7 @@ TEST_F(KafkaRunTest, WhatComesOfTheLastRowsDoesNotLinger) {
   options.linger = std::chrono::minutes(5);
   service.context.log = kafka_log(broker_address(), options, clock_);
   service.limits.until_end = false;
+  log_->create_topic(topic("in"), {});
   write(topic("in"), 0, {R"({"x":1})"});
   RunState state;
   std::thread run([&] { service.run(state); });
