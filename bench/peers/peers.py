@@ -99,18 +99,25 @@ class Peers(Ground):
             app.wait()
             self.probe("delete", run.out)
 
-    def throughput(self, system: System, job: str, judged: bool) -> Row:
-        wanted = self.wanted(job)
+    def measured(
+        self, run: Run, app: subprocess.Popen[bytes], wanted: int, kept: float
+    ) -> measure.Throughput | None:
+        """Until `wanted` rows are in the output, a share of `kept` of the input. None: a fault."""
         broker = self.cluster.brokers[0].pid
         assert broker is not None
+        ends = self.program("ends", BUILT / "kafka_probe", "ends", self.bootstrap, run.out)
+        told = measure.throughput(app, broker, ends, wanted, kept, self._cap_s)
+        ends.terminate()
+        if told is None:
+            log = (run.folder / "log").read_text(errors="replace")[-500:]
+            self.fault(f"{run.group}: nothing came out of it: {log}")
+        return told
+
+    def throughput(self, system: System, job: str, judged: bool) -> Row:
+        wanted = self.wanted(job)
         with self.running(system, job, "phone-data") as (run, app):
-            ends = self.program("ends", BUILT / "kafka_probe", "ends", self.bootstrap, run.out)
-            kept = wanted.num_rows / self._rows
-            measured = measure.throughput(app, broker, ends, wanted.num_rows, kept, self._cap_s)
-            ends.terminate()
+            measured = self.measured(run, app, wanted.num_rows, wanted.num_rows / self._rows)
             if measured is None:
-                log = (run.folder / "log").read_text(errors="replace")[-500:]
-                self.fault(f"{system.name}, {job}: nothing came out of it: {log}")
                 return {}
             if judged:
                 app.terminate()

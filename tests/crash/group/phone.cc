@@ -1,7 +1,8 @@
 // Rows of phones, of nine fields and about 160 bytes; of history, one in ten has no g-forces.
 //
-//   kafka_phone history BROKERS TOPIC ROWS RIDERS
-//     As many rows at once, of riders in turn, whose event time goes on by 250 ms a round.
+//   kafka_phone history BROKERS TOPIC ROWS RIDERS [COLUMNS BYTES]
+//     As many rows at once, of riders in turn, whose event time goes on by 250 ms a round; with so many
+//     numbers more, `c0`, `c1` and so on, and a text, `note`, that fills them up to so many bytes.
 //   kafka_phone live BROKERS TOPIC ROWS_PER_SECOND SECONDS LINGER_MS
 //     At a steady rate, one by one, each with the time at which it was handed to librdkafka as a tenth,
 //     `sent`.
@@ -79,11 +80,29 @@ void send(rd_kafka_t* client, const std::string& topic, std::uint64_t rider, con
     rd_kafka_poll(client, 1);
 }
 
-void send_history(rd_kafka_t* client, const std::string& topic, std::uint64_t rows, std::uint64_t riders) {
+/// Fields beside the nine.
+struct Width {
+  std::size_t columns = 0;
+  std::size_t bytes = 0;  ///< of the row, at least
+};
+
+void widen(std::string& row, std::uint64_t number, const Width& width) {
+  Values values(~number);
+  for (std::size_t i = 0; i < width.columns; ++i)
+    fmt::format_to(std::back_inserter(row), R"(,"c{}":{:.3f})", i, values.between(-10, 10));
+  if (row.size() >= width.bytes) return;
+  row += R"(,"note":")";
+  while (row.size() + 1 < width.bytes) row += static_cast<char>('a' + values.next() % 26);
+  row += '"';
+}
+
+void send_history(rd_kafka_t* client, const std::string& topic, std::uint64_t rows, std::uint64_t riders,
+                  const Width& width) {
   std::string row;
   for (std::uint64_t i = 0; i < rows; ++i) {
     const std::int64_t time_ms = begin_ms + static_cast<std::int64_t>(i / riders) * round_ms;
     begin_row(row, i, time_ms, false);
+    widen(row, i, width);
     row += '}';
     send(client, topic, i % riders, row, time_ms);
     if (i % 1000 == 0) rd_kafka_poll(client, 0);
@@ -126,17 +145,19 @@ rd_kafka_t* producer(const std::string& brokers, const std::string& linger_ms) {
 
 int main(int count, char** values) {
   const std::vector<std::string> arguments(values + 1, values + count);
-  const bool history = arguments.size() == 5 && arguments[0] == "history";
+  const bool wide = arguments.size() == 7;
+  const bool history = (wide || arguments.size() == 5) && arguments[0] == "history";
   const bool live = arguments.size() == 6 && arguments[0] == "live";
   if (!history && !live) {
     fmt::print(stderr,
-               "usage: kafka_phone history BROKERS TOPIC ROWS RIDERS | live BROKERS TOPIC ROWS_PER_SECOND "
-               "SECONDS LINGER_MS\n");
+               "usage: kafka_phone history BROKERS TOPIC ROWS RIDERS [COLUMNS BYTES] | live BROKERS TOPIC "
+               "ROWS_PER_SECOND SECONDS LINGER_MS\n");
     return 2;
   }
   rd_kafka_t* client = producer(arguments[1], live ? arguments[5] : "50");
+  const Width width = wide ? Width{std::stoull(arguments[5]), std::stoull(arguments[6])} : Width();
   if (history)
-    send_history(client, arguments[2], std::stoull(arguments[3]), std::stoull(arguments[4]));
+    send_history(client, arguments[2], std::stoull(arguments[3]), std::stoull(arguments[4]), width);
   else
     send_live(client, arguments[2], std::stod(arguments[3]), std::stod(arguments[4]));
   const bool sent = rd_kafka_flush(client, flush_ms) == RD_KAFKA_RESP_ERR_NO_ERROR;
