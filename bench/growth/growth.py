@@ -126,8 +126,10 @@ class Growth(Peers):
         what = ["live", self.bootstrap, run.source, LIVE_ROWS_A_SECOND, LIVE_S, 0]
         self.program("phone", BUILT / "kafka_phone", *what).wait()
         after = self._metrics(port)
-        took = {name: value - before[name] for name, value in after.items()}
-        seconds, count = took["tiderace_checkpoint_seconds_sum"], took["tiderace_checkpoint_seconds_count"]
+        seconds, count = (
+            after[name] - before[name]
+            for name in ("tiderace_checkpoint_seconds_sum", "tiderace_checkpoint_seconds_count")
+        )
         return {
             "checkpoint_ms": 1000 * seconds / max(count, 1),
             "stored_mb": after["tiderace_state_bytes"] / 1e6,
