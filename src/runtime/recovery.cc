@@ -47,11 +47,9 @@ void prepare_changelog(const RuntimeContext& context, const Stage& stage) {
 
 namespace {
 
-/// Of the first record of a changelog; nullopt if it has none, since what was written was never committed.
-std::optional<ChangelogIdentity> identity_of(Log& log, const TopicPartition& changelog, std::int64_t first) {
-  const auto records = log.read(changelog, first, 1);
-  if (!records || records->rows.empty()) return std::nullopt;
-  const Record& record = records->rows.front();
+/// Of the first record of a changelog.
+ChangelogIdentity identity_of(const Records& first, const TopicPartition& changelog) {
+  const Record& record = first.rows.front();
   if (record.key_view() == identity_key && record.value != nullptr) return read_identity(record.value_view());
   throw_error(
       ErrorKind::state,
@@ -73,12 +71,13 @@ void check_partition_of_changelog(const RuntimeContext& context, const TopicPart
       partition.topic, partition.partition, changelog, info ? info->config.num_partitions : 0);
 }
 
+/// `first` is null where what was written was never committed.
 void check_identity(const RuntimeContext& context, const TopicPartition& partition,
-                    const TopicPartition& changelog, StateStore& store, std::int64_t first) {
+                    const TopicPartition& changelog, StateStore& store, const Records* first) {
   const std::string& group = context.options.consumer_group;
-  const auto first_record = identity_of(*context.log, changelog, first);
-  if (!first_record && store.position().changelog_offset == 0) return;
-  const ChangelogIdentity found = first_record.value_or(ChangelogIdentity{"", group, partition.topic});
+  if (first == nullptr && store.position().changelog_offset == 0) return;
+  const ChangelogIdentity found =
+      first != nullptr ? identity_of(*first, changelog) : ChangelogIdentity{"", group, partition.topic};
   if (found.group != group || found.topic != partition.topic) {
     throw_error(ErrorKind::config,
                 "{} is the changelog of consumer_group {} and topic {}, not of {} and {}; use another "
@@ -105,8 +104,8 @@ std::int64_t most_age_ms(const RuntimeContext& context, const TopicPartition& ch
   return (info ? info->config : TopicConfig()).deletions_kept_ms / 2;
 }
 
-std::unique_ptr<StateStore> open_state(const RuntimeContext& context, const TopicPartition& partition,
-                                       StateStores& stores, std::pair<std::int64_t, std::int64_t> offsets) {
+OpenedState open_state(const RuntimeContext& context, const TopicPartition& partition, StateStores& stores,
+                       std::pair<std::int64_t, std::int64_t> offsets) {
   const auto [first, end] = offsets;
   const TopicPartition changelog = changelog_of(context, partition);
   auto store = stores.open(store_name(context, partition));
@@ -118,7 +117,13 @@ std::unique_ptr<StateStore> open_state(const RuntimeContext& context, const Topi
                 partition.topic, partition.partition, store->position().changelog_offset, changelog.topic,
                 end, context.options.state_dir, store_name(context, partition));
   }
-  if (first < end) check_identity(context, partition, changelog, *store, first);
+  std::shared_ptr<const Records> begins;
+  if (first < end) {
+    // An empty store has use for all of it.
+    begins = context.log->read(changelog, first, store->position().changelog_offset == 0 ? restore_bytes : 1);
+    if (begins && begins->rows.empty()) begins = nullptr;
+    check_identity(context, partition, changelog, *store, begins.get());
+  }
   const StorePosition position = store->position();
   const bool goes_on = position.changelog_offset > 0 && end - position.changelog_offset > 1;  // 1: a mark
   const std::int64_t age_ms = std::abs(context.clock->wall_ms() - position.as_of_ms);
@@ -129,7 +134,7 @@ std::unique_ptr<StateStore> open_state(const RuntimeContext& context, const Topi
         partition.topic, partition.partition);
     store->clear();
   }
-  return store;
+  return {std::move(store), std::move(begins)};
 }
 
 void apply_changelog(StateStore& store, const Records& records, std::optional<std::int64_t> as_of_ms) {
@@ -156,9 +161,9 @@ std::unique_ptr<StateStore> restore(const RuntimeContext& context, const Stage& 
   // Its former owner is done with it; but the state must not be older than the offsets, which are decided
   // apart.
   const auto [first, end] = context.log->decided_offsets(changelog);
-  auto store = open_state(context, partition, *context.stores, {first, end});
+  auto [store, begins] = open_state(context, partition, *context.stores, {first, end});
   const std::int64_t begin = std::max(store->position().changelog_offset, first);
-  if (begin == end) return store;
+  if (begin == end) return std::move(store);
   const bool anew = store->position().changelog_offset == 0;
   log(LogLevel::info, "restoring {} partition {}: changelog offsets {} to {}", partition.topic,
       partition.partition, begin, end);
@@ -168,7 +173,9 @@ std::unique_ptr<StateStore> restore(const RuntimeContext& context, const Stage& 
                            static_cast<std::uint64_t>(end - begin));
   for (std::int64_t next = begin; next < end;) {
     if (stopped()) return nullptr;
-    const auto records = context.log->read(changelog, next, restore_bytes);
+    // What was read to be looked at is not read again: behind it the log goes on without moving.
+    auto records = next == first ? std::move(begins) : nullptr;
+    if (!records) records = context.log->read(changelog, next, restore_bytes);
     if (!records || records->next_offset <= next) break;
     // What is restored anew may be left half-way, and gone on with from there, for as long.
     const bool whole = anew || records->next_offset >= end;
@@ -177,7 +184,7 @@ std::unique_ptr<StateStore> restore(const RuntimeContext& context, const Stage& 
     progress.reached(static_cast<std::uint64_t>(next - begin));
     watch.reached(static_cast<std::uint64_t>(next - begin));
   }
-  return store;
+  return std::move(store);
 }
 
 void add_identity(const RuntimeContext& context, const Stage& stage, StateStore& store,

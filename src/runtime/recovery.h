@@ -19,12 +19,16 @@ namespace tiderace {
                                                   const TopicPartition& partition,
                                                   const std::function<bool()>& stopped);
 
+struct OpenedState {
+  std::unique_ptr<StateStore> store;
+  std::shared_ptr<const Records> first;  ///< what its changelog begins with; null: nothing that is committed
+};
+
 /// Opens the store of a partition whose changelog has `offsets`, and checks that it belongs to it, as
 /// `restore` does. What a store holds that is older than changelogs keep deletions is forgotten: a key that
 /// was deleted since would never go.
-[[nodiscard]] std::unique_ptr<StateStore> open_state(const RuntimeContext& context,
-                                                     const TopicPartition& partition, StateStores& stores,
-                                                     std::pair<std::int64_t, std::int64_t> offsets);
+[[nodiscard]] OpenedState open_state(const RuntimeContext& context, const TopicPartition& partition,
+                                     StateStores& stores, std::pair<std::int64_t, std::int64_t> offsets);
 
 /// How long ago a store may have had all of its changelog, to go on from there: half of the time that the
 /// changelog keeps deletions. The other half is for the reading.

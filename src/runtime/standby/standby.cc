@@ -137,7 +137,7 @@ void Standby::open_copy(const TopicPartition& input) {
   if (offsets.first == offsets.second) return;  // nothing to follow yet
   try {
     const std::int64_t now_ms = context_.clock->wall_ms();
-    auto store = open_state(context_, input, *stores_, offsets);
+    auto store = open_state(context_, input, *stores_, offsets).store;
     const StorePosition position = store->position();
     const std::int64_t most_age = most_age_ms(context_, changelog);
     const std::lock_guard lock(mutex_);
