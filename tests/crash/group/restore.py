@@ -1,6 +1,6 @@
 """Measures how soon a partition with much state goes on in another process, with a standby and without.
 
-Two processes have a partition each, with 100,000 keys of state. One is killed; the other has no local state
+Two processes have a partition each, with as many keys of state. One is killed; the other has no local state
 of its partition, or keeps a copy (standby_replicas=1). What is measured begins when the group assigns it.
 """
 
