@@ -197,6 +197,15 @@ std::pair<std::int64_t, std::int64_t> query_offsets(rd_kafka_t* client, const To
   return {low, high};
 }
 
+void assign(rd_kafka_t* client, const PartitionList& partitions, std::string_view doing) {
+  // librdkafka asks for the leaders of a topic when it connects, or when one names the topic to it; else it
+  // finds out once a second what it does not know.
+  std::vector<TopicHandle> named;
+  for (int i = 0; i < partitions.size(); ++i)
+    named.emplace_back(rd_kafka_topic_new(client, partitions[i].topic, nullptr));
+  check(rd_kafka_assign(client, partitions.get()), doing);
+}
+
 bool is_permanent(rd_kafka_resp_err_t code) noexcept {
   switch (code) {
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:

@@ -67,6 +67,9 @@ class PartitionList {
 /// Throws BrokerAway where waiting may help, Error{broker} for any other code but success.
 void check(rd_kafka_resp_err_t code, std::string_view doing);
 
+/// Has a client that is in no group read these from now on. Throws as `check`; `doing` says what for.
+void assign(rd_kafka_t* client, const PartitionList& partitions, std::string_view doing);
+
 /// Whether doing it again cannot help: rights, limits, a topic that is gone.
 [[nodiscard]] bool is_permanent(rd_kafka_resp_err_t code) noexcept;
 

@@ -22,7 +22,7 @@ KafkaFollower::~KafkaFollower() {
 void KafkaFollower::follow(const std::map<TopicPartition, std::int64_t>& positions) {
   PartitionList list;
   for (const auto& [partition, offset] : positions) list.add(partition, offset);
-  check(rd_kafka_assign(client_.get(), list.get()), "follow changelogs");
+  assign(client_.get(), list, "follow changelogs");
   positions_ = positions;
   at_end_.clear();
 }

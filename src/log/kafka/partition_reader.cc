@@ -48,8 +48,7 @@ PartitionReader::~PartitionReader() {
 void PartitionReader::move_to(std::int64_t offset) {
   PartitionList list;
   list.add(partition_, offset);
-  check(rd_kafka_assign(client_.get(), list.get()),
-        fmt::format("read {} partition {}", partition_.topic, partition_.partition));
+  assign(client_.get(), list, fmt::format("read {} partition {}", partition_.topic, partition_.partition));
   position_ = offset;
   at_end_ = false;
 }

@@ -160,6 +160,27 @@ TEST_F(ProtocolTest, AMemberMayLeaveBeforeItHearsThatThereIsNothingForIt) {
   });
 }
 
+TEST_F(ProtocolTest, AClientThatIsConnectedReadsATopicThatIsNewToItAtOnce) {
+  // librdkafka looks once a second for leaders that it misses. A busy machine may take long, not each time.
+  auto fastest = std::chrono::nanoseconds::max();
+  for (int turn = 0; turn < 10 && fastest >= std::chrono::milliseconds(500); ++turn) {
+    kafka::Client client(RD_KAFKA_CONSUMER, kafka::reader_config(connection_));
+    client.meet(10'000'000'000);
+    // With its connections it asks for what it knows of; the mock tells it of all topics that there are.
+    kafka::Message(rd_kafka_consumer_poll(client.get(), 200));
+    const std::string topic = "new-" + std::to_string(turn);
+    cluster_.create_topic(topic);
+    kafka::PartitionList list;
+    list.add({topic, 0}, 0);
+    const auto begin = std::chrono::steady_clock::now();
+    kafka::assign(client.get(), list, "read");
+    ASSERT_NE(kafka::Message(rd_kafka_consumer_poll(client.get(), 10'000)), nullptr);  // the end, or a row
+    fastest = std::min<std::chrono::nanoseconds>(fastest, std::chrono::steady_clock::now() - begin);
+    rd_kafka_consumer_close(client.get());
+  }
+  EXPECT_LT(fastest, std::chrono::milliseconds(500));
+}
+
 /// Two partitions, of records numbered from 0, each even one with headers and no key, each odd one a
 /// tombstone.
 class LostTrackTest : public ProtocolTest {
