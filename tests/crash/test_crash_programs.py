@@ -170,7 +170,8 @@ def test_silence_is_the_longest_time_between_two_rows_of_a_partition(tmp_path: P
     seen["partition"] = [partition for partition, _ in seconds]
     seen["arrived_ns"] = [at * 1_000_000_000 for _, at in seconds]
     seen.tofile(path)
-    assert arrivals.longest_silence_s(path) == 7
+    assert arrivals.longest_silence(path) == (1, 3_000_000_000, 10_000_000_000)
+    assert arrivals.longest_silence(path).seconds == 7
     assert arrivals.gaps_s(path, 1_500_000_000, 2_500_000_000) == {0: 4, 1: 2}
     assert arrivals.first_after_ns(path, 0, 2_500_000_000) == 6_000_000_000
     assert arrivals.first_after_ns(path, 0, 6_500_000_000) is None

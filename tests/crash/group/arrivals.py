@@ -1,7 +1,7 @@
 """What `kafka_probe watch` has seen: when which row came."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,14 +12,26 @@ def read(path: Path) -> Any:
     return np.fromfile(path, dtype=ARRIVAL)
 
 
-def longest_silence_s(path: Path) -> float:
+class Silence(NamedTuple):
+    partition: int
+    begin_ns: int
+    end_ns: int
+
+    @property
+    def seconds(self) -> float:
+        return (self.end_ns - self.begin_ns) / 1e9
+
+
+def longest_silence(path: Path) -> Silence:
     """Of any partition, between one of its rows and the next."""
     seen = read(path)
-    gaps = [0]
+    silences = [Silence(0, 0, 0)]
     for partition in np.unique(seen["partition"]):
         times = seen["arrived_ns"][seen["partition"] == partition]
-        gaps.append(int(np.diff(times).max(initial=0)))
-    return max(gaps) / 1e9
+        if len(times) > 1:
+            last = int(np.diff(times).argmax())
+            silences.append(Silence(int(partition), int(times[last]), int(times[last + 1])))
+    return max(silences, key=lambda silence: silence.seconds)
 
 
 def gaps_s(path: Path, begin_ns: int, end_ns: int) -> dict[int, float]:

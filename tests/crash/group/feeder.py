@@ -24,6 +24,15 @@ def rows_of(keys: int) -> Iterator[dict[str, Any]]:
         yield from phone_rows.phone_rows(begin, begin + CHUNK, keys).to_pylist()
 
 
+def flush(producer: tr.Producer) -> None:
+    """However long it takes: who waits for this process knows when it has been too long."""
+    while True:
+        try:
+            return producer.flush()
+        except tr.BrokerError as away:
+            print(away, file=sys.stderr, flush=True)
+
+
 def main(brokers: str, rate: str, at_once: str = "0", keys: str = "0") -> None:
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
@@ -42,7 +51,7 @@ def main(brokers: str, rate: str, at_once: str = "0", keys: str = "0") -> None:
             elif stopped.wait(TICK_S):
                 break
             due = int(at_once) + int((time.monotonic() - began) * int(rate))
-        producer.flush()
+        flush(producer)
     print(sent, flush=True)
 
 

@@ -215,8 +215,15 @@ class Ground:
         return {**told, "alerts": of_alerts.rows, "doubled": of_alerts.doubled}
 
     def silence_s(self) -> float:
-        """The longest of any partition."""
-        return arrivals.longest_silence_s(self.arrivals)
+        """The longest of any partition. Says which and when, to be looked for in what else was said."""
+        silence = arrivals.longest_silence(self.arrivals)
+        ago_s = (time.time_ns() - silence.begin_ns) / 1e9
+        begin_s = time.monotonic() - ago_s - self.began
+        self.say(
+            f"the longest silence: partition {silence.partition}, from {begin_s:.1f} s "
+            f"to {begin_s + silence.seconds:.1f} s"
+        )
+        return silence.seconds
 
 
 def expected(plan: str, rows: pa.Table) -> pa.Table:

@@ -167,7 +167,7 @@ class Trial(Ground):
     def finish(self) -> int:
         """Lets the services do what is left; returns how many rows there were."""
         self.input.send_signal(signal.SIGTERM)
-        out, _ = self.input.communicate(timeout=60)
+        out, _ = self.input.communicate(timeout=DRAIN_S)
         rows = int(out or 0)
         self.say(f"the input has ended after {rows} rows")
         if self._schedule.ends_with_one:
