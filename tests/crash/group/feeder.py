@@ -17,6 +17,7 @@ import tiderace as tr
 
 TICK_S = 0.01
 CHUNK = 1000
+FLUSHES = 15
 
 
 def rows_of(keys: int) -> Iterator[dict[str, Any]]:
@@ -25,12 +26,14 @@ def rows_of(keys: int) -> Iterator[dict[str, Any]]:
 
 
 def flush(producer: tr.Producer) -> None:
-    """However long it takes: who waits for this process knows when it has been too long."""
-    while True:
+    """Waits for brokers that are away, about ten seconds at a time."""
+    for _ in range(FLUSHES - 1):
         try:
-            return producer.flush()
+            producer.flush()
+            return
         except tr.BrokerError as away:
             print(away, file=sys.stderr, flush=True)
+    producer.flush()
 
 
 def main(brokers: str, rate: str, at_once: str = "0", keys: str = "0") -> None:
