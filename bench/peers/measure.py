@@ -68,21 +68,21 @@ class Throughput:
 def throughput(
     app: subprocess.Popen[bytes],
     broker: int,
-    ends: subprocess.Popen[bytes],
+    counter: subprocess.Popen[bytes],
     wanted: int,
     kept: float,
     cap_s: float,
 ) -> Throughput | None:
     """Until `wanted` rows came out, a share of `kept` of what goes in; None: nothing ever did.
 
-    `ends` prints the rows in the output, again and again.
+    `counter` prints how many, again and again.
     """
     began = time.monotonic()
     start = Sample(began, 0, 0.0, cpu_s([broker]))
     samples: list[Sample] = []
     peak_mb = 0.0
-    assert ends.stdout is not None
-    for line in ends.stdout:
+    assert counter.stdout is not None
+    for line in counter.stdout:
         now, rows, pids = time.monotonic(), int(line), tree(app.pid)
         peak_mb = max(peak_mb, memory_mb(pids, "VmHWM"))
         if rows:

@@ -100,30 +100,41 @@ class Peers(Ground):
             self.probe("delete", run.out)
 
     def measured(
-        self, run: Run, app: subprocess.Popen[bytes], wanted: int, kept: float
+        self, run: Run, app: subprocess.Popen[bytes], wanted: int, kept: float, committed: bool = False
     ) -> measure.Throughput | None:
-        """Until `wanted` rows are in the output, a share of `kept` of the input. None: a fault."""
+        """Until `wanted` rows are in the output, a share of `kept` of the input. None: a fault.
+
+        `committed`: not the rows in the output are counted, but those of the input that the group committed.
+        """
         broker = self.cluster.brokers[0].pid
         assert broker is not None
-        ends = self.program("ends", BUILT / "kafka_probe", "ends", self.bootstrap, run.out)
-        told = measure.throughput(app, broker, ends, wanted, kept, self._cap_s)
-        ends.terminate()
+        what = (
+            ["committed", self.bootstrap, run.source, run.group]
+            if committed
+            else ["ends", self.bootstrap, run.out]
+        )
+        counter = self.program("progress", BUILT / "kafka_probe", *what)
+        told = measure.throughput(app, broker, counter, wanted, kept, self._cap_s)
+        counter.terminate()
         if told is None:
             log = (run.folder / "log").read_text(errors="replace")[-500:]
             self.fault(f"{run.group}: nothing came out of it: {log}")
         return told
 
     def throughput(self, system: System, job: str, judged: bool) -> Row:
-        wanted = self.wanted(job)
+        rows = self.wanted(job)
+        wanted, kept = (
+            (self._rows, 1.0) if system.puts_out_more else (rows.num_rows, rows.num_rows / self._rows)
+        )
         with self.running(system, job, "phone-data") as (run, app):
-            measured = self.measured(run, app, wanted.num_rows, wanted.num_rows / self._rows)
+            measured = self.measured(run, app, wanted, kept, committed=system.puts_out_more)
             if measured is None:
                 return {}
-            if judged:
+            if judged and not system.puts_out_more:
                 app.terminate()
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     app.wait(10)
-                for fault in self._judge(run.out, wanted, system.exact):
+                for fault in self._judge(run.out, rows, system.exact):
                     self.fault(f"{system.name}, {job}: {fault}")
         return {"system": system.name, "job": job, **asdict(measured)}
 
@@ -233,9 +244,8 @@ def measured(peers: Peers, chosen: list[System], options: argparse.Namespace) ->
                 peers.say(f"{job}, {system.name}: {row['rows_a_second']:,.0f} rows/s")
                 told["throughput"].append(row)
     if options.latency:
-        told["latency"] = [
-            peers.latency(system, systems.MEAN, options.latency) for system in of_job.get(systems.MEAN, [])
-        ]
+        timed = [system for system in of_job.get(systems.MEAN, []) if not system.puts_out_more]
+        told["latency"] = [peers.latency(system, systems.MEAN, options.latency) for system in timed]
     if not options.systems or FASTAPI in options.systems:
         told["rest"] = [peers.rest(job) for job in (systems.TREE, systems.FOREST) if job in options.jobs]
     return told

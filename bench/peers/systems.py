@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import environments
@@ -38,12 +38,17 @@ def _no_environment() -> None:
 
 @dataclass(frozen=True)
 class System:
-    """`jobs` are those that it can do; `prepare` gets what it needs, once."""
+    """`jobs` are those that it can do; `prepare` gets what it needs, once.
+
+    Where it `puts_out_more`, one row of the input gives several of the output, or other ones: how far it has
+    come is told by what its group has committed, and it is neither judged nor timed.
+    """
 
     name: str
     jobs: tuple[str, ...]
     command: Callable[[Run], list[str]]
     exact: bool = False  # its values are those of the oracle to the last bit
+    puts_out_more: bool = False
     prepare: Callable[[], None] = _no_environment
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -73,6 +78,11 @@ def _python(name: str, requirements: list[str]) -> tuple[Callable[[Run], list[st
     return command, lambda: environments.make_python(name, requirements)
 
 
+def _sliding(command: Callable[[Run], list[str]]) -> Callable[[Run], list[str]]:
+    """The system's own sliding window."""
+    return lambda run: command(replace(run, job="sliding"))
+
+
 def _java(name: str, guarantee: str) -> tuple[Callable[[Run], list[str]], Callable[[], None]]:
     def command(run: Run) -> list[str]:
         what = [run.job, run.brokers, run.source, run.out, run.group, str(run.folder), guarantee]
@@ -97,6 +107,7 @@ def systems() -> list[System]:
         System("tiderace-exactly-once", (STATELESS, MEAN), _tiderace(cpp, eo), exact=True),
         System("tiderace-python", JOBS, _tiderace(python, alo), exact=True),
         System("quix", (STATELESS, MEAN, TREE, FOREST, ROW_FUNCTION), quix, prepare=make_quix),
+        System("quix-sliding", (MEAN,), _sliding(quix), prepare=make_quix, puts_out_more=True),
         System("kafka-streams", (STATELESS, MEAN), streams, prepare=make_streams),
         System("kafka-streams-exactly-once", (STATELESS, MEAN), streams_eo, prepare=make_streams),
         System("flink", (STATELESS, MEAN), flink, prepare=make_flink),

@@ -1,14 +1,16 @@
 """The jobs on Quix Streams: JOB BROKERS IN OUT GROUP FOLDER [MODEL].
 
-Its own sliding window puts out the aggregate alone, and an update for each window that a row falls into; for
-the whole row with its mean, state is kept by hand.
+Its own sliding window (job `sliding`) puts out the aggregate alone, and an update for each window that a row
+falls into; for the whole row with its mean, state is kept by hand.
 """
 
 import pickle
 import sys
+from datetime import timedelta
 from typing import Any
 
 from quixstreams import Application, State
+from quixstreams.dataframe.windows import Mean
 
 WINDOW_MS = 10_000
 
@@ -42,6 +44,9 @@ def main(
         sdf["gForceTotal"] = sdf.apply(total)
     else:
         sdf["gForceTotal"] = sdf["gForceX"].abs() + sdf["gForceY"].abs() + sdf["gForceZ"].abs()
+    if job == "sliding":
+        window = sdf.sliding_window(timedelta(milliseconds=WINDOW_MS))
+        sdf = window.agg(**{"gForceTotal-10s": Mean("gForceTotal")}).current()
     if job in ("mean", "tree", "forest"):
         sdf = sdf.apply(add_mean, stateful=True)
     if path is not None:

@@ -13,6 +13,8 @@
 //     Prints a line when it has begun.
 //   kafka_probe ends BROKERS TOPIC
 //     Until SIGTERM, ten times a second, a line: the sum of the ends of all partitions.
+//   kafka_probe committed BROKERS TOPIC GROUP
+//     The same of the offsets that the group has committed.
 //   kafka_probe delete BROKERS TOPIC
 
 #include <fmt/format.h>
@@ -215,14 +217,29 @@ int watch(const std::string& brokers, const std::string& topic, const char* path
   return std::fclose(file);
 }
 
-int ends(const std::string& brokers, const std::string& topic) {
+std::int64_t committed(rd_kafka_t* client, const std::string& topic, int partitions) {
+  const Partitions list(rd_kafka_topic_partition_list_new(partitions));
+  rd_kafka_topic_partition_list_add_range(list.get(), topic.c_str(), 0, partitions - 1);
+  check("committed offsets", rd_kafka_committed(client, list.get(), request_ms));
+  std::int64_t sum = 0;
+  for (int i = 0; i < list->cnt; ++i) sum += std::max<std::int64_t>(list->elems[i].offset, 0);
+  return sum;
+}
+
+std::int64_t ends(rd_kafka_t* client, const std::string& topic, int partitions) {
+  std::int64_t sum = 0;
+  for (int p = 0; p < partitions; ++p) sum += end_of(client, topic, p);
+  return sum;
+}
+
+/// Prints what `count` gives for all partitions of the topic, again and again.
+int follow(const std::string& brokers, const std::string& topic, const std::string& group,
+           std::int64_t (*count)(rd_kafka_t*, const std::string&, int)) {
   std::signal(SIGTERM, [](int) { stopped = 1; });
-  const Client client = consumer(brokers, "kafka-probe", "read_uncommitted");
+  const Client client = consumer(brokers, group, "read_uncommitted");
   const int partitions = partitions_of(client.get(), topic);
   while (stopped == 0) {
-    std::int64_t sum = 0;
-    for (int p = 0; p < partitions; ++p) sum += end_of(client.get(), topic, p);
-    fmt::print("{}\n", sum);
+    fmt::print("{}\n", count(client.get(), topic, partitions));
     std::fflush(stdout);
     const timespec pause{.tv_sec = 0, .tv_nsec = 100'000'000};
     ::nanosleep(&pause, nullptr);
@@ -253,10 +270,14 @@ int main(int count, char** values) {
   if (arguments.size() == 3 && arguments[0] == "members") return members(arguments[1], arguments[2]);
   if (arguments.size() == 4 && arguments[0] == "watch")
     return watch(arguments[1], arguments[2], arguments[3].c_str());
-  if (arguments.size() == 3 && arguments[0] == "ends") return ends(arguments[1], arguments[2]);
+  if (arguments.size() == 3 && arguments[0] == "ends")
+    return follow(arguments[1], arguments[2], "kafka-probe", ends);
+  if (arguments.size() == 4 && arguments[0] == "committed")
+    return follow(arguments[1], arguments[2], arguments[3], committed);
   if (arguments.size() == 3 && arguments[0] == "delete") return remove(arguments[1], arguments[2]);
   fmt::print(stderr,
              "usage: kafka_probe dump BROKERS TOPIC | state BROKERS GROUP TOPIC... | members BROKERS GROUP | "
-             "watch BROKERS TOPIC FILE | ends BROKERS TOPIC | delete BROKERS TOPIC\n");
+             "watch BROKERS TOPIC FILE | ends BROKERS TOPIC | "
+             "committed BROKERS TOPIC GROUP | delete BROKERS TOPIC\n");
   return 2;
 }
