@@ -39,7 +39,9 @@ class TopicProducer {
   TopicProducer& operator=(TopicProducer&&) noexcept;
 
   void produce(const ProduceOptions& record);
-  /// Returns when everything produced so far is in the log.
+  /// Returns when everything produced so far is in the log. Throws Error{broker} if the log refuses a record,
+  /// or Kafka does not answer for 10 s: what waits then is kept, and goes out when it answers again; it may
+  /// be flushed as often as wanted.
   void flush();
 
  private:

@@ -83,7 +83,14 @@ class Producer:
         self._producer.produce(topic, key, value, timestamp, headers)
 
     def flush(self) -> None:
-        """Returns when everything produced so far is in the log."""
+        """Returns when everything produced so far is in the log.
+
+        Raises
+        ------
+        BrokerError
+            If the log refuses a record, or Kafka does not answer for 10 s: what waits then is kept, and goes
+            out when it answers again; `flush` may be called as often as wanted.
+        """
         self._producer.flush()
 
 

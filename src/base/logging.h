@@ -46,6 +46,23 @@ class LogPace {
   std::optional<std::int64_t> last_ns_;
 };
 
+/// Of something that is waited for: when to say that it still is, once every 10 s. One thread.
+class LongWait {
+ public:
+  explicit LongWait(std::int64_t steady_ns) : since_ns_(steady_ns), told_ns_(steady_ns) {}
+
+  /// How many seconds it has lasted, if it is time to say so.
+  [[nodiscard]] std::optional<std::int64_t> due(std::int64_t steady_ns) noexcept {
+    if (steady_ns - told_ns_ < 10'000'000'000) return std::nullopt;
+    told_ns_ = steady_ns;
+    return (steady_ns - since_ns_) / 1'000'000'000;
+  }
+
+ private:
+  std::int64_t since_ns_;
+  std::int64_t told_ns_;
+};
+
 template <class... Args>
 void log(LogLevel level, fmt::format_string<Args...> format, Args&&... args) {
   if (log_enabled(level)) log_line(level, fmt::format(format, std::forward<Args>(args)...));

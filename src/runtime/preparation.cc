@@ -9,24 +9,22 @@ namespace tiderace {
 namespace {
 
 constexpr std::chrono::milliseconds busy_pause{20};
-constexpr std::int64_t line_interval_ns = 10'000'000'000;
 
 /// The store, once whoever has it open closes it: a worker of this process that has not heard yet that it
 /// lost the partition, or a process that stands still.
 std::unique_ptr<StateStore> restore_patiently(const RuntimeContext& context, const Stage& stage,
                                               const TopicPartition& partition,
                                               const std::atomic<bool>& cancelled) {
-  std::int64_t told_ns = context.clock->steady_ns();
+  LongWait wait(context.clock->steady_ns());
   for (;;) {
     try {
       return restore(context, stage, partition, [&] { return cancelled.load(); });
     } catch (const StoreBusy& busy) {
       if (context.restore_threads == 0) throw;
       if (cancelled) return nullptr;
-      if (context.clock->steady_ns() - told_ns > line_interval_ns) {
-        told_ns = context.clock->steady_ns();
-        log(LogLevel::warning, "{} partition {} waits for its state: {}", partition.topic,
-            partition.partition, busy.what());
+      if (const auto waited_s = wait.due(context.clock->steady_ns())) {
+        log(LogLevel::warning, "{} partition {} waits for its state since {} s: {}", partition.topic,
+            partition.partition, *waited_s, busy.what());
       }
     }
     std::this_thread::sleep_for(busy_pause);

@@ -14,6 +14,7 @@ namespace {
 constexpr std::int64_t line_interval_ns = 10'000'000'000;
 constexpr int probe_ms = 500;
 constexpr int request_ms = 5'000;
+constexpr int first_request_ms = 250;
 constexpr std::chrono::nanoseconds patience_after_stop = std::chrono::seconds(5);
 
 ClientContext& context_of(const rd_kafka_t* client) {
@@ -182,19 +183,35 @@ bool look_again(rd_kafka_t* client, const TopicPartition& partition) {
 
 }  // namespace
 
+rd_kafka_resp_err_t ask_offset(rd_kafka_t* client, const TopicPartition& partition, std::int64_t which,
+                               int timeout_ms, std::int64_t& found) {
+  // rd_kafka_query_watermark_offsets takes a time, too, but waits for a leader that is gone until it is back.
+  PartitionList list;
+  list.add(partition, which);
+  const auto code = rd_kafka_offsets_for_times(client, list.get(), timeout_ms);
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return code;
+  found = list[0].offset;
+  return list[0].err;
+}
+
 std::pair<std::int64_t, std::int64_t> query_offsets(rd_kafka_t* client, const TopicPartition& partition) {
-  std::int64_t low = 0;
-  std::int64_t high = 0;
-  auto code = rd_kafka_query_watermark_offsets(client, partition.topic.c_str(), partition.partition, &low,
-                                               &high, request_ms);
-  // It may have another leader by now, be new, or have no leader for the moment, of which librdkafka has not
-  // heard, or speaks as of one that is not there.
-  if (is_passing(code) || is_unknown(code)) {
-    const bool found = look_again(client, partition);
-    if (found && is_unknown(code)) code = RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+  std::int64_t first = 0;
+  std::int64_t end = 0;
+  for (int timeout_ms = first_request_ms;; timeout_ms = std::min(2 * timeout_ms, request_ms)) {
+    auto code = ask_offset(client, partition, RD_KAFKA_OFFSET_BEGINNING, timeout_ms, first);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+      code = ask_offset(client, partition, RD_KAFKA_OFFSET_END, timeout_ms, end);
+    // It may have another leader by now, be new, or have no leader for the moment, of which librdkafka has
+    // not heard, or speaks as of one that is not there.
+    if (is_passing(code) || is_unknown(code)) {
+      const bool found = look_again(client, partition);
+      if (found && is_unknown(code)) code = RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+    }
+    // A leader that is gone is asked until the time is over: for a short one first.
+    if (code == RD_KAFKA_RESP_ERR__TIMED_OUT && timeout_ms < request_ms) continue;
+    check(code, fmt::format("ask for the offsets of {} partition {}", partition.topic, partition.partition));
+    return {first, end};
   }
-  check(code, fmt::format("ask for the offsets of {} partition {}", partition.topic, partition.partition));
-  return {low, high};
 }
 
 void assign(rd_kafka_t* client, const PartitionList& partitions, std::string_view doing) {
@@ -262,6 +279,13 @@ ClientContext::ClientContext(const Connection& connection, const Settings& setti
       secrets(settings),
       refusals(mechanism_in(settings)),
       token(connection.options.security.token) {}
+
+bool has_setting(const char* name) noexcept {
+  const Owned<rd_kafka_conf_t, rd_kafka_conf_destroy> defaults(rd_kafka_conf_new());
+  char value[512];
+  std::size_t size = sizeof value;
+  return rd_kafka_conf_get(defaults.get(), name, value, &size) == RD_KAFKA_CONF_OK;
+}
 
 Config::Config(const Settings& settings, std::unique_ptr<ClientContext> context)
     : conf_(rd_kafka_conf_new()), context_(std::move(context)) {

@@ -59,9 +59,12 @@ class PartitionList {
 /// The one place where librdkafka's errors become ours: `doing` says what was asked for.
 [[nodiscard]] Error error_of(rd_kafka_resp_err_t code, std::string_view text, std::string_view doing);
 [[nodiscard]] Error error_of(const rd_kafka_error_t* error, std::string_view doing);
-/// First and one past the last offset of a partition, the last as the client's isolation level has it; asked
-/// once, of whoever leads it. A partition of which the brokers have not heard for 5 s is not there. Throws as
-/// `check`.
+/// The first or one past the last offset of a partition (`which`: RD_KAFKA_OFFSET_BEGINNING or _END), the
+/// last as the client's isolation level has it; asked once, of whoever led it when librdkafka last heard.
+[[nodiscard]] rd_kafka_resp_err_t ask_offset(rd_kafka_t* client, const TopicPartition& partition,
+                                             std::int64_t which, int timeout_ms, std::int64_t& found);
+/// First and one past the last offset of a partition, of whoever leads it by now. A partition of which the
+/// brokers have not heard for 5 s is not there. Throws as `check`.
 [[nodiscard]] std::pair<std::int64_t, std::int64_t> query_offsets(rd_kafka_t* client,
                                                                   const TopicPartition& partition);
 /// Throws BrokerAway where waiting may help, Error{broker} for any other code but success.
@@ -75,6 +78,9 @@ void assign(rd_kafka_t* client, const PartitionList& partitions, std::string_vie
 
 /// Whether waiting may help: the broker is away, a leader or coordinator is being elected.
 [[nodiscard]] bool is_passing(rd_kafka_resp_err_t code) noexcept;
+
+/// Whether this librdkafka has a setting of that name.
+[[nodiscard]] bool has_setting(const char* name) noexcept;
 
 class Config;
 

@@ -54,12 +54,11 @@ void PartitionReader::move_to(std::int64_t offset) {
 }
 
 bool PartitionReader::is_end(std::int64_t offset) {
-  std::int64_t low = 0;
-  std::int64_t high = 0;
   // The end was told once; there may be more by now, on its way.
-  return rd_kafka_query_watermark_offsets(client_.get(), partition_.topic.c_str(), partition_.partition, &low,
-                                          &high, end_request_ms) == RD_KAFKA_RESP_ERR_NO_ERROR &&
-         high <= offset;
+  std::int64_t end = 0;
+  return ask_offset(client_.get(), partition_, RD_KAFKA_OFFSET_END, end_request_ms, end) ==
+             RD_KAFKA_RESP_ERR_NO_ERROR &&
+         end <= offset;
 }
 
 std::shared_ptr<const Records> PartitionReader::read(std::int64_t offset, std::size_t max_bytes) {

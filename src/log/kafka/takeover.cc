@@ -22,6 +22,7 @@ constexpr std::chrono::milliseconds pause{2};
 bool Takeover::take_over(const std::string& group, const TopicPartition& partition,
                          const std::string& identity, const std::atomic<bool>& cancelled) {
   const std::int64_t begin_ns = connection_.clock->steady_ns();
+  LongWait wait(begin_ns);
   while (!cancelled.load(std::memory_order_relaxed)) {
     auto claim = topics_.group_offset(group, partition, true);
     const bool decided = claim.has_value();
@@ -30,6 +31,11 @@ bool Takeover::take_over(const std::string& group, const TopicPartition& partiti
     const bool owned = claim && !claim->metadata.empty() && claim->metadata != identity;
     if (owned && end(claim->metadata, cancelled)) continue;
     if (decided) return true;
+    if (const auto waited_s = wait.due(connection_.clock->steady_ns())) {
+      log(LogLevel::warning,
+          "{} partition {}: a transaction that commits its offset is undecided since {} s; waiting for it",
+          partition.topic, partition.partition, *waited_s);
+    }
     std::this_thread::sleep_for(pause);
   }
   return false;

@@ -12,6 +12,7 @@ namespace tiderace::kafka {
 namespace {
 
 constexpr int request_ms = 5'000;
+constexpr int first_coordinator_ms = 1'000;
 constexpr std::int64_t patience_ns = 10'000'000'000;
 constexpr std::int64_t kept_ns = 30'000'000'000;
 constexpr std::int64_t default_message_bytes = 1'048'588;
@@ -22,13 +23,14 @@ using Options = Owned<rd_kafka_AdminOptions_t, rd_kafka_AdminOptions_destroy>;
 
 /// Sends a request by `send(options, queue)` and waits for its answer.
 template <class Send>
-Event ask(rd_kafka_t* client, rd_kafka_admin_op_t operation, std::string_view doing, const Send& send) {
+Event ask(rd_kafka_t* client, rd_kafka_admin_op_t operation, std::string_view doing, const Send& send,
+          int timeout_ms = request_ms) {
   const Queue queue(rd_kafka_queue_new(client));
   const Options options(rd_kafka_AdminOptions_new(client, operation));
   char text[256];
-  check(rd_kafka_AdminOptions_set_request_timeout(options.get(), request_ms, text, sizeof text), doing);
+  check(rd_kafka_AdminOptions_set_request_timeout(options.get(), timeout_ms, text, sizeof text), doing);
   send(options.get(), queue.get());
-  Event event(rd_kafka_queue_poll(queue.get(), request_ms + 1'000));
+  Event event(rd_kafka_queue_poll(queue.get(), timeout_ms + 1'000));
   if (!event) check(RD_KAFKA_RESP_ERR__TIMED_OUT, doing);
   check(rd_kafka_event_error(event.get()), doing);
   return event;
@@ -121,13 +123,16 @@ bool had_been_there(rd_kafka_event_t* event, const std::string& doing) {
 Topics::Topics(const Connection& connection) : connection_(connection) {}
 
 template <class Request>
-auto Topics::patiently(const Request& request, std::int64_t most_ns) {
-  const std::int64_t deadline = connection_.clock->steady_ns() + most_ns;
+auto Topics::patiently(const Request& request) {
+  const std::int64_t deadline = connection_.clock->steady_ns() + patience_ns;
+  LogPace pace;
   for (;;) {
     try {
       return request();
-    } catch (const BrokerAway&) {
-      if (connection_.clock->steady_ns() > deadline) throw;
+    } catch (const BrokerAway& away) {
+      const std::int64_t now_ns = connection_.clock->steady_ns();
+      if (now_ns > deadline) throw;
+      if (pace.note(1, now_ns) != 0) log(LogLevel::debug, "asking again: {}", away.what());
     }
     {
       const std::lock_guard lock(mutex_);
@@ -135,11 +140,6 @@ auto Topics::patiently(const Request& request, std::int64_t most_ns) {
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
-}
-
-template <class Request>
-auto Topics::patiently(const Request& request) {
-  return patiently(request, patience_ns);
 }
 
 std::shared_ptr<Client> Topics::client(bool committed, const std::string& group) {
@@ -162,10 +162,12 @@ std::shared_ptr<Client> Topics::client(bool committed, const std::string& group)
 
 template <class Request>
 auto Topics::ask_coordinator(const std::string& group, const Request& request) {
+  int timeout_ms = first_coordinator_ms;
   return patiently([&] {
     try {
-      return request(client(true, group)->get());
+      return request(Coordinator{client(true, group)->get(), timeout_ms});
     } catch (const BrokerAway&) {
+      timeout_ms = std::min(2 * timeout_ms, request_ms);
       // librdkafka keeps where a group's coordinator is, and goes on asking that one when it has moved.
       const std::lock_guard lock(mutex_);
       clients_.erase({true, group});
@@ -325,13 +327,21 @@ std::pair<std::int64_t, std::int64_t> Topics::read_offsets(const TopicPartition&
 
 std::pair<std::int64_t, std::int64_t> Topics::decided_offsets(const TopicPartition& partition) {
   constexpr std::int64_t longest_ns = 120'000'000'000;
-  const std::int64_t deadline = connection_.clock->steady_ns() + longest_ns;
+  const std::int64_t begin_ns = connection_.clock->steady_ns();
+  LongWait wait(begin_ns);
   for (;;) {
     // In this order: what is written while one asks makes the first too small, never too large.
     const auto written = patiently([&] { return read_offsets(partition, false); });
     const auto decided = offsets(partition);
     if (decided.second >= written.second) return decided;
-    if (connection_.clock->steady_ns() > deadline) {
+    const std::int64_t now_ns = connection_.clock->steady_ns();
+    if (const auto waited_s = wait.due(now_ns)) {
+      log(LogLevel::warning,
+          "{} partition {}: waiting for a transaction that is undecided since {} s (last stable offset {}, "
+          "end {})",
+          partition.topic, partition.partition, *waited_s, decided.second, written.second);
+    }
+    if (now_ns - begin_ns > longest_ns) {
       throw_error(
           ErrorKind::broker,
           "Kafka: a transaction over {} partition {} is undecided for two minutes (its last stable offset is "
@@ -343,19 +353,20 @@ std::pair<std::int64_t, std::int64_t> Topics::decided_offsets(const TopicPartiti
 }
 
 std::map<TopicPartition, Topics::GroupOffset> Topics::group_offsets(const std::string& group) {
-  return ask_coordinator(group, [&](rd_kafka_t* client) { return read_group_offsets(client, group, false); });
+  return ask_coordinator(group,
+                         [&](const Coordinator& asked) { return read_group_offsets(asked, group, false); });
 }
 
 std::optional<Topics::GroupOffset> Topics::group_offset(const std::string& group,
                                                         const TopicPartition& partition, bool stable) {
   const auto offsets = ask_coordinator(
-      group, [&](rd_kafka_t* client) { return read_group_offsets(client, group, stable, partition); });
+      group, [&](const Coordinator& asked) { return read_group_offsets(asked, group, stable, partition); });
   const auto found = offsets.find(partition);
   return found == offsets.end() ? std::nullopt : std::optional(found->second);
 }
 
 std::map<TopicPartition, Topics::GroupOffset> Topics::read_group_offsets(
-    rd_kafka_t* client, const std::string& group, bool stable,
+    const Coordinator& coordinator, const std::string& group, bool stable,
     const std::optional<TopicPartition>& partition) {
   const std::string doing = "ask for the offsets of the group " + group;
   PartitionList asked;
@@ -363,14 +374,16 @@ std::map<TopicPartition, Topics::GroupOffset> Topics::read_group_offsets(
   const Owned<rd_kafka_ListConsumerGroupOffsets_t, rd_kafka_ListConsumerGroupOffsets_destroy> request(
       rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), partition ? asked.get() : nullptr));
   rd_kafka_ListConsumerGroupOffsets_t* requests[] = {request.get()};
-  const Event event =
-      ask(client, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, doing, [&](auto* options, auto* queue) {
+  const Event event = ask(
+      coordinator.client, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, doing,
+      [&](auto* options, auto* queue) {
         if (stable) {
           const Failure failure(rd_kafka_AdminOptions_set_require_stable_offsets(options, 1));
           if (failure) throw error_of(failure.get(), doing);
         }
-        rd_kafka_ListConsumerGroupOffsets(client, requests, 1, options, queue);
-      });
+        rd_kafka_ListConsumerGroupOffsets(coordinator.client, requests, 1, options, queue);
+      },
+      coordinator.timeout_ms);
   std::size_t count = 0;
   const auto* results = rd_kafka_ListConsumerGroupOffsets_result_groups(
       rd_kafka_event_ListConsumerGroupOffsets_result(event.get()), &count);
@@ -420,15 +433,18 @@ std::optional<std::set<TopicPartition>> Topics::owned_by(const std::string& grou
 }
 
 GroupStatus Topics::group_status(const std::string& group) {
-  return ask_coordinator(group, [&](rd_kafka_t* client) { return read_group_status(client, group); });
+  return ask_coordinator(group, [&](const Coordinator& asked) { return read_group_status(asked, group); });
 }
 
-GroupStatus Topics::read_group_status(rd_kafka_t* client, const std::string& group) {
+GroupStatus Topics::read_group_status(const Coordinator& coordinator, const std::string& group) {
   const std::string doing = "ask for the members of the group " + group;
   const char* names[] = {group.c_str()};
   const Event event = ask(
-      client, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, doing,
-      [&](auto* options, auto* queue) { rd_kafka_DescribeConsumerGroups(client, names, 1, options, queue); });
+      coordinator.client, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, doing,
+      [&](auto* options, auto* queue) {
+        rd_kafka_DescribeConsumerGroups(coordinator.client, names, 1, options, queue);
+      },
+      coordinator.timeout_ms);
   std::size_t count = 0;
   const auto* descriptions = rd_kafka_DescribeConsumerGroups_result_groups(
       rd_kafka_event_DescribeConsumerGroups_result(event.get()), &count);

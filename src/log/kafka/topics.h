@@ -54,6 +54,11 @@ class Topics {
   virtual void read_settings(TopicInfo& info);
 
  private:
+  /// A client whose requests for a group go to whoever coordinates it, and how long an answer may take.
+  struct Coordinator {
+    rd_kafka_t* client;
+    int timeout_ms;
+  };
   struct Kept {
     TopicInfo info;
     std::int64_t read_ns;
@@ -61,23 +66,21 @@ class Topics {
 
   /// What `request` returns; where waiting may help, asked again for some seconds.
   template <class Request>
-  auto patiently(const Request& request, std::int64_t most_ns);
-  template <class Request>
   auto patiently(const Request& request);
   /// Sees what is committed, or all that is written. With the name of a group: for questions about that one.
   /// Has met the brokers.
   std::shared_ptr<Client> client(bool committed = true, const std::string& group = {});
-  /// What `request(client)` returns, asked as by `patiently`, of whoever coordinates `group` by now.
+  /// What `request(coordinator)` returns, asked as by `patiently`, of whoever coordinates `group` by now.
   template <class Request>
   auto ask_coordinator(const std::string& group, const Request& request);
   // Each asked once; throws BrokerAway where waiting may help.
   [[nodiscard]] std::vector<TopicInfo> read_all();
   /// Of `partition`, or of all. Those that are undecided are left out where only what is `stable` counts.
   [[nodiscard]] std::map<TopicPartition, GroupOffset> read_group_offsets(
-      rd_kafka_t* client, const std::string& group, bool stable,
+      const Coordinator& coordinator, const std::string& group, bool stable,
       const std::optional<TopicPartition>& partition = std::nullopt);
   [[nodiscard]] std::vector<std::string> read_groups();
-  [[nodiscard]] GroupStatus read_group_status(rd_kafka_t* client, const std::string& group);
+  [[nodiscard]] GroupStatus read_group_status(const Coordinator& coordinator, const std::string& group);
   /// `led`: only once all its partitions have a leader.
   [[nodiscard]] std::optional<TopicInfo> read(const std::string& name, bool led = false);
 

@@ -4,6 +4,8 @@
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
 
+#include <future>
+
 #include "kafka/broker.h"
 #include "log/kafka/client.h"
 #include "log/kafka/kafka_consumer.h"
@@ -23,9 +25,9 @@ constexpr std::int16_t txn_offset_commit = 28;
 
 class MockCluster {
  public:
-  MockCluster()
+  explicit MockCluster(int brokers = 1)
       : host_(RD_KAFKA_PRODUCER, kafka::Connection{.address = "none", .options = {}}.config({}, {})),
-        cluster_(rd_kafka_mock_cluster_new(host_.get(), 1)) {}
+        cluster_(rd_kafka_mock_cluster_new(host_.get(), brokers)) {}
   ~MockCluster() { rd_kafka_mock_cluster_destroy(cluster_); }
   MockCluster(const MockCluster&) = delete;
   MockCluster& operator=(const MockCluster&) = delete;
@@ -38,6 +40,17 @@ class MockCluster {
   void delay(std::int16_t request, std::chrono::milliseconds by) {
     rd_kafka_mock_broker_push_request_error_rtts(cluster_, 1, request, 1, RD_KAFKA_RESP_ERR_NO_ERROR,
                                                  static_cast<int>(by.count()));
+  }
+  void set_up(bool up) {
+    if (up)
+      rd_kafka_mock_broker_set_up(cluster_, 1);
+    else
+      rd_kafka_mock_broker_set_down(cluster_, 1);
+  }
+  /// Broker `number` leads partition 0 of the topic, and coordinates the group.
+  void put(const std::string& topic, const std::string& group, int number) {
+    rd_kafka_mock_partition_set_leader(cluster_, topic.c_str(), 0, number);
+    rd_kafka_mock_coordinator_set(cluster_, "group", group.c_str(), number);
   }
   void create_topic(const std::string& name, int partitions = 1) {
     rd_kafka_mock_topic_create(cluster_, name.c_str(), partitions, 1);
@@ -237,6 +250,25 @@ std::size_t replaced(const std::function<void()>& call) {
   return count;
 }
 
+TEST(MovedTest, WhatABrokerThatIsGoneLedIsAskedOfWhoeverLeadsItNow) {
+  MockCluster cluster(2);
+  cluster.create_topic("rows");
+  cluster.put("rows", "g", 1);
+  kafka::Connection connection{cluster.address(), {}, &system_clock(), "test"};
+  MockTopics topics(connection);
+  const auto ask = [&] {
+    static_cast<void>(topics.decided_offsets({"rows", 0}));
+    static_cast<void>(topics.group_offset("g", {"rows", 0}, true));
+  };
+  ask();
+  cluster.put("rows", "g", 2);
+  cluster.set_up(false);
+  const auto since = std::chrono::steady_clock::now();
+  ask();
+  // Else each of three requests waits for five seconds.
+  EXPECT_LT(std::chrono::steady_clock::now() - since, std::chrono::seconds(4));
+}
+
 TEST_F(LostTrackTest, AnotherProducerSendsAgainWhatWasNotAcknowledged) {
   kafka::KafkaProducer producer(connection_, topics_, {});
   const auto send_all = [&] {
@@ -263,6 +295,27 @@ TEST_F(LostTrackTest, ACommitWaitsForWhatIsSentAgain) {
             }),
             1u);
   producer.commit("g", {});
+  expect_all();
+}
+
+TEST_F(LostTrackTest, WhatWaitedTooLongIsKeptAndGoesOutLater) {
+  MovedClock clock;
+  const kafka::Connection connection{cluster_.address(), {}, &clock, "user"};
+  kafka::KafkaProducer producer(connection, topics_, {});
+  send(producer, 10);
+  producer.commit("", {});
+  cluster_.set_up(false);
+  send(producer, 10);
+  for (int i = 0; i < 2; ++i) {
+    auto written = std::async(std::launch::async, [&] { producer.commit("", {}); });
+    eventually([&] {
+      clock.move(std::chrono::seconds(1));
+      return written.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+    });
+    EXPECT_THROW(written.get(), BrokerAway);
+  }
+  cluster_.set_up(true);
+  producer.commit("", {});
   expect_all();
 }
 
