@@ -13,10 +13,24 @@ namespace {
 
 constexpr int request_ms = 5'000;
 
+/// How much librdkafka may fetch ahead. Of a record that waits it counts the value and the key alone; it
+/// takes some 300 bytes more.
+Settings queue_limits(std::size_t bytes) {
+  constexpr const char* look_again = "fetch.queue.backoff.ms";
+  constexpr std::size_t least = std::size_t{4} << 20;
+  constexpr std::size_t most = 2'000'000;  // KiB; librdkafka has no more
+  bytes = std::max(bytes, least);
+  // Without that setting a queue that was full may be looked at only when it is long empty: then it has to
+  // hold what is done in a second, however much that is.
+  const bool bounded = has_setting(look_again);
+  Settings limits = {
+      {"queued.min.messages", bounded ? std::to_string(std::min(bytes / 768, most)) : "10000000"},
+      {"queued.max.messages.kbytes", std::to_string(std::min(bytes / (bounded ? 2 : 1) / 1024, most))}};
+  if (bounded) limits.emplace(look_again, "5");
+  return limits;
+}
+
 Config consumer_config(const Connection& connection, const ConsumerOptions& options) {
-  // Backlogs drain at full speed only where librdkafka may fetch ahead; the limit in bytes bounds its memory.
-  const std::size_t kilobytes = std::max<std::size_t>(
-      connection.options.max_memory / 2 / 1024 / static_cast<std::size_t>(options.workers), 4096);
   Settings base = {
       {"group.id", options.group},
       {"enable.auto.commit", "false"},
@@ -25,13 +39,12 @@ Config consumer_config(const Connection& connection, const ConsumerOptions& opti
       {"isolation.level", "read_committed"},
       {"partition.assignment.strategy", "cooperative-sticky"},
       {"enable.partition.eof", "true"},
-      {"queued.min.messages", "10000000"},
-      {"queued.max.messages.kbytes", std::to_string(std::min<std::size_t>(kilobytes, 2'000'000))},
       {"fetch.error.backoff.ms", "50"},
       {"topic.metadata.refresh.interval.ms", "10000"},
       {"session.timeout.ms", "6000"},
       {"heartbeat.interval.ms", "50"},
   };
+  base.merge(queue_limits(connection.options.max_memory / 2 / static_cast<std::size_t>(options.workers)));
   if (!options.group_instance_id.empty()) {
     base["group.instance.id"] = options.workers == 1
                                     ? options.group_instance_id
