@@ -2,7 +2,7 @@
 
 Each axis is run through once a round, on rows of its own in Apache Kafka, at-least-once. CPU is that of the
 process, in seconds for a million rows. With `state` goes how long a checkpoint takes at 2,000 rows a second
-of 200 keys, whatever else is kept.
+of 200 keys, whatever else is kept. All axes: figures and curves go to bench/results and docs/guide/growth.md.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
+import growth_page
 import results
 from ground import BUILD, BUILT
 from kafka_ports import free_ports
@@ -182,7 +183,10 @@ def main() -> int:
     for rows in axes.values():
         results.show(shown(rows))
     about = {"faults": growth.faults, **axes}
-    print(results.write("growth", about, []))
+    if not options.axes:
+        path = results.write("growth", about, [])
+        growth_page.write(path)
+        print(path)
     growth.close(options.keep)
     return 1 if growth.faults else 0
 

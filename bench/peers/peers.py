@@ -3,7 +3,8 @@
 Each system reads the same rows from Apache Kafka and writes what comes of them to a topic, as its own
 documentation recommends. Rates are of input rows; CPU is that of the system's own processes, for brokers
 share the cores. What came out is held against an oracle. Latency runs from handing a row to its client to a
-read_committed consumer of the output, at 2,000 rows a second.
+read_committed consumer of the output, at 2,000 rows a second. All jobs on all systems: figures, chart and
+tables go to bench/results and docs/guide/peers.md.
 """
 
 import argparse
@@ -25,6 +26,7 @@ import load
 import measure
 import numpy as np
 import oracle
+import peers_page
 import pyarrow as pa
 import results
 import shaking
@@ -245,7 +247,10 @@ def measured(peers: Peers, chosen: list[System], options: argparse.Namespace) ->
                 told["throughput"].append(row)
     if options.latency:
         timed = [system for system in of_job.get(systems.MEAN, []) if not system.puts_out_more]
-        told["latency"] = [peers.latency(system, systems.MEAN, options.latency) for system in timed]
+        told["latency"] = [
+            peers.latency(system, systems.MEAN, options.latency)
+            for _, system in itertools.product(range(options.rounds), timed)
+        ]
     if not options.systems or FASTAPI in options.systems:
         told["rest"] = [peers.rest(job) for job in (systems.TREE, systems.FOREST) if job in options.jobs]
     return told
@@ -271,8 +276,10 @@ def main() -> int:
             results.show(shown(rows))
     about = {"rows": options.rows, "riders": RIDERS, "partitions": PARTITIONS, "faults": peers.faults}
     about |= {name: rows for name, rows in told.items() if name != "throughput"}
-    if options.most_cpu is None:
-        print(results.write("peers", about, told["throughput"]))
+    if not options.systems and options.jobs == systems.JOBS:
+        path = results.write("peers", about, told["throughput"])
+        peers_page.write(path)
+        print(path)
     peers.close(options.keep)
     return 1 if peers.faults else 0
 
