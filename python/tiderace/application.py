@@ -135,7 +135,8 @@ class Application:
         `"normal"`: a power cut may take the last moments of the embedded log; `"full"`: every commit
         is synced.
     max_state_memory : int
-        About how many bytes of hot state each worker keeps in memory.
+        About how many bytes of hot state each worker keeps in memory from one commit to the next, of all its
+        partitions together. The rest is read from its store when a key comes again.
     group_instance_id : str
         Kafka only: a name that this process keeps over restarts (static membership), so that a quick restart
         moves no partition. Another one for each process. Default: none.

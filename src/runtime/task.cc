@@ -222,7 +222,10 @@ const std::vector<Change>& Task::flush(std::vector<Change> first) {
 
 void Task::committed(std::int64_t changelog_offset) {
   store_.take_front({changelog_offset, flushed_position_, flushed_ms_});
-  keys_.trim(unflushed_ ? SIZE_MAX : context_.options.max_state_memory);
+}
+
+void Task::trim(std::size_t limit_bytes) {
+  keys_.trim(unflushed_ ? SIZE_MAX : limit_bytes);
 }
 
 }  // namespace tiderace

@@ -42,10 +42,9 @@ class Task {
   const std::vector<Change>& flush(std::vector<Change> first);
   /// They are committed: the store takes them.
   void committed(std::int64_t changelog_offset);
-  /// Whether keys have to be forgotten, which takes a commit with nothing processed since its flush.
-  [[nodiscard]] bool over_memory() const {
-    return keys_.bytes() > static_cast<std::size_t>(context_.options.max_state_memory);
-  }
+  /// What has not been touched for longest leaves memory until `limit_bytes` are kept there; nothing does
+  /// while something processed is not committed.
+  void trim(std::size_t limit_bytes);
 
   [[nodiscard]] const TopicPartition& partition() const noexcept { return partition_; }
   [[nodiscard]] Stage& stage() const noexcept { return stage_; }

@@ -414,11 +414,28 @@ void Worker::begin_checkpoint(const std::vector<TopicPartition>& given_back) {
 }
 
 bool Worker::has_to_wait() const {
-  if (context_.exactly_once()) return true;
-  return std::any_of(tasks_.begin(), tasks_.end(), [](const auto& entry) {
-    const Assigned& assigned = entry.second;
-    return assigned.task && (assigned.is_new || assigned.task->over_memory());
-  });
+  // Keys can leave memory only where nothing was processed since the flush.
+  if (context_.exactly_once() || state_memory() > context_.options.max_state_memory) return true;
+  return std::any_of(tasks_.begin(), tasks_.end(),
+                     [](const auto& entry) { return entry.second.task && entry.second.is_new; });
+}
+
+std::size_t Worker::state_memory() const {
+  std::size_t bytes = 0;
+  for (const auto& [partition, assigned] : tasks_)
+    if (assigned.task) bytes += assigned.task->keys().bytes();
+  return bytes;
+}
+
+void Worker::trim_state() {
+  const std::size_t held = state_memory();
+  const std::size_t most = context_.options.max_state_memory;
+  const double share = held > most ? static_cast<double>(most) / static_cast<double>(held) : 1;
+  for (auto& [partition, assigned] : tasks_) {
+    if (!assigned.task) continue;
+    const auto bytes = static_cast<double>(assigned.task->keys().bytes());
+    assigned.task->trim(share < 1 ? static_cast<std::size_t>(share * bytes) : SIZE_MAX);
+  }
 }
 
 void Worker::end_checkpoint() {
@@ -430,6 +447,7 @@ void Worker::end_checkpoint() {
   committed_counters_ = ended.counters;
   for (Assigned* assigned : ended.flushed)
     assigned->task->committed(ends.at(changelog_of(context_, assigned->task->partition())));
+  trim_state();
   for (const OffsetCommit& commit : ended.offsets) {
     Assigned& assigned = tasks_.at(commit.partition);
     assigned.committed_offset = commit.offset;

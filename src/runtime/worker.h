@@ -110,6 +110,9 @@ class Worker {
   void give_up_checkpoint();
   /// Whether the one that has begun has to be waited for before more is processed.
   [[nodiscard]] bool has_to_wait() const;
+  /// Bytes of hot state, of all partitions.
+  [[nodiscard]] std::size_t state_memory() const;
+  void trim_state();
   void send_changes(Task& task, const std::vector<Change>& changes);
   /// Lets outputs out; at once where the rows that they are of are not `behind` others.
   void hand_over(bool behind);

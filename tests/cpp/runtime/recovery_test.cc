@@ -299,6 +299,26 @@ sdf.to_topic(app.topic("out"))
   }
 }
 
+TEST(Memory, IsThatOfAllPartitionsOfAWorker) {
+  const auto held = [](std::size_t most) {
+    TestService service(
+        "sdf = app.dataframe(app.topic(\"in\"))\n"
+        "sdf[\"y\"] = sdf[\"x\"].shift(1)\n"
+        "sdf.to_topic(app.topic(\"out\"))\n");
+    service.context.options.max_state_memory = most;
+    service.create_topic("in", 8);
+    for (int i = 0; i < 20'000; ++i) service.produce("in", "key" + std::to_string(i), R"({"x":1})");
+    service.run();
+    std::size_t bytes = 0;
+    for (const auto& worker : service.context.metrics->workers())
+      for (const PartitionReport& partition : worker->report().partitions) bytes += partition.memory_bytes;
+    return bytes;
+  };
+  const std::size_t all = held(SIZE_MAX);
+  EXPECT_GT(all, 20'000u * 8);
+  EXPECT_LE(held(all / 2), all / 2);
+}
+
 TEST(StateTtl, ForgetsTheSameWhateverTheBatchesAndRestarts) {
   constexpr const char* plan = R"(sdf = app.dataframe(app.topic("in", timestamp="t"))
 sdf["n"] = sdf["x"].rolling(4, min_periods=1).count()
