@@ -183,7 +183,7 @@ def main() -> int:
     for rows in axes.values():
         results.show(shown(rows))
     about = {"faults": growth.faults, **axes}
-    if not options.axes:
+    if list(axes) == list(AXES):
         path = results.write("growth", about, [])
         growth_page.write(path)
         print(path)

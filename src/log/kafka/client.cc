@@ -13,8 +13,8 @@ namespace {
 
 constexpr std::int64_t line_interval_ns = 10'000'000'000;
 constexpr int probe_ms = 500;
-constexpr int request_ms = 5'000;
 constexpr int first_request_ms = 250;
+constexpr int longest_request_ms = 2'000;
 constexpr std::chrono::nanoseconds patience_after_stop = std::chrono::seconds(5);
 
 ClientContext& context_of(const rd_kafka_t* client) {
@@ -181,8 +181,8 @@ bool look_again(rd_kafka_t* client, const TopicPartition& partition) {
   return true;
 }
 
-}  // namespace
-
+/// The first or one past the last offset of a partition (`which`: RD_KAFKA_OFFSET_BEGINNING or _END); asked
+/// once, of whoever led it when librdkafka last heard.
 rd_kafka_resp_err_t ask_offset(rd_kafka_t* client, const TopicPartition& partition, std::int64_t which,
                                int timeout_ms, std::int64_t& found) {
   // rd_kafka_query_watermark_offsets takes a time, too, but waits for a leader that is gone until it is back.
@@ -194,21 +194,22 @@ rd_kafka_resp_err_t ask_offset(rd_kafka_t* client, const TopicPartition& partiti
   return list[0].err;
 }
 
+}  // namespace
+
 std::pair<std::int64_t, std::int64_t> query_offsets(rd_kafka_t* client, const TopicPartition& partition) {
   std::int64_t first = 0;
   std::int64_t end = 0;
-  for (int timeout_ms = first_request_ms;; timeout_ms = std::min(2 * timeout_ms, request_ms)) {
+  for (int timeout_ms = first_request_ms;; timeout_ms *= 2) {
     auto code = ask_offset(client, partition, RD_KAFKA_OFFSET_BEGINNING, timeout_ms, first);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
       code = ask_offset(client, partition, RD_KAFKA_OFFSET_END, timeout_ms, end);
     // It may have another leader by now, be new, or have no leader for the moment, of which librdkafka has
     // not heard, or speaks as of one that is not there.
-    if (is_passing(code) || is_unknown(code)) {
-      const bool found = look_again(client, partition);
-      if (found && is_unknown(code)) code = RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
-    }
+    bool found = true;
+    if (is_passing(code) || is_unknown(code)) found = look_again(client, partition);
+    if (found && is_unknown(code)) code = RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
     // A leader that is gone is asked until the time is over: for a short one first.
-    if (code == RD_KAFKA_RESP_ERR__TIMED_OUT && timeout_ms < request_ms) continue;
+    if (found && code == RD_KAFKA_RESP_ERR__TIMED_OUT && timeout_ms < longest_request_ms) continue;
     check(code, fmt::format("ask for the offsets of {} partition {}", partition.topic, partition.partition));
     return {first, end};
   }
@@ -280,11 +281,33 @@ ClientContext::ClientContext(const Connection& connection, const Settings& setti
       refusals(mechanism_in(settings)),
       token(connection.options.security.token) {}
 
+namespace {
+
 bool has_setting(const char* name) noexcept {
   const Owned<rd_kafka_conf_t, rd_kafka_conf_destroy> defaults(rd_kafka_conf_new());
   char value[512];
   std::size_t size = sizeof value;
   return rd_kafka_conf_get(defaults.get(), name, value, &size) == RD_KAFKA_CONF_OK;
+}
+
+}  // namespace
+
+Settings queue_limits(std::size_t bytes) {
+  constexpr const char* look_again = "fetch.queue.backoff.ms";
+  constexpr std::size_t record_bytes = 768;
+  // librdkafka takes no more.
+  constexpr std::size_t most_records = 10'000'000;
+  constexpr std::size_t most_kilobytes = 2'000'000;
+  bytes = std::max(bytes, std::size_t{4} << 20);
+  if (has_setting(look_again)) {
+    return {{"queued.min.messages", std::to_string(std::min(bytes / record_bytes, most_records))},
+            {"queued.max.messages.kbytes", std::to_string(std::min(bytes / 2 / 1024, most_kilobytes))},
+            {look_again, "5"}};
+  }
+  // A queue that was full may be looked at only when it is long empty: it has to hold what is done in a
+  // second, however much that is.
+  return {{"queued.min.messages", std::to_string(most_records)},
+          {"queued.max.messages.kbytes", std::to_string(std::min(bytes / 1024, most_kilobytes))}};
 }
 
 Config::Config(const Settings& settings, std::unique_ptr<ClientContext> context)

@@ -59,10 +59,6 @@ class PartitionList {
 /// The one place where librdkafka's errors become ours: `doing` says what was asked for.
 [[nodiscard]] Error error_of(rd_kafka_resp_err_t code, std::string_view text, std::string_view doing);
 [[nodiscard]] Error error_of(const rd_kafka_error_t* error, std::string_view doing);
-/// The first or one past the last offset of a partition (`which`: RD_KAFKA_OFFSET_BEGINNING or _END), the
-/// last as the client's isolation level has it; asked once, of whoever led it when librdkafka last heard.
-[[nodiscard]] rd_kafka_resp_err_t ask_offset(rd_kafka_t* client, const TopicPartition& partition,
-                                             std::int64_t which, int timeout_ms, std::int64_t& found);
 /// First and one past the last offset of a partition, of whoever leads it by now. A partition of which the
 /// brokers have not heard for 5 s is not there. Throws as `check`.
 [[nodiscard]] std::pair<std::int64_t, std::int64_t> query_offsets(rd_kafka_t* client,
@@ -79,8 +75,9 @@ void assign(rd_kafka_t* client, const PartitionList& partitions, std::string_vie
 /// Whether waiting may help: the broker is away, a leader or coordinator is being elected.
 [[nodiscard]] bool is_passing(rd_kafka_resp_err_t code) noexcept;
 
-/// Whether this librdkafka has a setting of that name.
-[[nodiscard]] bool has_setting(const char* name) noexcept;
+/// How far ahead a consumer may fetch, in about so much memory (at least 4 MB). Of a record that waits
+/// librdkafka counts the value and the key alone; it takes some 300 bytes more.
+[[nodiscard]] Settings queue_limits(std::size_t bytes);
 
 class Config;
 

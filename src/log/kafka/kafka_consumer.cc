@@ -13,26 +13,6 @@ namespace {
 
 constexpr int request_ms = 5'000;
 
-/// How much librdkafka may fetch ahead. Of a record that waits it counts the value and the key alone; it
-/// takes some 300 bytes more.
-Settings queue_limits(std::size_t bytes) {
-  constexpr const char* look_again = "fetch.queue.backoff.ms";
-  constexpr std::size_t record_bytes = 768;
-  // librdkafka takes no more.
-  constexpr std::size_t most_records = 10'000'000;
-  constexpr std::size_t most_kilobytes = 2'000'000;
-  bytes = std::max(bytes, std::size_t{4} << 20);
-  if (has_setting(look_again)) {
-    return {{"queued.min.messages", std::to_string(std::min(bytes / record_bytes, most_records))},
-            {"queued.max.messages.kbytes", std::to_string(std::min(bytes / 2 / 1024, most_kilobytes))},
-            {look_again, "5"}};
-  }
-  // A queue that was full may be looked at only when it is long empty: it has to hold what is done in a
-  // second, however much that is.
-  return {{"queued.min.messages", std::to_string(most_records)},
-          {"queued.max.messages.kbytes", std::to_string(std::min(bytes / 1024, most_kilobytes))}};
-}
-
 Config consumer_config(const Connection& connection, const ConsumerOptions& options) {
   Settings base = {
       {"group.id", options.group},

@@ -8,28 +8,26 @@ namespace {
 
 constexpr std::size_t batch_messages = 4096;
 constexpr int wait_ms = 100;
-constexpr int end_request_ms = 2'000;
+constexpr std::size_t ahead_bytes = std::size_t{64} << 20;
 constexpr std::chrono::nanoseconds patience = std::chrono::seconds(30);
 
 }  // namespace
 
 Config reader_config(const Connection& connection) {
-  return connection.config(
-      {
-          {"group.id", "tiderace"},  // librdkafka wants one; nothing is committed
-          {"enable.auto.commit", "false"},
-          {"auto.offset.reset", "earliest"},
-          {"isolation.level", "read_committed"},
-          {"enable.partition.eof", "true"},
-          {"queued.min.messages", "1000000"},
-          {"queued.max.messages.kbytes", "65536"},
-          {"fetch.error.backoff.ms", "50"},
-          // The end of a changelog is the mark of a transaction, which no row tells of: an answer without
-          // rows does.
-          {"fetch.wait.max.ms", "10"},
-          {"allow.auto.create.topics", "false"},
-      },
-      connection.options.consumer_config);
+  Settings settings = queue_limits(ahead_bytes);
+  settings.merge(Settings{
+      {"group.id", "tiderace"},  // librdkafka wants one; nothing is committed
+      {"enable.auto.commit", "false"},
+      {"auto.offset.reset", "earliest"},
+      {"isolation.level", "read_committed"},
+      {"enable.partition.eof", "true"},
+      {"fetch.error.backoff.ms", "50"},
+      // The end of a changelog is the mark of a transaction, which no row tells of: an answer without
+      // rows does.
+      {"fetch.wait.max.ms", "10"},
+      {"allow.auto.create.topics", "false"},
+  });
+  return connection.config(settings, connection.options.consumer_config);
 }
 
 PartitionReader::PartitionReader(const Connection& connection, TopicPartition partition)
@@ -55,10 +53,11 @@ void PartitionReader::move_to(std::int64_t offset) {
 
 bool PartitionReader::is_end(std::int64_t offset) {
   // The end was told once; there may be more by now, on its way.
-  std::int64_t end = 0;
-  return ask_offset(client_.get(), partition_, RD_KAFKA_OFFSET_END, end_request_ms, end) ==
-             RD_KAFKA_RESP_ERR_NO_ERROR &&
-         end <= offset;
+  try {
+    return query_offsets(client_.get(), partition_).second <= offset;
+  } catch (const BrokerAway&) {
+    return false;
+  }
 }
 
 std::shared_ptr<const Records> PartitionReader::read(std::int64_t offset, std::size_t max_bytes) {

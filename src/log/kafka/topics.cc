@@ -164,10 +164,13 @@ template <class Request>
 auto Topics::ask_coordinator(const std::string& group, const Request& request) {
   int timeout_ms = first_coordinator_ms;
   return patiently([&] {
+    const std::int64_t begin_ns = connection_.clock->steady_ns();
     try {
       return request(Coordinator{client(true, group)->get(), timeout_ms});
     } catch (const BrokerAway&) {
-      timeout_ms = std::min(2 * timeout_ms, request_ms);
+      const bool timed_out =
+          connection_.clock->steady_ns() - begin_ns >= timeout_ms * std::int64_t{1'000'000};
+      if (timed_out) timeout_ms = std::min(2 * timeout_ms, request_ms);
       // librdkafka keeps where a group's coordinator is, and goes on asking that one when it has moved.
       const std::lock_guard lock(mutex_);
       clients_.erase({true, group});

@@ -265,8 +265,8 @@ TEST(MovedTest, WhatABrokerThatIsGoneLedIsAskedOfWhoeverLeadsItNow) {
   cluster.set_up(false);
   const auto since = std::chrono::steady_clock::now();
   ask();
-  // Else each of three requests waits for five seconds.
-  EXPECT_LT(std::chrono::steady_clock::now() - since, std::chrono::seconds(4));
+  // Else the first of them comes back when the broker does.
+  EXPECT_LT(std::chrono::steady_clock::now() - since, std::chrono::seconds(20));
 }
 
 TEST_F(LostTrackTest, AnotherProducerSendsAgainWhatWasNotAcknowledged) {
