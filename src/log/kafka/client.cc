@@ -181,28 +181,16 @@ bool look_again(rd_kafka_t* client, const TopicPartition& partition) {
   return true;
 }
 
-/// The first or one past the last offset of a partition (`which`: RD_KAFKA_OFFSET_BEGINNING or _END); asked
-/// once, of whoever led it when librdkafka last heard.
-rd_kafka_resp_err_t ask_offset(rd_kafka_t* client, const TopicPartition& partition, std::int64_t which,
-                               int timeout_ms, std::int64_t& found) {
-  // rd_kafka_query_watermark_offsets takes a time, too, but waits for a leader that is gone until it is back.
-  PartitionList list;
-  list.add(partition, which);
-  const auto code = rd_kafka_offsets_for_times(client, list.get(), timeout_ms);
-  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return code;
-  found = list[0].offset;
-  return list[0].err;
-}
-
 }  // namespace
 
-std::pair<std::int64_t, std::int64_t> query_offsets(rd_kafka_t* client, const TopicPartition& partition) {
-  std::int64_t first = 0;
-  std::int64_t end = 0;
+std::int64_t query_offset(rd_kafka_t* client, const TopicPartition& partition, std::int64_t which) {
   for (int timeout_ms = first_request_ms;; timeout_ms *= 2) {
-    auto code = ask_offset(client, partition, RD_KAFKA_OFFSET_BEGINNING, timeout_ms, first);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
-      code = ask_offset(client, partition, RD_KAFKA_OFFSET_END, timeout_ms, end);
+    // rd_kafka_query_watermark_offsets takes a time, too, but waits for a leader that is gone until it is
+    // back.
+    PartitionList list;
+    list.add(partition, which);
+    auto code = rd_kafka_offsets_for_times(client, list.get(), timeout_ms);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) code = list[0].err;
     // It may have another leader by now, be new, or have no leader for the moment, of which librdkafka has
     // not heard, or speaks as of one that is not there.
     bool found = true;
@@ -211,7 +199,7 @@ std::pair<std::int64_t, std::int64_t> query_offsets(rd_kafka_t* client, const To
     // A leader that is gone is asked until the time is over: for a short one first.
     if (found && code == RD_KAFKA_RESP_ERR__TIMED_OUT && timeout_ms < longest_request_ms) continue;
     check(code, fmt::format("ask for the offsets of {} partition {}", partition.topic, partition.partition));
-    return {first, end};
+    return list[0].offset;
   }
 }
 

@@ -59,10 +59,12 @@ class PartitionList {
 /// The one place where librdkafka's errors become ours: `doing` says what was asked for.
 [[nodiscard]] Error error_of(rd_kafka_resp_err_t code, std::string_view text, std::string_view doing);
 [[nodiscard]] Error error_of(const rd_kafka_error_t* error, std::string_view doing);
-/// First and one past the last offset of a partition, of whoever leads it by now. A partition of which the
-/// brokers have not heard for 5 s is not there. Throws as `check`.
-[[nodiscard]] std::pair<std::int64_t, std::int64_t> query_offsets(rd_kafka_t* client,
-                                                                  const TopicPartition& partition);
+/// The first or one past the last offset of a partition (`which`: RD_KAFKA_OFFSET_BEGINNING or _END; the last
+/// as the client's isolation level has it), or the first from a time on (its milliseconds since 1970; -1:
+/// there is none); of whoever leads it by now. A partition of which the brokers have not heard for 5 s is not
+/// there. Throws as `check`.
+[[nodiscard]] std::int64_t query_offset(rd_kafka_t* client, const TopicPartition& partition,
+                                        std::int64_t which);
 /// Throws BrokerAway where waiting may help, Error{broker} for any other code but success.
 void check(rd_kafka_resp_err_t code, std::string_view doing);
 

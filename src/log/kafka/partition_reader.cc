@@ -54,7 +54,7 @@ void PartitionReader::move_to(std::int64_t offset) {
 bool PartitionReader::is_end(std::int64_t offset) {
   // The end was told once; there may be more by now, on its way.
   try {
-    return query_offsets(client_.get(), partition_).second <= offset;
+    return query_offset(client_.get(), partition_, RD_KAFKA_OFFSET_END) <= offset;
   } catch (const BrokerAway&) {
     return false;
   }

@@ -325,7 +325,9 @@ std::pair<std::int64_t, std::int64_t> Topics::offsets(const TopicPartition& part
 }
 
 std::pair<std::int64_t, std::int64_t> Topics::read_offsets(const TopicPartition& partition, bool committed) {
-  return query_offsets(client(committed)->get(), partition);
+  const std::shared_ptr<Client> asked = client(committed);
+  const std::int64_t first = query_offset(asked->get(), partition, RD_KAFKA_OFFSET_BEGINNING);
+  return {first, query_offset(asked->get(), partition, RD_KAFKA_OFFSET_END)};
 }
 
 std::pair<std::int64_t, std::int64_t> Topics::decided_offsets(const TopicPartition& partition) {
@@ -463,16 +465,9 @@ GroupStatus Topics::read_group_status(const Coordinator& coordinator, const std:
 }
 
 std::optional<std::int64_t> Topics::offset_at(const TopicPartition& partition, std::int64_t timestamp_ms) {
-  return patiently([&]() -> std::optional<std::int64_t> {
-    const std::string doing =
-        fmt::format("look for a time in {} partition {}", partition.topic, partition.partition);
-    PartitionList list;
-    list.add(partition, timestamp_ms);
-    check(rd_kafka_offsets_for_times(client()->get(), list.get(), request_ms), doing);
-    check(list[0].err, doing);
-    if (list[0].offset < 0) return std::nullopt;
-    return list[0].offset;
-  });
+  const std::int64_t offset =
+      patiently([&] { return query_offset(client()->get(), partition, timestamp_ms); });
+  return offset < 0 ? std::nullopt : std::optional(offset);
 }
 
 }  // namespace tiderace::kafka
