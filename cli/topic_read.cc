@@ -45,9 +45,11 @@ std::vector<Position> positions_of(const Arguments& arguments, const Broker& bro
   for (std::int32_t number = 0; number < topic.config.num_partitions; ++number) {
     if (only && *only != number) continue;
     Position position{.partition = {topic.name, number}};
-    const auto [first, end] = broker.log->offsets(position.partition);
+    const bool until_end = arguments.has("--until-end");
+    const auto [first, end] =
+        until_end ? broker.log->decided_offsets(position.partition) : broker.log->offsets(position.partition);
     position.next = start_of(arguments.find("--from").value_or("earliest"), first, end);
-    if (arguments.has("--until-end")) position.end = end;
+    if (until_end) position.end = end;
     positions.push_back(std::move(position));
   }
   return positions;
@@ -103,7 +105,8 @@ Command topic_read() {
       .summary = "Prints the records of a topic, one JSON object a record and line, and waits for more.",
       .positional = {"NAME"},
       .options = {{"--from", "earliest|latest|OFFSET", "where to begin in each partition (default earliest)"},
-                  {"--until-end", "", "stop at what was the end when reading began"},
+                  {"--until-end", "",
+                   "stop at what was the end when reading began; waits for open transactions"},
                   {"--count", "N", "stop after N records"},
                   {"--partition", "N", "this partition only"},
                   broker_address_option},

@@ -16,7 +16,8 @@ namespace TIDERACE_API tiderace {
 
 /// When `Application::run` returns by itself; unset: when it is stopped.
 struct RunOptions {
-  /// At the end that each partition had when it was assigned, after a checkpoint.
+  /// At the end that each partition had when it was assigned, after a checkpoint. Transactions that were open
+  /// by then are waited for.
   bool until_end = false;
   /// After so long without a new row.
   std::optional<std::chrono::nanoseconds> timeout = {};

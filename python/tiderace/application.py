@@ -290,7 +290,8 @@ class Application:
         Parameters
         ----------
         until_end : bool
-            Return at the end that each partition had when the run began.
+            Return at the end that each partition had when the run began. Transactions that were open by
+            then are waited for.
         timeout : seconds, optional
             Return after so long without a new row.
         count : int, optional

@@ -104,14 +104,12 @@ class Consumer {
   virtual void start(const TopicPartition& partition, std::int64_t offset) = 0;
   /// Where to begin: at `known`, which state has; else at the offset that the group committed; else where
   /// `auto_offset_reset` points. Where the log no longer has that offset, what `on_lost_offset` says: `stop`
-  /// throws Error{broker}. Any thread, as is `end_offset`.
+  /// throws Error{broker}. Any thread.
   virtual StartOffset start_offset(const TopicPartition& partition,
                                    std::optional<std::int64_t> known = std::nullopt) = 0;
-  /// One past the last committed record.
-  virtual std::int64_t end_offset(const TopicPartition& partition) = 0;
-  /// The same of a started partition as far as it was heard of by the last `poll`, without asking anybody:
-  /// for metrics. Transactions that are still open may be counted in while there are rows before them.
-  /// Nullopt: not heard of yet.
+  /// One past the last committed record of a started partition, as far as it was heard of by the last `poll`,
+  /// without asking anybody: for metrics. Transactions that are still open may be counted in while there are
+  /// rows before them. Nullopt: not heard of yet.
   virtual std::optional<std::int64_t> heard_end_offset(const TopicPartition& partition) = 0;
   /// Whether no partition of the subscribed topics can come to this member any more with rows that were
   /// there: each is this member's, or committed to its end by another, or of another that is alive.
@@ -250,8 +248,8 @@ class Log {
                                               std::size_t max_bytes) = 0;
   /// First and one past the last offset.
   virtual std::pair<std::int64_t, std::int64_t> offsets(const TopicPartition& partition) = 0;
-  /// The same of a partition that nobody writes to any more, once all that was written is decided: a commit
-  /// returns before each partition has heard of it.
+  /// The same, once all that was written before is decided: a commit returns before each partition has heard
+  /// of it.
   virtual std::pair<std::int64_t, std::int64_t> decided_offsets(const TopicPartition& partition) {
     return offsets(partition);
   }

@@ -32,7 +32,7 @@ std::unique_ptr<StateStore> restore_patiently(const RuntimeContext& context, con
 }
 
 std::optional<Prepared> prepare(const RuntimeContext& context, const Stage& stage, Consumer& consumer,
-                                const TopicPartition& partition, const std::string& identity,
+                                const TopicPartition& partition, const std::string& identity, bool until_end,
                                 const std::atomic<bool>& cancelled) {
   std::int64_t since_ns = context.clock->steady_ns();
   const auto lap_ms = [&] {
@@ -50,7 +50,7 @@ std::optional<Prepared> prepare(const RuntimeContext& context, const Stage& stag
   // offset.
   const std::int64_t stored = stage.stateful() ? prepared.store->position().input_offset : -1;
   prepared.start = consumer.start_offset(partition, stored >= 0 ? std::optional(stored) : std::nullopt);
-  prepared.end_offset = consumer.end_offset(partition);
+  if (until_end) prepared.end_offset = context.log->decided_offsets(partition).second;
   log(LogLevel::debug, "{} partition {}: taken over in {:.1f} ms, restored in {:.1f}, offsets in {:.1f}",
       partition.topic, partition.partition, take_over_ms, restore_ms, lap_ms());
   return prepared;
@@ -59,12 +59,13 @@ std::optional<Prepared> prepare(const RuntimeContext& context, const Stage& stag
 }  // namespace
 
 Preparation::Preparation(const RuntimeContext& context, const Stage& stage, Consumer& consumer,
-                         const TopicPartition& partition, std::string identity)
-    : result_(std::async(
-          context.restore_threads == 0 ? std::launch::deferred : std::launch::async,
-          [&context, &stage, &consumer, partition, identity = std::move(identity), cancelled = cancelled_] {
-            return prepare(context, stage, consumer, partition, identity, *cancelled);
-          })) {}
+                         const TopicPartition& partition, std::string identity, bool until_end)
+    : result_(std::async(context.restore_threads == 0 ? std::launch::deferred : std::launch::async,
+                         [&context, &stage, &consumer, partition, identity = std::move(identity), until_end,
+                          cancelled = cancelled_] {
+                           return prepare(context, stage, consumer, partition, identity, until_end,
+                                          *cancelled);
+                         })) {}
 
 Preparation::~Preparation() {
   if (!result_.valid()) return;

@@ -15,8 +15,8 @@ namespace tiderace {
 /// What a task of a partition begins with.
 struct Prepared {
   std::unique_ptr<StateStore> store;
-  StartOffset start;            ///< of the input: as state has it, else the group
-  std::int64_t end_offset = 0;  ///< of the input, when it was prepared
+  StartOffset start;             ///< of the input: as state has it, else the group
+  std::int64_t end_offset = -1;  ///< of the input, when it was prepared, for runs until the end
 };
 
 /// What is done for a partition between its assignment and its first row: what its former owner has left open
@@ -25,9 +25,10 @@ struct Prepared {
 /// once.
 class Preparation {
  public:
-  /// For the member with `consumer`, whose producer is `identity`. All outlive it.
+  /// For the member with `consumer`, whose producer is `identity`. All outlive it. `until_end`: its end is
+  /// asked for, too, once all that was written there is decided.
   Preparation(const RuntimeContext& context, const Stage& stage, Consumer& consumer,
-              const TopicPartition& partition, std::string identity);
+              const TopicPartition& partition, std::string identity, bool until_end);
   Preparation(const Preparation&) = delete;
   Preparation& operator=(const Preparation&) = delete;
   /// Waits for its end.

@@ -185,8 +185,9 @@ void Worker::prepare() {
     if (!assigned.preparation) {
       if (busy >= std::max(context_.restore_threads, 1) || ending_.contains(partition)) continue;
       ++busy;
-      assigned.preparation = std::make_unique<Preparation>(context_, stage_of(partition.topic), *consumer_,
-                                                           partition, producer_->identity());
+      assigned.preparation =
+          std::make_unique<Preparation>(context_, stage_of(partition.topic), *consumer_, partition,
+                                        producer_->identity(), limits_.until_end);
     }
     if (assigned.preparation->ended() && take_prepared(partition, assigned)) --busy;
   }
@@ -245,8 +246,8 @@ void Worker::start(const TopicPartition& partition, Assigned& assigned, Prepared
     next_checkpoint_ns_ = context_.clock->steady_ns();
   }
   state_.last_row_ns.store(context_.clock->steady_ns(), std::memory_order_relaxed);  // restoring is no pause
-  log(LogLevel::debug, "{} partition {}: starts at offset {}, ends now at {}", partition.topic,
-      partition.partition, assigned.committed_offset, assigned.end_offset);
+  log(LogLevel::debug, "{} partition {}: starts at offset {}", partition.topic, partition.partition,
+      assigned.committed_offset);
 }
 
 std::unique_ptr<Producer> Worker::new_producer() const {
@@ -361,13 +362,11 @@ void Worker::report() {
     PartitionReport& entry = report_.partitions.emplace_back();
     entry.partition = partition;
     entry.position = assigned.committed_offset;
-    entry.end_offset = assigned.end_offset;
     if (!assigned.task) continue;
     entry.ready = true;
     entry.position = assigned.task->position();
-    // What was asked for when it was assigned is the best until the consumer has heard of more.
-    if (const auto heard = consumer_->heard_end_offset(partition)) entry.end_offset = *heard;
-    entry.end_offset = std::max(entry.end_offset, entry.position);
+    if (const auto heard = consumer_->heard_end_offset(partition))
+      entry.end_offset = std::max(*heard, entry.position);
     entry.state_bytes = assigned.task->state_bytes();
     entry.memory_bytes = assigned.task->keys().bytes();
   }

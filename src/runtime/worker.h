@@ -61,7 +61,7 @@ class Worker {
     std::unique_ptr<Preparation> preparation;  ///< null: its turn has not come, or is over
     std::optional<Prepared> prepared;          ///< until it is claimed
     std::unique_ptr<Task> task;                ///< once it is started
-    std::int64_t end_offset = -1;              ///< when it was first prepared; -1: it was not
+    std::int64_t end_offset = -1;              ///< in runs until the end: when it was first prepared
     std::int64_t committed_offset = -1;        ///< the input offset of the last checkpoint, or of the claim
     bool is_new = false;                       ///< the group has no offset of it yet
     std::vector<Change> initial;               ///< changes that the first checkpoint adds

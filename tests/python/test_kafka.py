@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import time
@@ -16,7 +17,8 @@ import pytest
 import tiderace as tr
 from kafka import Cluster
 
-CLI = Path(__file__).parents[2] / "build" / "tiderace"
+BUILD = Path(__file__).parents[2] / "build"
+CLI = BUILD / "tiderace"
 GUARANTEES = pytest.mark.parametrize("guarantee", ["at-least-once", "exactly-once"])
 Rows = list[dict[str, Any]]
 
@@ -29,11 +31,11 @@ class Services:
         self._folder = folder
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
 
-    def start(self, number: int, *options: str) -> subprocess.Popen[bytes]:
+    def start(self, number: int, *options: str, **environment: str) -> subprocess.Popen[bytes]:
         state = str(self._folder / f"state-{number}")
         command = [sys.executable, kafka_service.__file__, *self._arguments, state, *options]
+        environment = os.environ | {"TIDERACE_LOG": "debug"} | environment
         with self.log_of(number).open("ab") as log:
-            environment = os.environ | {"TIDERACE_LOG": "debug"}
             self._processes[number] = subprocess.Popen(command, stderr=log, env=environment)
         return self._processes[number]
 
@@ -185,6 +187,36 @@ def test_a_broker_that_goes_away_is_waited_for(
     produce(broker, name, rows(100, 200))
     wait_for(lambda: len(read(broker, f"{name}-output")) == 200, service)
     assert by_key(read(broker, f"{name}-output")) == expected(rows(0, 200), tmp_path)
+
+
+class Clock:
+    """The wall clock of one process, against that of the system (tests/crash/group/shifted_clock.cc)."""
+
+    def __init__(self, file: Path, hours: float) -> None:
+        self._file = file
+        file.write_bytes(bytes(8))
+        self.set(hours)
+        library = BUILD / "tests" / "crash" / "group" / "libshifted_clock.so"
+        self.environment = {"SHIFTED_CLOCK": str(file), "LD_PRELOAD": str(library)}
+
+    def set(self, hours: float) -> None:
+        with self._file.open("r+b") as file:  # in place: it is mapped
+            file.write(struct.pack("=q", int(hours * 3600e9)))
+
+
+@GUARANTEES
+def test_a_clock_that_is_set_back_holds_nothing_up(
+    broker: str, name: str, services: Services, tmp_path: Path, guarantee: str
+) -> None:
+    clock = Clock(tmp_path / "clock", hours=0)
+    produce(broker, name, rows(0, 60))
+    service = services.start(0, **clock.environment)
+    wait_for(lambda: len(read(broker, f"{name}-output")) == 60, service)
+    for hours in (1, 0) * 10:  # while it waits for rows, most of the time
+        clock.set(hours)
+        assert by_key(read(broker, f"{name}-output")) == expected(rows(0, 60), tmp_path)
+    service.terminate()
+    assert service.wait(60) == 0
 
 
 @pytest.mark.parametrize("guarantee", ["exactly-once"])

@@ -55,11 +55,6 @@ StartOffset EmbeddedConsumer::start_offset(const TopicPartition& partition,
   return starting_offset(partition, options_, known, first, connection_->table.end_offset(id));
 }
 
-std::int64_t EmbeddedConsumer::end_offset(const TopicPartition& partition) {
-  connect();
-  return connection_->table.end_offset(files_->partition_id(partition));
-}
-
 std::optional<std::int64_t> EmbeddedConsumer::heard_end_offset(const TopicPartition& partition) {
   return position_of(partition).end;
 }

@@ -332,10 +332,6 @@ bool KafkaConsumer::have_processed(const std::vector<TopicPartition>& partitions
   });
 }
 
-std::int64_t KafkaConsumer::end_offset(const TopicPartition& partition) {
-  return offsets(partition).second;
-}
-
 std::optional<std::int64_t> KafkaConsumer::heard_end_offset(const TopicPartition& partition) {
   const Position& position = position_of(partition);
   if (!position.started) return std::nullopt;

@@ -30,7 +30,6 @@ class KafkaConsumer final : public Consumer {
   PollResult poll(std::chrono::milliseconds timeout) override;
   void start(const TopicPartition& partition, std::int64_t offset) override;
   StartOffset start_offset(const TopicPartition& partition, std::optional<std::int64_t> known) override;
-  std::int64_t end_offset(const TopicPartition& partition) override;
   std::optional<std::int64_t> heard_end_offset(const TopicPartition& partition) override;
   bool settled() override;
 

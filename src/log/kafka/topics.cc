@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 #include <thread>
 
 #include "base/error.h"
@@ -334,24 +335,25 @@ std::pair<std::int64_t, std::int64_t> Topics::decided_offsets(const TopicPartiti
   constexpr std::int64_t longest_ns = 120'000'000'000;
   const std::int64_t begin_ns = connection_.clock->steady_ns();
   LongWait wait(begin_ns);
+  // Not the end of later: those who write go on. It is less only where the log was cut by a new leader.
+  std::int64_t written = std::numeric_limits<std::int64_t>::max();
   for (;;) {
-    // In this order: what is written while one asks makes the first too small, never too large.
-    const auto written = patiently([&] { return read_offsets(partition, false); });
+    written = std::min(written, patiently([&] { return read_offsets(partition, false); }).second);
     const auto decided = offsets(partition);
-    if (decided.second >= written.second) return decided;
+    if (decided.second >= written) return decided;
     const std::int64_t now_ns = connection_.clock->steady_ns();
     if (const auto waited_s = wait.due(now_ns)) {
       log(LogLevel::warning,
           "{} partition {}: waiting for a transaction that is undecided since {} s (last stable offset {}, "
           "end {})",
-          partition.topic, partition.partition, *waited_s, decided.second, written.second);
+          partition.topic, partition.partition, *waited_s, decided.second, written);
     }
     if (now_ns - begin_ns > longest_ns) {
       throw_error(
           ErrorKind::broker,
           "Kafka: a transaction over {} partition {} is undecided for two minutes (its last stable offset is "
           "{}, its end {}); look for a producer that holds it open",
-          partition.topic, partition.partition, decided.second, written.second);
+          partition.topic, partition.partition, decided.second, written);
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }

@@ -27,8 +27,8 @@ class Topics {
   /// The same, asked once; throws BrokerAway where waiting may help.
   [[nodiscard]] std::pair<std::int64_t, std::int64_t> read_offsets(const TopicPartition& partition,
                                                                    bool committed = true);
-  /// The same, once no transaction that has written to the partition is undecided. Throws Error{broker} after
-  /// two minutes: transactions time out earlier.
+  /// The same, once no transaction is undecided that had written to the partition when this was called.
+  /// Throws Error{broker} after two minutes: transactions time out earlier.
   [[nodiscard]] std::pair<std::int64_t, std::int64_t> decided_offsets(const TopicPartition& partition);
 
   struct GroupOffset {

@@ -58,10 +58,6 @@ class MemoryConsumer final : public Consumer {
     return starting_offset(partition, options_, known, first, end);
   }
 
-  std::int64_t end_offset(const TopicPartition& partition) override {
-    return topics_.offsets(partition).second;
-  }
-
   std::optional<std::int64_t> heard_end_offset(const TopicPartition& partition) override {
     if (!position_of(partition)) return std::nullopt;
     return topics_.offsets(partition).second;

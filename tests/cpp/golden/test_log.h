@@ -54,9 +54,6 @@ class TestLog final : public ForwardingLog {
     StartOffset start_offset(const TopicPartition& partition, std::optional<std::int64_t> known) override {
       return consumer_->start_offset(partition, known);
     }
-    std::int64_t end_offset(const TopicPartition& partition) override {
-      return consumer_->end_offset(partition);
-    }
     std::optional<std::int64_t> heard_end_offset(const TopicPartition& partition) override {
       return consumer_->heard_end_offset(partition);
     }

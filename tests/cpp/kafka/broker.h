@@ -109,6 +109,7 @@ class KafkaTest : public testing::Test {
 
   /// All committed values of a partition, joined by blanks.
   std::string values(const TopicPartition& partition) {
+    static_cast<void>(log_->decided_offsets(partition));
     std::string joined;
     for (std::int64_t offset = 0;;) {
       const auto records = log_->read(partition, offset, 1 << 20);

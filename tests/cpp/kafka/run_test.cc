@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "kafka/broker.h"
+#include "kafka/transaction.h"
 #include "log/kafka/client.h"
 #include "runtime/observed.h"
 #include "runtime/test_service.h"
@@ -110,22 +111,7 @@ TEST_F(KafkaRunTest, StateThatHasReadNothingButWhatWasAbortedGoesOn) {
   service.produce(topic("in"), "k", R"({"x":1})");
   const std::string changelog = changelog_topic(group(), topic("in"));
   log_->create_topic(changelog, {.compacted = true});
-  const auto write_and_abort = [&] {
-    constexpr int ms = 10'000;
-    const auto producer =
-        kafka::Client(RD_KAFKA_PRODUCER, kafka::Connection{.address = broker_address(), .options = {}}.config(
-                                             {{"transactional.id", topic("aborts")}}, {}));
-    const auto check = [](rd_kafka_error_t* error) {
-      ASSERT_EQ(error, nullptr) << rd_kafka_error_string(error);
-    };
-    check(rd_kafka_init_transactions(producer.get(), ms));
-    check(rd_kafka_begin_transaction(producer.get()));
-    ASSERT_EQ(rd_kafka_producev(producer.get(), RD_KAFKA_V_TOPIC(changelog.c_str()), RD_KAFKA_V_PARTITION(0),
-                                RD_KAFKA_V_KEY("k", 1), RD_KAFKA_V_END),
-              RD_KAFKA_RESP_ERR_NO_ERROR);
-    ASSERT_EQ(rd_kafka_flush(producer.get(), ms), RD_KAFKA_RESP_ERR_NO_ERROR);
-    check(rd_kafka_abort_transaction(producer.get(), ms));
-  };
+  const auto write_and_abort = [&] { Transaction(topic("aborts"), {changelog, 0}, "").abort(); };
   write_and_abort();
   int left = 2;
   service.context.log = std::make_shared<ObservedLog>(log_, [&](std::string_view call) {
@@ -140,6 +126,23 @@ TEST_F(KafkaRunTest, StateThatHasReadNothingButWhatWasAbortedGoesOn) {
   service.produce(topic("in"), "k", R"({"x":2})");
   service.run();  // opens it again, behind what was aborted
   EXPECT_EQ(service.values(topic("out")), (std::vector{with_sum(1, 1), with_sum(2, 3)}));
+}
+
+TEST_F(KafkaRunTest, TheEndIsThatOfWhatIsWrittenAndUndecidedWhenARunBegins) {
+  TestService service = this->service(false);
+  log_->create_topic(topic("in"), {});
+  Transaction written(topic("writer"), {topic("in"), 0}, R"({"x":1})");
+  ASSERT_EQ(log_->offsets({topic("in"), 0}).second, 0);
+  std::promise<void> asked;
+  service.context.log = std::make_shared<ObservedLog>(log_, [&](std::string_view call) {
+    if (call == "Log::decided_offsets") asked.set_value();
+  });
+  std::thread run([&] { service.run(); });
+  asked.get_future().wait();
+  written.commit();
+  run.join();
+  service.context.log = log_;
+  EXPECT_EQ(service.values(topic("out")), (std::vector<std::string>{with_sum(1, 2)}));
 }
 
 TEST_F(KafkaRunTest, WhatComesOfTheLastRowsDoesNotLinger) {

@@ -36,10 +36,6 @@ class ObservedConsumer final : public Consumer {
     observe_("Consumer::start_offset");
     return consumer_->start_offset(partition, known);
   }
-  std::int64_t end_offset(const TopicPartition& partition) override {
-    observe_("Consumer::end_offset");
-    return consumer_->end_offset(partition);
-  }
   bool settled() override { return consumer_->settled(); }
   [[nodiscard]] Consumer* observed() const noexcept { return consumer_.get(); }
   std::optional<std::int64_t> heard_end_offset(const TopicPartition& partition) override {

@@ -107,6 +107,7 @@ class TestService {
     std::vector<SeenRecord> seen;
     const auto info = context.log->topic(topic);
     for (std::int32_t p = 0; info && p < info->config.num_partitions; ++p) {
+      static_cast<void>(context.log->decided_offsets({topic, p}));
       for (std::int64_t offset = 0;;) {
         const auto records = context.log->read({topic, p}, offset, 1 << 20);
         if (!records || records->rows.empty()) break;
