@@ -46,7 +46,7 @@ struct ApplicationOptions {
   std::string consumer_group = {};
   AutoOffsetReset auto_offset_reset = AutoOffsetReset::earliest;
   ProcessingGuarantee processing_guarantee = ProcessingGuarantee::at_least_once;
-  /// How often state, outputs and offsets are committed; unset: 1 s, or 100 ms under exactly-once.
+  /// How often state, outputs and offsets are committed; unset: 1 s, exactly-once 0.1 s, 1 s over a backlog.
   std::optional<std::chrono::nanoseconds> commit_interval = {};
   /// Where local state is kept; empty: `state` below the embedded log's directory, or `.tiderace/state`.
   std::string state_dir = {};

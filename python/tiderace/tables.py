@@ -79,6 +79,8 @@ def result_table(done: Backtest, source: pyarrow.Table | None) -> pyarrow.Table:
         return pa.table(done.table())
     computed = pa.table(done.computed())
     kept = list(dict.fromkeys(origin for _, origin in done.fields if origin is not None))
-    taken = source.select(kept).take(pa.array(done.rows))
+    taken = source.select(kept)
+    if len(done.rows) < taken.num_rows:  # else these are all, in order
+        taken = taken.take(pa.array(done.rows))
     columns = [computed[name] if origin is None else taken[origin] for name, origin in done.fields]
     return pa.table(columns, names=[name for name, _ in done.fields])

@@ -96,7 +96,26 @@ struct Part {
     for (std::size_t i = 0; i < size; ++i)
       out.set_float64(at + i, floating_at(values(), type.width, source(i)));
   }
-  /// False where the column's text would grow beyond what a column holds.
+  /// The characters of all rows stand one behind the other, and are copied as one; nulls are settled by
+  /// whoever has the bitmap. False where the column's text would grow beyond what a column holds.
+  template <class Offset>
+  [[nodiscard]] bool copy_texts_whole(Kind kind) const {
+    if (size == 0) return true;
+    const auto* const offsets = static_cast<const Offset*>(array.buffers[1]) + begin;
+    const auto first = static_cast<std::uint64_t>(offsets[0]);
+    const std::uint64_t bytes = static_cast<std::uint64_t>(offsets[size]) - first;
+    const std::uint64_t base = out.text().size();
+    if (base + bytes > UINT32_MAX) return false;
+    if (bytes != 0) out.text().append(static_cast<const char*>(array.buffers[2]) + first, bytes);
+    std::fill_n(out.kinds() + at, size, kind);
+    std::uint64_t* const payloads = out.values() + at;
+    for (std::size_t i = 0; i < size; ++i) {
+      const auto offset = static_cast<std::uint64_t>(offsets[i]);
+      payloads[i] = (base + offset - first) << 32 | (static_cast<std::uint64_t>(offsets[i + 1]) - offset);
+    }
+    return true;
+  }
+  /// One by one: for views, and bytes of one width.
   [[nodiscard]] bool copy_texts(const ArrowType& type) const {
     for (std::size_t i = 0; i < size; ++i) {
       if (!is_valid(array, source(i))) {
@@ -228,7 +247,11 @@ void copy_values(const Part& part, const ArrowType& type, const Place& place,
       part.copy_floats(type);
       break;
     case ArrowLayout::text:
+      if (!part.copy_texts_whole<std::int32_t>(type.kind)) refuse_size(path);
+      break;
     case ArrowLayout::large_text:
+      if (!part.copy_texts_whole<std::int64_t>(type.kind)) refuse_size(path);
+      break;
     case ArrowLayout::text_view:
     case ArrowLayout::fixed_bytes:
       if (!part.copy_texts(type)) refuse_size(path);

@@ -1,5 +1,8 @@
 #include "columnar/column.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -27,6 +30,13 @@ const char* to_string(Kind kind) noexcept {
       return "invalid";
   }
   return "?";
+}
+
+void prefer_large_pages(void* data, std::size_t bytes) noexcept {
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = (reinterpret_cast<std::uintptr_t>(data) + page - 1) & ~(page - 1);
+  const auto end = (reinterpret_cast<std::uintptr_t>(data) + bytes) & ~(page - 1);
+  if (end > begin) static_cast<void>(::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE));
 }
 
 void ColumnBuilder::set_text(std::size_t i, Kind kind, std::string_view value) {
@@ -157,24 +167,32 @@ Column Column::slice(std::size_t begin, std::size_t size) const {
   return Column(finished(std::move(data)));
 }
 
+void ColumnAppender::append(const Column& column) {
+  TIDERACE_CHECK(column.size() <= builder_.size() - size_);
+  std::copy_n(column.kinds(), column.size(), builder_.kinds() + size_);
+  std::copy_n(column.values(), column.size(), builder_.values() + size_);
+  if ((column.mask() & ~number_mask) != 0) {
+    for (std::size_t i = 0; i < column.size(); ++i) {
+      if ((mask_of(column.kind(i)) & ~number_mask) != 0)
+        builder_.set_text(size_ + i, column.kind(i), column.text(i));
+    }
+  }
+  size_ += column.size();
+}
+
+Column ColumnAppender::finish() {
+  builder_.kinds_.shorten(size_);
+  builder_.values_.shorten(size_);
+  return Column(std::move(builder_));
+}
+
 Column concatenate(std::span<const Column> columns) {
   if (columns.size() == 1) return columns[0];
   std::size_t size = 0;
   for (const Column& column : columns) size += column.size();
-  ColumnBuilder builder(size);
-  std::size_t at = 0;
-  for (const Column& column : columns) {
-    std::copy_n(column.kinds(), column.size(), builder.kinds() + at);
-    std::copy_n(column.values(), column.size(), builder.values() + at);
-    if ((column.mask() & ~number_mask) != 0) {
-      for (std::size_t i = 0; i < column.size(); ++i) {
-        if ((mask_of(column.kind(i)) & ~number_mask) != 0)
-          builder.set_text(at + i, column.kind(i), column.text(i));
-      }
-    }
-    at += column.size();
-  }
-  return Column(std::move(builder));
+  ColumnAppender all(size);
+  for (const Column& column : columns) all.append(column);
+  return all.finish();
 }
 
 }  // namespace tiderace

@@ -13,18 +13,26 @@
 
 namespace tiderace {
 
+/// Lets the kernel give this memory, of many pages, in large ones, if it likes: touching it first costs less.
+void prefer_large_pages(void* data, std::size_t bytes) noexcept;
+
 /// An array whose elements are not cleared when it is made: columns are filled right after.
 template <class T>
 class Buffer {
  public:
   Buffer() = default;
-  explicit Buffer(std::size_t size) : data_(std::make_unique_for_overwrite<T[]>(size)), size_(size) {}
+  explicit Buffer(std::size_t size) : data_(std::make_unique_for_overwrite<T[]>(size)), size_(size) {
+    constexpr std::size_t large = std::size_t{4} << 20;
+    if (size >= large / sizeof(T)) prefer_large_pages(data_.get(), size * sizeof(T));
+  }
 
   [[nodiscard]] T* data() noexcept { return data_.get(); }
   [[nodiscard]] const T* data() const noexcept { return data_.get(); }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] T& operator[](std::size_t i) noexcept { return data_[i]; }
   [[nodiscard]] const T& operator[](std::size_t i) const noexcept { return data_[i]; }
+  /// Leaves the first `size` elements.
+  void shorten(std::size_t size) noexcept { size_ = size; }
 
  private:
   std::unique_ptr<T[]> data_;
@@ -64,6 +72,7 @@ class ColumnBuilder {
 
  private:
   friend class Column;
+  friend class ColumnAppender;
   void set(std::size_t i, Kind kind, std::uint64_t payload) noexcept {
     kinds_[i] = kind;
     values_[i] = payload;
@@ -124,7 +133,6 @@ class Column {
   [[nodiscard]] Column slice(std::size_t begin, std::size_t size) const;
 
  private:
-  friend Column concatenate(std::span<const Column> columns);
   struct Data {
     Buffer<Kind> kinds;
     Buffer<std::uint64_t> values;
@@ -136,6 +144,22 @@ class Column {
   [[nodiscard]] static std::shared_ptr<const Data> finished(Data&& data);
 
   std::shared_ptr<const Data> data_;
+};
+
+/// Makes one column of the rows of many.
+class ColumnAppender {
+ public:
+  /// Room for `capacity` rows; what is not used of it costs nothing.
+  explicit ColumnAppender(std::size_t capacity) : builder_(capacity) {}
+
+  /// No more rows than there is room for.
+  void append(const Column& column);
+  /// What was appended; the appender is good for nothing afterwards.
+  [[nodiscard]] Column finish();
+
+ private:
+  ColumnBuilder builder_;
+  std::size_t size_ = 0;
 };
 
 /// The rows of all `columns`, one after the other; of one column it is that column.

@@ -28,7 +28,8 @@ class Pass {
     task_ = std::make_unique<Task>(context, stage, TopicPartition{}, std::move(resources));
     const ResolvedOutput& output = *stage.resolved.output;
     if (output.raw) encoder_.emplace(output.layout);
-    chunks_.resize(output.fields.size());
+    for (const ResolvedOutput::Field& field : output.fields)
+      columns_.emplace_back(field.slot == no_slot ? 0 : end);
   }
 
   /// The first row that the policy stops at, if any.
@@ -61,7 +62,7 @@ class Pass {
     for (std::size_t f = 0; f < output.fields.size(); ++f) {
       const ResolvedOutput::Field& field = output.fields[f];
       BacktestResult::Field made{field.name, std::nullopt, field.table_column};
-      if (field.slot != no_slot) made.column = chunks_[f].empty() ? Column() : concatenate(chunks_[f]);
+      if (field.slot != no_slot) made.column = columns_[f].finish();
       result.fields.push_back(std::move(made));
     }
     return result;
@@ -126,6 +127,11 @@ class Pass {
     batch.keys.assign(batch.size(), no_key);
     if (!input_.key) return;
     const Column keys = input_.column(std::span(&*input_.key, 1), begin, batch.size());
+    if (keys.all(Kind::string)) {
+      key_texts_.resize(batch.size());
+      for (std::size_t i = 0; i < batch.size(); ++i) key_texts_[i] = keys.text(i);
+      return task_->keys().intern(key_texts_, batch.keys);
+    }
     for (std::size_t i = 0; i < batch.size(); ++i) {
       if (const auto key = key_text(keys, i)) {
         batch.keys[i] = task_->keys().intern(*key);
@@ -147,7 +153,7 @@ class Pass {
     const ResolvedOutput& output = *stage_.resolved.output;
     for (const std::uint32_t row : batch.rows) rows_.push_back(static_cast<std::uint32_t>(begin_) + row);
     for (std::size_t f = 0; f < output.fields.size(); ++f) {
-      if (output.fields[f].slot != no_slot) chunks_[f].push_back(batch.columns[output.fields[f].slot]);
+      if (output.fields[f].slot != no_slot) columns_[f].append(batch.columns[output.fields[f].slot]);
     }
     if (!encoder_) return;
     RowErrors errors;
@@ -163,8 +169,9 @@ class Pass {
   std::unique_ptr<StateStores> stores_;
   RunCounters counters_;
   std::unique_ptr<Task> task_;
+  std::vector<std::string_view> key_texts_;
   std::vector<std::uint32_t> rows_;
-  std::vector<std::vector<Column>> chunks_;  ///< by output field
+  std::vector<ColumnAppender> columns_;  ///< by output field
   std::optional<JsonEncoder> encoder_;
   EncodedRows encoded_;
   std::vector<std::string> documents_;

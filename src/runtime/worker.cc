@@ -48,7 +48,9 @@ Worker::Worker(const RuntimeContext& context, std::vector<std::unique_ptr<Stage>
       limits_(limits),
       state_(state),
       index_(index),
-      metrics_(context.metrics->add_worker(static_cast<std::size_t>(index))) {}
+      metrics_(context.metrics->add_worker(static_cast<std::size_t>(index))),
+      // Under exactly-once a worker waits for its commits.
+      pace_(context.commit_interval_ns(), context.exactly_once() && !context.options.commit_interval) {}
 
 Worker::~Worker() {
   for (auto& [partition, assigned] : tasks_) {
@@ -75,7 +77,7 @@ void Worker::open() {
 
 void Worker::run() {
   open();
-  next_checkpoint_ns_ = context_.clock->steady_ns() + context_.commit_interval_ns();
+  pace_.begin(context_.clock->steady_ns());
   for (bool done = false; !done;) {
     try {
       producer_->warm_up();  // while the group takes this member in
@@ -115,7 +117,7 @@ bool Worker::turn() {
   if (!context_.exactly_once()) hand_over(result.behind);
   const bool full = uncommitted_bytes_ >= max_uncommitted_bytes;
   if (under_way_ && (full || producer_->commit_ended())) end_checkpoint();
-  if (dirty_ && !under_way_ && (full || context_.clock->steady_ns() >= next_checkpoint_ns_)) {
+  if (dirty_ && !under_way_ && (full || pace_.due(context_.clock->steady_ns(), result.behind))) {
     begin_checkpoint();
     if (has_to_wait()) end_checkpoint();
   }
@@ -154,7 +156,7 @@ void Worker::change_members(const PollResult& result) {
 std::chrono::milliseconds Worker::poll_timeout() const {
   if (at_limit_ || under_way_ || preparing_) return busy_poll;
   if (!dirty_) return idle_poll;
-  const std::int64_t left_ns = next_checkpoint_ns_ - context_.clock->steady_ns();
+  const std::int64_t left_ns = pace_.left_ns(context_.clock->steady_ns());
   return std::clamp(std::chrono::milliseconds((left_ns + 999'999) / 1'000'000), std::chrono::milliseconds(0),
                     idle_poll);
 }
@@ -243,7 +245,7 @@ void Worker::start(const TopicPartition& partition, Assigned& assigned, Prepared
     // What comes from now on is this group's, also if it comes while nobody is there: the start is committed
     // before the first row is read.
     dirty_ = true;
-    next_checkpoint_ns_ = context_.clock->steady_ns();
+    pace_.hurry(context_.clock->steady_ns());
   }
   state_.last_row_ns.store(context_.clock->steady_ns(), std::memory_order_relaxed);  // restoring is no pause
   log(LogLevel::debug, "{} partition {}: starts at offset {}", partition.topic, partition.partition,
@@ -392,7 +394,7 @@ void Worker::checkpoint(const std::vector<TopicPartition>& given_back) {
 void Worker::begin_checkpoint(const std::vector<TopicPartition>& given_back) {
   Checkpoint begun;
   begun.begin_ns = context_.clock->steady_ns();
-  next_checkpoint_ns_ = begun.begin_ns + context_.commit_interval_ns();
+  pace_.begin(begun.begin_ns);
   for (auto& [partition, assigned] : tasks_) {
     const bool given = std::find(given_back.begin(), given_back.end(), partition) != given_back.end();
     if (!assigned.task) continue;  // not claimed
@@ -441,7 +443,9 @@ void Worker::end_checkpoint() {
   if (!under_way_) return;
   const Checkpoint ended = *std::exchange(under_way_, std::nullopt);
   const auto ends = producer_->end_commit();
-  report_.commit.add(context_.clock->steady_ns() - ended.commit_ns);
+  const std::int64_t commit_ns = context_.clock->steady_ns() - ended.commit_ns;
+  pace_.took(commit_ns);
+  report_.commit.add(commit_ns);
   if (context_.exactly_once()) note_latency();
   committed_counters_ = ended.counters;
   for (Assigned* assigned : ended.flushed)

@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "runtime/commit_pace.h"
 #include "runtime/observation/run_metrics.h"
 #include "runtime/preparation.h"
 #include "runtime/stage.h"
@@ -152,7 +153,7 @@ class Worker {
   int failures_ = 0;                     ///< commits lost one after the other
   bool dirty_ = false;                   ///< something was processed since the last checkpoint began
   std::uint64_t uncommitted_bytes_ = 0;  ///< of the records processed since
-  std::int64_t next_checkpoint_ns_ = 0;
+  CommitPace pace_;
 };
 
 /// The records of `records` before `end`, and no more than `rows` of them.

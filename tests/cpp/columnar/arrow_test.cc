@@ -85,6 +85,28 @@ TEST(Arrow, AnyRangeOfRowsCanBeTaken) {
   }
 }
 
+TEST(Arrow, AnyRangeOfTextsCanBeTaken) {
+  ColumnBuilder out(67);
+  for (std::size_t i = 0; i < 67; ++i) {
+    if (i % 5 == 3)
+      out.set_null(i);
+    else
+      out.set_text(i, Kind::string, std::string(i % 7, static_cast<char>('a' + i % 26)));
+  }
+  const Column column(std::move(out));
+  const std::vector<std::string> path{"s"};
+  for (const std::string format : {"u", "U"}) {
+    const ArrowTable table = table_of({{"s", column, format}});
+    ASSERT_EQ(table.fields()[0].format, format);
+    for (std::size_t begin = 0; begin <= 67; ++begin) {
+      for (const std::size_t size : {0u, 1u, 8u, 17u}) {
+        const std::size_t taken = std::min<std::size_t>(size, 67 - begin);
+        expect_equal(table.column(path, begin, taken), column.slice(begin, taken));
+      }
+    }
+  }
+}
+
 TEST(Arrow, AColumnKeepsTheTypeItCameWith) {
   ColumnBuilder out(2);
   out.set_int64(0, 300);
