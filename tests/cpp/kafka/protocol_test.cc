@@ -4,6 +4,7 @@
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
 
+#include <ctime>
 #include <future>
 
 #include "kafka/broker.h"
@@ -267,6 +268,27 @@ TEST(MovedTest, WhatABrokerThatIsGoneLedIsAskedOfWhoeverLeadsItNow) {
   ask();
   // Else the first of them comes back when the broker does.
   EXPECT_LT(std::chrono::steady_clock::now() - since, std::chrono::seconds(20));
+}
+
+TEST(ProducerTest, SleepsWhileItsRecordsAreOnTheirWay) {
+  MockCluster cluster;
+  cluster.create_topic("rows");
+  const kafka::Connection connection{cluster.address(), {}, &system_clock(), "test"};
+  MockTopics topics(connection);
+  kafka::KafkaProducer producer(connection, topics, {});
+  const auto send = [&] {
+    const ProducerRecord record[] = {{.key = "k", .value = "v", .headers = {}, .timestamp_ms = 1}};
+    producer.send("rows", std::vector<ProducerRecord>(10, record[0]), 0);
+  };
+  send();
+  producer.commit("", {});
+  cluster.delay(produce, std::chrono::seconds(1));
+  const std::clock_t before = std::clock();
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(50);
+  while (std::chrono::steady_clock::now() < until) send();  // the first are on their way soon, the rest waits
+  producer.commit("", {});
+  // A thread that asks again and again whether the rest may go takes all of that second.
+  EXPECT_LT(static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC, 0.5);
 }
 
 TEST_F(LostTrackTest, AnotherProducerSendsAgainWhatWasNotAcknowledged) {
