@@ -19,6 +19,7 @@ struct Position {
   TopicPartition partition;
   std::int64_t next = 0;
   std::int64_t end = std::numeric_limits<std::int64_t>::max();
+  bool decided = false;  ///< all before `end` is committed or aborted
   [[nodiscard]] bool at_end() const noexcept { return next >= end; }
 };
 
@@ -45,11 +46,9 @@ std::vector<Position> positions_of(const Arguments& arguments, const Broker& bro
   for (std::int32_t number = 0; number < topic.config.num_partitions; ++number) {
     if (only && *only != number) continue;
     Position position{.partition = {topic.name, number}};
-    const bool until_end = arguments.has("--until-end");
-    const auto [first, end] =
-        until_end ? broker.log->decided_offsets(position.partition) : broker.log->offsets(position.partition);
+    const auto [first, end] = broker.log->offsets(position.partition);
     position.next = start_of(arguments.find("--from").value_or("earliest"), first, end);
-    if (until_end) position.end = end;
+    if (arguments.has("--until-end")) position.end = broker.log->written_offset(position.partition);
     positions.push_back(std::move(position));
   }
   return positions;
@@ -59,10 +58,13 @@ std::vector<Position> positions_of(const Arguments& arguments, const Broker& bro
 /// many.
 std::int64_t print_run(Log& log, Position& position, std::int64_t count, RecordJson& json,
                        LineOutput& output) {
+  const bool until_end = position.end != std::numeric_limits<std::int64_t>::max();
+  if (until_end && !position.decided)
+    position.decided = log.offsets(position.partition).second >= position.end;
   const auto records = log.read(position.partition, position.next, run_bytes);
   if (records == nullptr || records->next_offset <= position.next) {
-    // Nothing more, though the end has not been reached: what is left out at the end was compacted away.
-    if (position.end != std::numeric_limits<std::int64_t>::max()) position.next = position.end;
+    // Nothing more, though the end has not been reached: what is left out there was compacted away.
+    if (position.decided) position.next = position.end;
     return 0;
   }
   json.begin(records);

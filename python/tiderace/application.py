@@ -112,7 +112,7 @@ class Application:
         `"at-least-once"`, or `"exactly-once"`: outputs, state and positions are one transaction.
     commit_interval : seconds, optional
         How often these are committed. Default: 1 s, or 0.1 s under exactly-once; there, while rows have
-        piled up, up to 1 s, so that commits take a tenth of the time at most.
+        piled up, up to 1 s, so that commits take about a tenth of the time.
     state_dir : path, optional
         Local state, restored from changelog topics where it is missing. Default: `state` below the embedded
         log's directory, or `.tiderace/state`.
@@ -291,7 +291,7 @@ class Application:
         Parameters
         ----------
         until_end : bool
-            Return at the end that each partition had when the run began. Transactions that were open by
+            Return at the end that each partition had when it was assigned. Transactions that were open by
             then are waited for.
         timeout : seconds, optional
             Return after so long without a new row.

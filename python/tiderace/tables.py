@@ -28,6 +28,10 @@ def _arrow(data: object) -> pyarrow.Table:
 
     if type(data).__module__.partition(".")[0] == "pandas" and hasattr(data, "index"):
         return pa.Table.from_pandas(_with_named_index(data), preserve_index=False)
+    if isinstance(
+        data, pa.Table
+    ):  # as it is: what the protocol hands over has empty chunks that cannot be taken
+        return _without_views(data)
     if not hasattr(data, "__arrow_c_stream__"):
         raise PlanError(
             "backtest: wanted a pyarrow, pandas or polars table, anything with __arrow_c_stream__, "
@@ -79,8 +83,6 @@ def result_table(done: Backtest, source: pyarrow.Table | None) -> pyarrow.Table:
         return pa.table(done.table())
     computed = pa.table(done.computed())
     kept = list(dict.fromkeys(origin for _, origin in done.fields if origin is not None))
-    taken = source.select(kept)
-    if len(done.rows) < taken.num_rows:  # else these are all, in order
-        taken = taken.take(pa.array(done.rows))
+    taken = source.select(kept).take(pa.array(done.rows))
     columns = [computed[name] if origin is None else taken[origin] for name, origin in done.fields]
     return pa.table(columns, names=[name for name, _ in done.fields])

@@ -101,18 +101,22 @@ struct Part {
   template <class Offset>
   [[nodiscard]] bool copy_texts_whole(Kind kind) const {
     if (size == 0) return true;
-    const auto* const offsets = static_cast<const Offset*>(array.buffers[1]) + begin;
-    const auto first = static_cast<std::uint64_t>(offsets[0]);
-    const std::uint64_t bytes = static_cast<std::uint64_t>(offsets[size]) - first;
+    const char* const offsets =
+        static_cast<const char*>(array.buffers[1]) + begin * std::int64_t{sizeof(Offset)};
+    const auto offset = [&](std::size_t i) {
+      Offset value;  // buffers need not be aligned
+      std::memcpy(&value, offsets + i * sizeof(Offset), sizeof value);
+      return static_cast<std::uint64_t>(value);
+    };
+    const std::uint64_t first = offset(0);
+    const std::uint64_t bytes = offset(size) - first;
     const std::uint64_t base = out.text().size();
-    if (base + bytes > UINT32_MAX) return false;
+    if (bytes > UINT32_MAX - base) return false;
     if (bytes != 0) out.text().append(static_cast<const char*>(array.buffers[2]) + first, bytes);
     std::fill_n(out.kinds() + at, size, kind);
     std::uint64_t* const payloads = out.values() + at;
-    for (std::size_t i = 0; i < size; ++i) {
-      const auto offset = static_cast<std::uint64_t>(offsets[i]);
-      payloads[i] = (base + offset - first) << 32 | (static_cast<std::uint64_t>(offsets[i + 1]) - offset);
-    }
+    for (std::size_t i = 0; i < size; ++i)
+      payloads[i] = (base + offset(i) - first) << 32 | (offset(i + 1) - offset(i));
     return true;
   }
   /// One by one: for views, and bytes of one width.

@@ -149,7 +149,7 @@ class Column {
 /// Makes one column of the rows of many.
 class ColumnAppender {
  public:
-  /// Room for `capacity` rows; what is not used of it costs nothing.
+  /// Room for `capacity` rows; what is not used of it is not touched.
   explicit ColumnAppender(std::size_t capacity) : builder_(capacity) {}
 
   /// No more rows than there is room for.

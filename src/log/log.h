@@ -248,8 +248,10 @@ class Log {
                                               std::size_t max_bytes) = 0;
   /// First and one past the last offset.
   virtual std::pair<std::int64_t, std::int64_t> offsets(const TopicPartition& partition) = 0;
-  /// The same, once all that was written before is decided: a commit returns before each partition has heard
-  /// of it.
+  /// One past the last record written, be its transaction still open: whoever reads gets there once that is
+  /// decided. A commit returns before each partition has heard of it.
+  virtual std::int64_t written_offset(const TopicPartition& partition) { return offsets(partition).second; }
+  /// First and one past the last offset, once all that was written before is decided.
   virtual std::pair<std::int64_t, std::int64_t> decided_offsets(const TopicPartition& partition) {
     return offsets(partition);
   }

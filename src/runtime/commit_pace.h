@@ -21,13 +21,10 @@ class CommitPace {
   /// The next is due at once.
   void hurry(std::int64_t now_ns) noexcept { begin_ns_ = now_ns - std::max(interval_ns_, longest_ns); }
 
-  /// Whether the next one is due; `behind`: rows wait that have piled up.
-  [[nodiscard]] bool due(std::int64_t now_ns, bool behind) const noexcept {
-    return now_ns - begin_ns_ >= (behind && stretches_ ? stretched_ns() : interval_ns_);
-  }
-  /// How long until one is due where nothing waits; negative if it is.
-  [[nodiscard]] std::int64_t left_ns(std::int64_t now_ns) const noexcept {
-    return begin_ns_ + interval_ns_ - now_ns;
+  /// How long until the next one is due, not above 0 if it is. `behind`: more rows wait than all that are to
+  /// be committed were read with.
+  [[nodiscard]] std::int64_t left_ns(std::int64_t now_ns, bool behind) const noexcept {
+    return begin_ns_ + (behind && stretches_ ? stretched_ns() : interval_ns_) - now_ns;
   }
 
  private:

@@ -16,7 +16,7 @@ namespace tiderace {
 struct Prepared {
   std::unique_ptr<StateStore> store;
   StartOffset start;             ///< of the input: as state has it, else the group
-  std::int64_t end_offset = -1;  ///< of the input, when it was prepared, for runs until the end
+  std::int64_t end_offset = -1;  ///< of what is written, for runs until the end
 };
 
 /// What is done for a partition between its assignment and its first row: what its former owner has left open
@@ -26,7 +26,7 @@ struct Prepared {
 class Preparation {
  public:
   /// For the member with `consumer`, whose producer is `identity`. All outlive it. `until_end`: its end is
-  /// asked for, too, once all that was written there is decided.
+  /// asked for, too.
   Preparation(const RuntimeContext& context, const Stage& stage, Consumer& consumer,
               const TopicPartition& partition, std::string identity, bool until_end);
   Preparation(const Preparation&) = delete;

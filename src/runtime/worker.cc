@@ -114,10 +114,11 @@ bool Worker::turn() {
   report();  // preparing may be the worker's own work, and long
   prepare();
   start_prepared();
+  if (!result.records.empty()) behind_ = behind_ && result.behind;
   if (!context_.exactly_once()) hand_over(result.behind);
   const bool full = uncommitted_bytes_ >= max_uncommitted_bytes;
   if (under_way_ && (full || producer_->commit_ended())) end_checkpoint();
-  if (dirty_ && !under_way_ && (full || pace_.due(context_.clock->steady_ns(), result.behind))) {
+  if (dirty_ && !under_way_ && (full || pace_.left_ns(context_.clock->steady_ns(), behind_) <= 0)) {
     begin_checkpoint();
     if (has_to_wait()) end_checkpoint();
   }
@@ -156,7 +157,7 @@ void Worker::change_members(const PollResult& result) {
 std::chrono::milliseconds Worker::poll_timeout() const {
   if (at_limit_ || under_way_ || preparing_) return busy_poll;
   if (!dirty_) return idle_poll;
-  const std::int64_t left_ns = pace_.left_ns(context_.clock->steady_ns());
+  const std::int64_t left_ns = pace_.left_ns(context_.clock->steady_ns(), behind_);
   return std::clamp(std::chrono::milliseconds((left_ns + 999'999) / 1'000'000), std::chrono::milliseconds(0),
                     idle_poll);
 }
@@ -360,15 +361,17 @@ void Worker::report() {
   report_.counters = counters_;
   report_.joined = joined_;
   report_.partitions.clear();
-  for (const auto& [partition, assigned] : tasks_) {
+  for (auto& [partition, assigned] : tasks_) {
     PartitionReport& entry = report_.partitions.emplace_back();
     entry.partition = partition;
     entry.position = assigned.committed_offset;
+    if (assigned.task) {
+      if (const auto heard = consumer_->heard_end_offset(partition)) assigned.heard_end = *heard;
+      entry.position = assigned.task->position();
+    }
+    if (assigned.heard_end >= 0) entry.end_offset = std::max(assigned.heard_end, entry.position);
     if (!assigned.task) continue;
     entry.ready = true;
-    entry.position = assigned.task->position();
-    if (const auto heard = consumer_->heard_end_offset(partition))
-      entry.end_offset = std::max(*heard, entry.position);
     entry.state_bytes = assigned.task->state_bytes();
     entry.memory_bytes = assigned.task->keys().bytes();
   }
@@ -411,6 +414,7 @@ void Worker::begin_checkpoint(const std::vector<TopicPartition>& given_back) {
   producer_->begin_commit(context_.options.consumer_group, begun.offsets);
   under_way_ = std::move(begun);
   dirty_ = false;
+  behind_ = true;
   uncommitted_bytes_ = 0;
 }
 

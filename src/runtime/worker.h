@@ -63,6 +63,7 @@ class Worker {
     std::optional<Prepared> prepared;          ///< until it is claimed
     std::unique_ptr<Task> task;                ///< once it is started
     std::int64_t end_offset = -1;              ///< in runs until the end: when it was first prepared
+    std::int64_t heard_end = -1;               ///< the last that the consumer has heard of, for metrics
     std::int64_t committed_offset = -1;        ///< the input offset of the last checkpoint, or of the claim
     bool is_new = false;                       ///< the group has no offset of it yet
     std::vector<Change> initial;               ///< changes that the first checkpoint adds
@@ -151,6 +152,7 @@ class Worker {
   bool preparing_ = false;               ///< some preparation goes on
   bool at_limit_ = false;                ///< counted in `RunState::at_limit`
   int failures_ = 0;                     ///< commits lost one after the other
+  bool behind_ = true;                   ///< more rows waited wherever some of these were read
   bool dirty_ = false;                   ///< something was processed since the last checkpoint began
   std::uint64_t uncommitted_bytes_ = 0;  ///< of the records processed since
   CommitPace pace_;

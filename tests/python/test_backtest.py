@@ -90,6 +90,21 @@ def test_batches_do_not_matter(mean: tr.StreamingDataFrame, batch_rows: int | No
     assert mean.backtest(TABLE, key="k", timestamp="t", batch_rows=batch_rows).equals(whole)
 
 
+@pytest.mark.parametrize("large", [False, True])
+def test_texts_come_from_chunks_and_nulls_may_stand_over_characters(
+    sdf: tr.StreamingDataFrame, large: bool
+) -> None:
+    ends = np.cumsum([0, *(i % 5 for i in range(40))]).astype(np.int64 if large else np.int32)
+    characters = pa.py_buffer(bytes(range(97, 97 + 20)) * 4)
+    valid = pa.array([i % 7 != 3 for i in range(40)]).buffers()[1]
+    kind = pa.LargeStringArray if large else pa.StringArray
+    texts = kind.from_buffers(40, pa.py_buffer(ends), characters, valid)
+    chunks = pa.chunked_array([texts.slice(3, 9), texts.slice(20, 0), texts, texts.slice(17)])
+    sdf["upper"] = sdf["s"].str.upper()
+    told = sdf.backtest(pa.table({"s": chunks, "x": [1.0] * len(chunks)}), batch_rows=7)
+    assert told["upper"].to_pylist() == [text and text.upper() for text in chunks.to_pylist()]
+
+
 def test_untouched_columns_keep_their_types(sdf: tr.StreamingDataFrame) -> None:
     table = pa.table(
         {

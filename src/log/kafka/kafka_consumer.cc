@@ -324,7 +324,8 @@ bool KafkaConsumer::have_processed(const std::vector<TopicPartition>& partitions
   return std::all_of(partitions.begin(), partitions.end(), [&](const TopicPartition& partition) {
     auto end = ends_of_others_.find(partition);
     if (end == ends_of_others_.end()) {
-      const auto [first, last] = topics_.offsets(partition);
+      const std::int64_t first = topics_.offsets(partition).first;
+      const std::int64_t last = topics_.written_offset(partition);
       end = ends_of_others_.emplace(partition, first == last ? 0 : last).first;
     }
     const auto found = committed.find(partition);

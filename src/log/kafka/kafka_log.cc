@@ -46,6 +46,9 @@ class KafkaLog final : public Log {
   std::pair<std::int64_t, std::int64_t> offsets(const TopicPartition& partition) override {
     return topics_.offsets(partition);
   }
+  std::int64_t written_offset(const TopicPartition& partition) override {
+    return topics_.written_offset(partition);
+  }
   std::pair<std::int64_t, std::int64_t> decided_offsets(const TopicPartition& partition) override {
     return topics_.decided_offsets(partition);
   }

@@ -325,10 +325,14 @@ std::pair<std::int64_t, std::int64_t> Topics::offsets(const TopicPartition& part
   return patiently([&] { return read_offsets(partition); });
 }
 
-std::pair<std::int64_t, std::int64_t> Topics::read_offsets(const TopicPartition& partition, bool committed) {
-  const std::shared_ptr<Client> asked = client(committed);
+std::pair<std::int64_t, std::int64_t> Topics::read_offsets(const TopicPartition& partition) {
+  const std::shared_ptr<Client> asked = client();
   const std::int64_t first = query_offset(asked->get(), partition, RD_KAFKA_OFFSET_BEGINNING);
   return {first, query_offset(asked->get(), partition, RD_KAFKA_OFFSET_END)};
+}
+
+std::int64_t Topics::written_offset(const TopicPartition& partition) {
+  return patiently([&] { return query_offset(client(false)->get(), partition, RD_KAFKA_OFFSET_END); });
 }
 
 std::pair<std::int64_t, std::int64_t> Topics::decided_offsets(const TopicPartition& partition) {
@@ -338,7 +342,7 @@ std::pair<std::int64_t, std::int64_t> Topics::decided_offsets(const TopicPartiti
   // Not the end of later: those who write go on. It is less only where the log was cut by a new leader.
   std::int64_t written = std::numeric_limits<std::int64_t>::max();
   for (;;) {
-    written = std::min(written, patiently([&] { return read_offsets(partition, false); }).second);
+    written = std::min(written, written_offset(partition));
     const auto decided = offsets(partition);
     if (decided.second >= written) return decided;
     const std::int64_t now_ns = connection_.clock->steady_ns();

@@ -25,10 +25,11 @@ class Topics {
   [[nodiscard]] std::vector<TopicInfo> all();
   [[nodiscard]] std::pair<std::int64_t, std::int64_t> offsets(const TopicPartition& partition);
   /// The same, asked once; throws BrokerAway where waiting may help.
-  [[nodiscard]] std::pair<std::int64_t, std::int64_t> read_offsets(const TopicPartition& partition,
-                                                                   bool committed = true);
-  /// The same, once no transaction is undecided that had written to the partition when this was called.
-  /// Throws Error{broker} after two minutes: transactions time out earlier.
+  [[nodiscard]] std::pair<std::int64_t, std::int64_t> read_offsets(const TopicPartition& partition);
+  /// One past the last record written, undecided or not.
+  [[nodiscard]] std::int64_t written_offset(const TopicPartition& partition);
+  /// First and one past the last offset, once no transaction is undecided that had written to the partition
+  /// when this was called. Throws Error{broker} after two minutes: transactions time out earlier.
   [[nodiscard]] std::pair<std::int64_t, std::int64_t> decided_offsets(const TopicPartition& partition);
 
   struct GroupOffset {

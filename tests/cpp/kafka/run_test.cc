@@ -129,20 +129,21 @@ TEST_F(KafkaRunTest, StateThatHasReadNothingButWhatWasAbortedGoesOn) {
 }
 
 TEST_F(KafkaRunTest, TheEndIsThatOfWhatIsWrittenAndUndecidedWhenARunBegins) {
-  TestService service = this->service(false);
-  log_->create_topic(topic("in"), {});
-  Transaction written(topic("writer"), {topic("in"), 0}, R"({"x":1})");
-  ASSERT_EQ(log_->offsets({topic("in"), 0}).second, 0);
-  std::promise<void> asked;
-  service.context.log = std::make_shared<ObservedLog>(log_, [&](std::string_view call) {
-    if (call == "Log::decided_offsets") asked.set_value();
-  });
-  std::thread run([&] { service.run(); });
-  asked.get_future().wait();
-  written.commit();
-  run.join();
-  service.context.log = log_;
-  EXPECT_EQ(service.values(topic("out")), (std::vector<std::string>{with_sum(1, 2)}));
+  for (const bool committed : {true, false}) {
+    const std::string id = committed ? "commits" : "aborts";
+    TestService service = this->service(false);
+    service.produce(topic("in"), "k", R"({"x":1})");
+    Transaction open(topic(id), {topic("in"), 0}, R"({"x":2})");
+    auto run = std::async(std::launch::async, [&] { return service.run().rows_in; });
+    // What is committed does not wait for what is not, but the run does.
+    eventually([&] { return service.committed(topic("in"), 0) == (committed ? 1 : 4); });
+    EXPECT_EQ(run.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+    if (committed)
+      open.commit();
+    else
+      open.abort();
+    EXPECT_EQ(run.get(), committed ? 2u : 1u);
+  }
 }
 
 TEST_F(KafkaRunTest, WhatComesOfTheLastRowsDoesNotLinger) {

@@ -18,15 +18,18 @@ using Observer = std::function<void(std::string_view call)>;
 
 class ObservedConsumer final : public Consumer {
  public:
-  ObservedConsumer(std::unique_ptr<Consumer> consumer, const Observer& observe)
-      : consumer_(std::move(consumer)), observe_(observe) {}
+  /// `behind`: so it says of all that it reads.
+  ObservedConsumer(std::unique_ptr<Consumer> consumer, const Observer& observe, bool behind)
+      : consumer_(std::move(consumer)), observe_(observe), behind_(behind) {}
   void subscribe(const std::vector<std::string>& topics) override {
     observe_("Consumer::subscribe");
     consumer_->subscribe(topics);
   }
   PollResult poll(std::chrono::milliseconds timeout) override {
     observe_("Consumer::poll");
-    return consumer_->poll(timeout);
+    PollResult result = consumer_->poll(timeout);
+    result.behind = result.behind || behind_;
+    return result;
   }
   void start(const TopicPartition& partition, std::int64_t offset) override {
     observe_("Consumer::start");
@@ -45,6 +48,7 @@ class ObservedConsumer final : public Consumer {
  private:
   std::unique_ptr<Consumer> consumer_;
   const Observer& observe_;
+  bool behind_;
 };
 
 class ObservedProducer final : public Producer {
@@ -96,11 +100,11 @@ class ObservedProducer final : public Producer {
 /// A log that tells of its calls and those of its consumers and producers.
 class ObservedLog final : public Log {
  public:
-  ObservedLog(std::shared_ptr<Log> log, Observer observe)
-      : log_(std::move(log)), observe_(std::move(observe)) {}
+  ObservedLog(std::shared_ptr<Log> log, Observer observe, bool behind = false)
+      : log_(std::move(log)), observe_(std::move(observe)), behind_(behind) {}
   std::unique_ptr<Consumer> consumer(const ConsumerOptions& options) override {
     observe_("Log::consumer");
-    return std::make_unique<ObservedConsumer>(log_->consumer(options), observe_);
+    return std::make_unique<ObservedConsumer>(log_->consumer(options), observe_, behind_);
   }
   std::unique_ptr<Producer> producer(const ProducerOptions& options) override {
     observe_("Log::producer");
@@ -120,6 +124,10 @@ class ObservedLog final : public Log {
   std::pair<std::int64_t, std::int64_t> decided_offsets(const TopicPartition& partition) override {
     observe_("Log::decided_offsets");
     return log_->decided_offsets(partition);
+  }
+  std::int64_t written_offset(const TopicPartition& partition) override {
+    observe_("Log::written_offset");
+    return log_->written_offset(partition);
   }
   bool take_over(const std::string& group, const TopicPartition& partition, const std::string& identity,
                  const std::atomic<bool>& cancelled) override {
@@ -158,6 +166,7 @@ class ObservedLog final : public Log {
  private:
   std::shared_ptr<Log> log_;
   Observer observe_;
+  bool behind_;
 };
 
 class ObservedStore final : public StateStore {

@@ -39,11 +39,14 @@ std::string with_sum(int x, int sum) {
 /// Time that goes on by a step with every look, and by jumps.
 class JumpingClock final : public Clock {
  public:
+  explicit JumpingClock(std::chrono::nanoseconds step = std::chrono::milliseconds(100))
+      : step_ns_(step.count()) {}
   std::int64_t wall_ms() override { return 0; }
-  std::int64_t steady_ns() override { return now_ns_ += 100'000'000; }
+  std::int64_t steady_ns() override { return now_ns_ += step_ns_; }
   void jump(std::chrono::nanoseconds by) { now_ns_ += by.count(); }
 
  private:
+  std::int64_t step_ns_;
   std::atomic<std::int64_t> now_ns_ = 0;
 };
 
@@ -229,6 +232,37 @@ class LogThatLosesOutputsOnce final : public ForwardingLog {
  private:
   bool lost_ = false;
 };
+
+TEST(ExactlyOnce, CommitsTakeATenthOfTheTimeOverABacklog) {
+  // 40 rows, one every 50 ms; a commit takes 40.
+  const auto commits = [](bool behind, std::optional<std::chrono::nanoseconds> interval) {
+    TestService service(sums);
+    service.context.options.commit_interval = interval;
+    service.limits.until_end = false;
+    service.limits.count = 40;
+    JumpingClock clock(std::chrono::nanoseconds(0));
+    service.context.clock = &clock;
+    service.produce("in", "k", row(0));
+    const std::shared_ptr<Log> log = service.context.log;
+    int produced = 1;
+    int begun = 0;
+    const auto observe = [&](std::string_view call) {
+      if (call == "Producer::commit") ++begun;
+      if (call == "Producer::end_commit") clock.jump(std::chrono::milliseconds(40));
+      if (call != "Consumer::poll") return;
+      clock.jump(std::chrono::milliseconds(50));
+      if (produced < 40) service.produce("in", "k", row(produced++));
+    };
+    service.context.log = std::make_shared<ObservedLog>(log, observe, behind);
+    EXPECT_EQ(service.run().rows_out, 40u);
+    service.context.log = log;
+    return begun;
+  };
+  const int usual = commits(false, {});
+  EXPECT_GT(usual, 12);
+  EXPECT_LT(commits(true, {}), 8);
+  EXPECT_EQ(commits(true, std::chrono::milliseconds(100)), usual) << "an interval that is set stays";
+}
 
 TEST(AtLeastOnce, ACommitWhoseOutputsAreLostIsTakenBack) {
   TestService service(sums);
