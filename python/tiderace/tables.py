@@ -28,16 +28,13 @@ def _arrow(data: object) -> pyarrow.Table:
 
     if type(data).__module__.partition(".")[0] == "pandas" and hasattr(data, "index"):
         return pa.Table.from_pandas(_with_named_index(data), preserve_index=False)
-    if isinstance(
-        data, pa.Table
-    ):  # as it is: what the protocol hands over has empty chunks that cannot be taken
-        return _without_views(data)
     if not hasattr(data, "__arrow_c_stream__"):
         raise PlanError(
             "backtest: wanted a pyarrow, pandas or polars table, anything with __arrow_c_stream__, "
             f"a list of dicts or the path of a file, found {type(data).__name__}"
         )
-    return _without_views(pa.table(data))
+    # A table as it is: what the protocol hands over may have empty chunks that cannot be taken from.
+    return _without_views(data if isinstance(data, pa.Table) else pa.table(data))
 
 
 def _with_named_index(frame: Any) -> Any:
