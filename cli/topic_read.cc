@@ -48,7 +48,10 @@ std::vector<Position> positions_of(const Arguments& arguments, const Broker& bro
     Position position{.partition = {topic.name, number}};
     const auto [first, end] = broker.log->offsets(position.partition);
     position.next = start_of(arguments.find("--from").value_or("earliest"), first, end);
-    if (arguments.has("--until-end")) position.end = broker.log->written_offset(position.partition);
+    if (arguments.has("--until-end")) {
+      position.end = broker.log->written_offset(position.partition);
+      position.decided = end >= position.end;
+    }
     positions.push_back(std::move(position));
   }
   return positions;

@@ -1,8 +1,5 @@
 #include "columnar/column.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstring>
 
@@ -30,13 +27,6 @@ const char* to_string(Kind kind) noexcept {
       return "invalid";
   }
   return "?";
-}
-
-void prefer_large_pages(void* data, std::size_t bytes) noexcept {
-  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto begin = (reinterpret_cast<std::uintptr_t>(data) + page - 1) & ~(page - 1);
-  const auto end = (reinterpret_cast<std::uintptr_t>(data) + bytes) & ~(page - 1);
-  if (end > begin) static_cast<void>(::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE));
 }
 
 void ColumnBuilder::set_text(std::size_t i, Kind kind, std::string_view value) {

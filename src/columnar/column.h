@@ -13,18 +13,12 @@
 
 namespace tiderace {
 
-/// Lets the kernel give this memory, of many pages, in large ones, if it likes: touching it first costs less.
-void prefer_large_pages(void* data, std::size_t bytes) noexcept;
-
 /// An array whose elements are not cleared when it is made: columns are filled right after.
 template <class T>
 class Buffer {
  public:
   Buffer() = default;
-  explicit Buffer(std::size_t size) : data_(std::make_unique_for_overwrite<T[]>(size)), size_(size) {
-    constexpr std::size_t large = std::size_t{4} << 20;
-    if (size >= large / sizeof(T)) prefer_large_pages(data_.get(), size * sizeof(T));
-  }
+  explicit Buffer(std::size_t size) : data_(std::make_unique_for_overwrite<T[]>(size)), size_(size) {}
 
   [[nodiscard]] T* data() noexcept { return data_.get(); }
   [[nodiscard]] const T* data() const noexcept { return data_.get(); }

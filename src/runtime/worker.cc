@@ -366,14 +366,13 @@ void Worker::report() {
     entry.partition = partition;
     entry.position = assigned.committed_offset;
     if (assigned.task) {
-      if (const auto heard = consumer_->heard_end_offset(partition)) assigned.heard_end = *heard;
+      entry.ready = true;
       entry.position = assigned.task->position();
+      entry.state_bytes = assigned.task->state_bytes();
+      entry.memory_bytes = assigned.task->keys().bytes();
+      if (const auto heard = consumer_->heard_end_offset(partition)) assigned.heard_end = *heard;
     }
     if (assigned.heard_end >= 0) entry.end_offset = std::max(assigned.heard_end, entry.position);
-    if (!assigned.task) continue;
-    entry.ready = true;
-    entry.state_bytes = assigned.task->state_bytes();
-    entry.memory_bytes = assigned.task->keys().bytes();
   }
   metrics_->publish(report_);
 }
