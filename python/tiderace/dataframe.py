@@ -224,6 +224,11 @@ class StreamingDataFrame:
         Values are bit for bit those of a run on a log. Nothing is written, no state is left; the
         application's `summary` is set.
 
+        A long table is worked on by as many threads as the process has processors (see
+        `os.sched_getaffinity`), each with the rows of some of the keys. Functions of yours are called on
+        this thread alone, row after row, so plans with functions, `print()`, `state_ttl` or an `on_error`
+        function take one.
+
         Parameters
         ----------
         data

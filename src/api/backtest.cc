@@ -14,8 +14,6 @@
 namespace tiderace {
 namespace {
 
-constexpr std::size_t slice_rows = 65536;  // converts a long column piece by piece
-
 /// Times of a column of an Arrow timestamp type, whose values count units of `unit_ns`.
 std::vector<std::int64_t> scaled_times(const Column& column, std::int64_t unit_ns, const std::string& name,
                                        RowErrors& errors) {
@@ -39,26 +37,13 @@ std::optional<std::string> timestamp_column(const BacktestRequest& request, cons
   return std::nullopt;
 }
 
-void read_event_times(const std::string& name, const BacktestRequest& request, const Topic& topic,
-                      BacktestInput& input) {
-  const auto& data = TableAccess::data(request.table);
-  const auto unit_ns = data.unit_ns(name);
+/// How the column `name`, of an Arrow timestamp type in `unit_ns` if any, is read as event times.
+auto event_times_of(const std::string& name, std::optional<std::int64_t> unit_ns, const Topic& topic) {
   const TimestampUnit unit =
       topic.options.timestamp == name ? topic.options.timestamp_unit : TimestampUnit::ms;
-  std::vector<std::int64_t> times;
-  times.reserve(input.rows);
-  for (std::size_t begin = 0; begin < input.rows; begin += slice_rows) {
-    const Column column = data.column(std::span(&name, 1), begin, std::min(slice_rows, input.rows - begin));
-    RowErrors errors;
-    const auto part =
-        unit_ns ? scaled_times(column, *unit_ns, name, errors) : event_times(column, unit, name, errors);
-    times.insert(times.end(), part.begin(), part.end());
-    for (RowErrors::Entry& entry : errors.take()) {
-      entry.row += static_cast<std::uint32_t>(begin);
-      input.bad.push_back(std::move(entry));
-    }
-  }
-  input.event_time_ns = std::move(times);
+  return [=](const Column& column, RowErrors& errors) {
+    return unit_ns ? scaled_times(column, *unit_ns, name, errors) : event_times(column, unit, name, errors);
+  };
 }
 
 void require_columns(const ResolvedStage& stage, const BacktestRequest& request, bool has_times) {
@@ -128,11 +113,11 @@ BacktestResult backtest(ApplicationState& application, const plan::Frame& frame,
   input.bad = request.bad;
   input.key = request.key;
   input.batch_rows = request.batch_rows;
+  input.threads = request.threads;
   input.progress = request.progress;
   input.interrupt = request.interrupt;
-  if (timestamp) read_event_times(*timestamp, request, topic, input);
-  std::stable_sort(input.bad.begin(), input.bad.end(),
-                   [](const auto& a, const auto& b) { return a.row < b.row; });
+  input.timestamp = timestamp;
+  if (timestamp) input.event_times = event_times_of(*timestamp, data.unit_ns(*timestamp), topic);
 
   Summary summary;
   std::optional<BacktestResult> result;

@@ -9,7 +9,7 @@
 
 #include "api/application_state.h"
 #include "plan/frame.h"
-#include "runtime/backtest.h"
+#include "runtime/backtest/backtest.h"
 
 namespace tiderace {
 
@@ -22,6 +22,7 @@ struct BacktestRequest {
   std::size_t batch_rows = 0;  ///< 0: the engine's choice
   bool progress = false;
   std::function<void()> interrupt = {};  ///< called before each batch; what it throws ends the backtest
+  std::size_t threads = 0;               ///< 0: the engine's choice
 };
 
 /// Documents of which there are none name no columns: gives such a table those that `frame` reads.

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
@@ -299,3 +300,21 @@ except KeyboardInterrupt:
         assert process.stdout.readline() == "ready\n"
         os.kill(process.pid, signal.SIGINT)
         assert process.stdout.read() == "interrupted\n"
+
+
+def test_long_tables_are_shared_among_threads(mean: tr.StreamingDataFrame) -> None:
+    rows, keys = 400_000, 50
+    random = np.random.default_rng(1)
+    table = pa.table(
+        {
+            "k": pa.array([f"key-{key}" for key in range(keys)]).take(random.integers(0, keys, rows)),
+            "t": np.sort(random.integers(0, 10_000_000, rows)),
+            "x": pa.array(random.normal(size=rows), mask=random.random(rows) < 0.1),
+        }
+    )
+    shared = mean.backtest(table, key="k", timestamp="t")
+    assert shared.select(table.column_names).equals(table)
+    for key in range(0, keys, 7):
+        alone = shared.filter(pa.compute.equal(table["k"], f"key-{key}"))
+        of_key = table.filter(pa.compute.equal(table["k"], f"key-{key}"))
+        assert mean.backtest(of_key, key="k", timestamp="t").equals(alone)
