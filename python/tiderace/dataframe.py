@@ -224,10 +224,10 @@ class StreamingDataFrame:
         Values are bit for bit those of a run on a log. Nothing is written, no state is left; the
         application's `summary` is set.
 
-        A long table is worked on by as many threads as the process has processors (see
-        `os.sched_getaffinity`), each with the rows of some of the keys. Functions of yours are called on
-        this thread alone, row after row, so plans with functions, `print()`, `state_ttl` or an `on_error`
-        function take one.
+        A long table is worked on by several threads, up to the processors that this process may use (and
+        16), each with the rows of some of the keys. Code of yours is called on this thread alone, rows in
+        order: plans with functions, models in Python, a `state_ttl` or an `on_error` function take one
+        thread.
 
         Parameters
         ----------
@@ -256,4 +256,4 @@ class StreamingDataFrame:
         """
         rows, source = read(data)
         done = self._application.backtest(self._frame, rows, key, timestamp, batch_rows or 0, progress)
-        return result_table(done, source)
+        return result_table(done, source, immutable=source is data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,14 +73,30 @@ def _read_parquet(path: Path) -> pyarrow.Table:
         raise PlanError(f"backtest: cannot read '{path}': {error}") from error
 
 
-def result_table(done: Backtest, source: pyarrow.Table | None) -> pyarrow.Table:
-    """What a backtest gave: its own columns, and rows of those of `source` that it did not touch."""
+def result_table(done: Backtest, source: pyarrow.Table | None, immutable: bool) -> pyarrow.Table:
+    """What a backtest gave: its own columns, and rows of those of `source` that it did not touch.
+
+    Where nobody can change what `source` stands on, and no row was left out, these are its own.
+    """
     import pyarrow as pa
 
     if source is None or done.is_documents:
         return pa.table(done.table())
     computed = pa.table(done.computed())
     kept = list(dict.fromkeys(origin for _, origin in done.fields if origin is not None))
-    taken = source.select(kept).take(pa.array(done.rows))
+    source = source.select(kept)
+    whole = immutable and len(done.rows) == source.num_rows
+    taken = source if whole else _rows_of(source, done.rows)
     columns = [computed[name] if origin is None else taken[origin] for name, origin in done.fields]
     return pa.table(columns, names=[name for name, _ in done.fields])
+
+
+def _rows_of(table: pyarrow.Table, rows: Any) -> dict[str, pyarrow.ChunkedArray]:
+    """The columns of `table` with the given rows, each by a thread of its own."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    indices = pa.array(rows)
+    with ThreadPoolExecutor(pa.cpu_count()) as pool:
+        taken = pool.map(lambda column: pc.take(column, indices, boundscheck=False), table.columns)
+        return dict(zip(table.column_names, taken, strict=True))

@@ -21,8 +21,9 @@ struct BacktestRequest {
       {};  ///< the column that holds each row's event time; unset: the topic's, if the table has it
   std::size_t batch_rows = 0;  ///< 0: the engine's choice
   bool progress = false;
-  std::function<void()> interrupt = {};  ///< called before each batch; what it throws ends the backtest
-  std::size_t threads = 0;               ///< 0: the engine's choice
+  std::function<void()> interrupt =
+      {};                   ///< called now and then, on the calling thread; what it throws ends the backtest
+  std::size_t threads = 0;  ///< 0: the engine's choice
 };
 
 /// Documents of which there are none name no columns: gives such a table those that `frame` reads.

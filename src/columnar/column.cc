@@ -185,26 +185,4 @@ Column concatenate(std::span<const Column> columns) {
   return all.finish();
 }
 
-Column interleave(std::span<const Column> columns, std::span<const std::vector<std::uint32_t>> places) {
-  TIDERACE_CHECK(columns.size() == places.size());
-  std::size_t size = 0;
-  for (const Column& column : columns) size += column.size();
-  ColumnBuilder all(size);
-  for (std::size_t k = 0; k < columns.size(); ++k) {
-    const Column& column = columns[k];
-    const std::vector<std::uint32_t>& to = places[k];
-    TIDERACE_CHECK(to.size() == column.size());
-    const bool texts = (column.mask() & ~number_mask) != 0;
-    for (std::size_t i = 0; i < to.size(); ++i) {
-      if (texts) {
-        all.copy(to[i], column, i);
-      } else {
-        all.kinds()[to[i]] = column.kinds()[i];
-        all.values()[to[i]] = column.values()[i];
-      }
-    }
-  }
-  return Column(std::move(all));
-}
-
 }  // namespace tiderace

@@ -159,9 +159,4 @@ class ColumnAppender {
 /// The rows of all `columns`, one after the other; of one column it is that column.
 [[nodiscard]] Column concatenate(std::span<const Column> columns);
 
-/// The rows of all `columns`: row i of `columns[k]` becomes row `places[k][i]`, where each place from 0 on is
-/// given once.
-[[nodiscard]] Column interleave(std::span<const Column> columns,
-                                std::span<const std::vector<std::uint32_t>> places);
-
 }  // namespace tiderace

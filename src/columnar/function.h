@@ -110,6 +110,9 @@ class Model {
                                                            ColumnBuilder& predictions) = 0;
   /// What `app.explain()` prints, for example `shaking.ubj`.
   [[nodiscard]] virtual std::string name() const = 0;
+  /// Whether a prediction depends on nothing but its row, and `predict` may be called by several threads at
+  /// once.
+  [[nodiscard]] virtual bool pure() const { return false; }
 };
 
 /// What `Model::mismatch` says of a model that was trained on `trained_on` features: nothing, if `found` has

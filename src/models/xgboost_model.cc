@@ -89,6 +89,7 @@ class XgboostModel : public Model {
     run({row, 1, header_.features, {}}, ignored);
   }
 
+  [[nodiscard]] bool pure() const override { return true; }
   [[nodiscard]] std::optional<std::string> mismatch(std::span<const std::string> features) const override {
     return feature_mismatch(name_, header_.features, header_.feature_names, features);
   }

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -318,3 +319,28 @@ def test_long_tables_are_shared_among_threads(mean: tr.StreamingDataFrame) -> No
         alone = shared.filter(pa.compute.equal(table["k"], f"key-{key}"))
         of_key = table.filter(pa.compute.equal(table["k"], f"key-{key}"))
         assert mean.backtest(of_key, key="k", timestamp="t").equals(alone)
+
+
+def test_a_model_in_python_sees_rows_in_order_on_this_thread(sdf: tr.StreamingDataFrame) -> None:
+    threads: set[int] = set()
+    seen: list[np.ndarray[Any, Any]] = []
+
+    class Model:
+        def predict(self, features: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+            threads.add(threading.get_ident())
+            seen.append(features[:, 0])
+            return features[:, 0]
+
+    sdf["y"] = tr.load_model(Model()).predict(sdf[["x"]])
+    x = np.arange(200_000.0)
+    result = sdf.backtest(pa.table({"k": np.arange(200_000) % 7, "t": np.arange(200_000), "x": x}), key="k")
+    assert threads == {threading.get_ident()}
+    assert np.array_equal(np.concatenate(seen), x)
+    assert np.array_equal(result["y"].to_numpy(), x)
+
+
+def test_a_result_does_not_stand_on_memory_that_may_change(mean: tr.StreamingDataFrame) -> None:
+    frame = TABLE.to_pandas()
+    result = mean.backtest(frame, key="k", timestamp="t")
+    frame["x"].values[:] = 99.0
+    assert result["x"].to_pylist() == [row["x"] for row in ROWS]

@@ -1,19 +1,23 @@
 #include "runtime/backtest/backtest.h"
 
 #include <algorithm>
-#include <numeric>
+#include <atomic>
+#include <exception>
 #include <type_traits>
 
 #include "base/error.h"
+#include "columnar/function.h"
 #include "runtime/backtest/in_parallel.h"
+#include "runtime/backtest/merge.h"
 #include "runtime/backtest/pass.h"
 #include "runtime/backtest/table_keys.h"
+#include "runtime/progress.h"
 
 namespace tiderace {
 namespace {
 
 constexpr std::size_t min_rows_a_thread = 32768;  // below, threads cost more than they save
-constexpr std::size_t max_threads = 64;
+constexpr std::size_t max_threads = 16;           // each reads the whole table
 
 /// Whether rows of different keys may go through `step` in any order, on any thread.
 bool shareable(const Step& step) {
@@ -21,6 +25,7 @@ bool shareable(const Step& step) {
       []<class T>(const T& each) {
         if constexpr (std::is_same_v<T, Rolling>)
           return !std::holds_alternative<std::shared_ptr<RowFunction>>(each.on_late);
+        if constexpr (std::is_same_v<T, Predict>) return each.model->pure();
         return !std::is_same_v<T, ApplyRow> && !std::is_same_v<T, ApplyValue> &&
                !std::is_same_v<T, MapBatches> && !std::is_same_v<T, Print>;
       },
@@ -44,8 +49,9 @@ std::size_t threads_for(const RuntimeContext& context, const Stage& stage, const
 /// The passes of all shares over the same rows, and what came of them.
 class Passes {
  public:
-  Passes(const RuntimeContext& context, Stage& stage, const BacktestInput& input, const TableKeys& keys)
-      : stage_(stage) {
+  Passes(const RuntimeContext& context, Stage& stage, const BacktestInput& input, TableKeys& keys)
+      : stage_(stage), input_(input), clock_(*context.clock) {
+    keys.begin_pass();
     for (std::size_t share = 0; share < keys.shares(); ++share)
       passes_.push_back(std::make_unique<Pass>(context, stage, input, keys, share));
   }
@@ -54,87 +60,92 @@ class Passes {
   std::optional<BadRow> run(std::size_t end) {
     std::atomic<std::size_t> limit = end;
     std::vector<std::optional<BadRow>> stops(passes_.size());
-    in_parallel(passes_.size(), [&](std::size_t share) { stops[share] = passes_[share]->run(limit); });
-    std::optional<BadRow> first;
-    for (std::optional<BadRow>& stop : stops) {
-      if (stop && (!first || stop->offset < first->offset)) first = std::move(stop);
-    }
-    return first;
+    std::vector<std::exception_ptr> failures(passes_.size());
+    std::exception_ptr interrupted;
+    Progress progress("backtest", end, clock_, input_.progress);
+    const auto look_around = [&](std::size_t reached) {
+      progress.reached(reached);
+      try {
+        if (input_.interrupt && !interrupted) input_.interrupt();
+      } catch (...) {
+        interrupted = std::current_exception();
+        limit = 0;
+      }
+    };
+    std::atomic<std::size_t> reached = 0;
+    const auto run_share = [&](std::size_t share) {
+      const auto before_batch = [&](std::size_t begin) {
+        if (share == 0) look_around(begin);
+        raise(reached, begin);
+      };
+      try {
+        stops[share] = passes_[share]->run(limit, before_batch);
+        if (stops[share]) lower(limit, static_cast<std::size_t>(stops[share]->offset));
+      } catch (...) {
+        failures[share] = std::current_exception();
+        lower(limit, passes_[share]->batch_begin());
+      }
+    };
+    in_parallel(passes_.size(), run_share, [&] { look_around(reached); });
+    if (interrupted) std::rethrow_exception(interrupted);
+    return first_of(stops, failures);
   }
 
-  BacktestResult finish() {
+  BacktestResult finish(std::size_t table_rows) {
+    std::vector<KeptRows> kept(passes_.size());
+    in_parallel(passes_.size(), [&](std::size_t share) { kept[share] = passes_[share]->take_rows(); });
+    KeptRows all = kept.size() == 1 ? std::move(kept.front()) : merge(kept, table_rows);
     const ResolvedOutput& output = *stage_.resolved.output;
     BacktestResult result;
     result.is_documents = output.raw;
-    if (passes_.size() > 1) find_places(result.rows);
-    if (output.raw) result.documents = documents();
+    result.rows = std::move(all.rows);
+    if (output.raw) result.documents = passes_.front()->take_documents();  // functions have one share
     for (std::size_t f = 0; f < output.fields.size(); ++f) {
       const ResolvedOutput::Field& field = output.fields[f];
       BacktestResult::Field made{field.name, std::nullopt, field.table_column};
-      if (field.slot != no_slot) made.column = column(f);
+      if (field.slot != no_slot) made.column = std::move(all.columns[f]);
       result.fields.push_back(std::move(made));
     }
-    if (passes_.size() == 1) result.rows = std::move(passes_[0]->rows());
     return result;
   }
 
   [[nodiscard]] RunCounters counters() const {
     RunCounters all;
-    for (const auto& pass : passes_) {
-      all.merge(pass->counters());
-      all.rows_out += pass->rows().size();
-    }
+    for (const auto& pass : passes_) all.merge(pass->counters());
     return all;
   }
 
  private:
-  /// Sets where each row of each share comes in the result, and the input row of each that is there.
-  void find_places(std::vector<std::uint32_t>& all) {
-    std::size_t total = 0;
-    for (const auto& pass : passes_) total += pass->rows().size();
-    all.resize(total);
-    places_.resize(passes_.size());
-    in_parallel(passes_.size(), [&](std::size_t share) {
-      const std::vector<std::uint32_t>& rows = passes_[share]->rows();
-      std::vector<std::uint32_t>& places = places_[share];
-      places.resize(rows.size());
-      std::iota(places.begin(), places.end(), 0u);
-      for (std::size_t other = 0; other < passes_.size(); ++other) {
-        if (other == share) continue;
-        const std::vector<std::uint32_t>& theirs = passes_[other]->rows();
-        std::uint32_t before = 0;
-        for (std::size_t i = 0; i < rows.size(); ++i) {
-          while (before < theirs.size() && theirs[before] < rows[i]) ++before;
-          places[i] += before;
-        }
-      }
-      for (std::size_t i = 0; i < rows.size(); ++i) all[places[i]] = rows[i];
-    });
-  }
-
-  std::vector<std::string> documents() {
-    if (passes_.size() == 1) return std::move(passes_[0]->documents());
-    std::size_t total = 0;
-    for (const auto& places : places_) total += places.size();
-    std::vector<std::string> all(total);
-    for (std::size_t share = 0; share < passes_.size(); ++share) {
-      for (std::size_t i = 0; i < places_[share].size(); ++i)
-        all[places_[share][i]] = std::move(passes_[share]->documents()[i]);
+  static void lower(std::atomic<std::size_t>& value, std::size_t bound) {
+    std::size_t present = value;
+    while (bound < present && !value.compare_exchange_weak(present, bound)) {
     }
-    return all;
+  }
+  static void raise(std::atomic<std::size_t>& value, std::size_t bound) {
+    std::size_t present = value;
+    while (bound > present && !value.compare_exchange_weak(present, bound)) {
+    }
   }
 
-  Column column(std::size_t field) {
-    if (passes_.size() == 1) return passes_[0]->take_column(field);
-    std::vector<Column> parts(passes_.size());
-    in_parallel(passes_.size(),
-                [&](std::size_t share) { parts[share] = passes_[share]->take_column(field); });
-    return interleave(parts, places_);
+  /// What comes first in the table counts: a row to stop at, or what a batch threw.
+  std::optional<BadRow> first_of(std::vector<std::optional<BadRow>>& stops,
+                                 const std::vector<std::exception_ptr>& failures) const {
+    std::optional<BadRow> first;
+    for (std::optional<BadRow>& stop : stops) {
+      if (stop && (!first || stop->offset < first->offset)) first = std::move(stop);
+    }
+    for (std::size_t share = 0; share < failures.size(); ++share) {
+      if (!failures[share]) continue;
+      const std::size_t begin = passes_[share]->batch_begin();
+      if (!first || begin <= static_cast<std::size_t>(first->offset)) std::rethrow_exception(failures[share]);
+    }
+    return first;
   }
 
   Stage& stage_;
+  const BacktestInput& input_;
+  Clock& clock_;
   std::vector<std::unique_ptr<Pass>> passes_;
-  std::vector<std::vector<std::uint32_t>> places_;  ///< by share and row of it: where it is in the result
 };
 
 }  // namespace
@@ -142,7 +153,7 @@ class Passes {
 BacktestResult run_backtest(const RuntimeContext& context, Stage& stage, const BacktestInput& input,
                             Summary& summary) {
   const std::int64_t begin_ns = context.clock->steady_ns();
-  const TableKeys keys(input, stage.resolved.needs_keys, threads_for(context, stage, input));
+  TableKeys keys(input, stage.resolved.needs_keys, threads_for(context, stage, input));
   std::size_t end = input.rows;
   for (std::optional<BadRow> first;;) {
     Passes passes(context, stage, input, keys);
@@ -161,7 +172,7 @@ BacktestResult run_backtest(const RuntimeContext& context, Stage& stage, const B
     const std::int64_t took_ns = context.clock->steady_ns() - begin_ns;
     summary = summarize(counters, LatencyHistogram(), static_cast<double>(took_ns) / 1e9);
     if (first) throw Error(std::move(*first));
-    return passes.finish();
+    return passes.finish(input.rows);
   }
 }
 

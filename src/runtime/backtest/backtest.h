@@ -26,7 +26,8 @@ struct BacktestInput {
   std::size_t batch_rows = 0;      ///< 0: the engine's choice
   std::size_t threads = 0;         ///< 0: the engine's choice; more than one only where the plan allows it
   bool progress = false;
-  std::function<void()> interrupt = {};  ///< called now and then; what it throws ends the backtest
+  std::function<void()> interrupt =
+      {};  ///< called now and then, on the calling thread; what it throws ends the backtest
 };
 
 /// What reached the end of the frame, in input order.
@@ -48,7 +49,7 @@ struct BacktestResult {
 /// then counts the rows before it, and it.
 ///
 /// A long table is shared among threads by key, each of which runs the plan over the rows of its own keys, as
-/// tasks share the partitions of a topic; the result is the same bit for bit. Functions of the user are only
+/// tasks share the partitions of a topic; the result is the same bit for bit. Code of the user is only
 /// ever called on the calling thread, with rows in order.
 [[nodiscard]] BacktestResult run_backtest(const RuntimeContext& context, Stage& stage,
                                           const BacktestInput& input, Summary& summary);

@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "columnar/describe.h"
-#include "runtime/progress.h"
 
 namespace tiderace {
 namespace {
@@ -46,29 +45,16 @@ Column rows_of(const BacktestInput& input, std::span<const std::string> path, st
   return column.take(counted);
 }
 
-/// Makes `end` at most `value`.
-void lower(std::atomic<std::size_t>& end, std::size_t value) {
-  std::size_t present = end;
-  while (value < present && !end.compare_exchange_weak(present, value)) {
-  }
-}
-
 }  // namespace
 
-Pass::Pass(const RuntimeContext& context, Stage& stage, const BacktestInput& input, const TableKeys& keys,
+Pass::Pass(const RuntimeContext& context, Stage& stage, const BacktestInput& input, TableKeys& keys,
            std::size_t share)
-    : stage_(stage),
-      input_(input),
-      keys_(keys),
-      share_(share),
-      clock_(*context.clock),
-      stores_(memory_state_stores()) {
+    : stage_(stage), input_(input), keys_(keys), share_(share), stores_(memory_state_stores()) {
   Task::Resources resources;
   resources.store = stores_->open("backtest");
   resources.counters = &counters_;
   resources.collect = [this](const Batch& batch) { collect(batch); };
   task_ = std::make_unique<Task>(context, stage, TopicPartition{}, std::move(resources));
-  if (keys.known()) task_keys_.emplace(keys, task_->keys());
   const ResolvedOutput& output = *stage.resolved.output;
   if (output.raw) encoder_.emplace(output.layout);
   rows_.reserve(input.rows);  // room that is not used is not touched
@@ -76,63 +62,73 @@ Pass::Pass(const RuntimeContext& context, Stage& stage, const BacktestInput& inp
     columns_.emplace_back(field.slot == no_slot ? 0 : input.rows);
 }
 
-std::optional<BadRow> Pass::run(std::atomic<std::size_t>& end) try {
-  const std::size_t step = (input_.batch_rows == 0 ? default_batch_rows : input_.batch_rows) * keys_.shares();
-  Progress progress("backtest", end, clock_, input_.progress && share_ == 0);
-  for (std::size_t begin = 0, limit = end; begin < limit; begin += step, limit = end) {
-    if (share_ == 0 && input_.interrupt) input_.interrupt();
-    std::vector<std::uint32_t> rows = keys_.rows_of(share_, begin, std::min(step, limit - begin));
+std::optional<BadRow> Pass::run(std::atomic<std::size_t>& end,
+                                const std::function<void(std::size_t)>& before_batch) {
+  const std::size_t wanted = input_.batch_rows == 0 ? default_batch_rows : input_.batch_rows;
+  const std::size_t step = std::clamp<std::size_t>(wanted, 1, std::max<std::size_t>(input_.rows, 1));
+  for (std::size_t limit = end; begin_ < limit; begin_ += step, limit = end) {
+    before_batch(begin_);
+    std::vector<std::uint32_t> rows = keys_.rows_of(share_, begin_, std::min(step, limit - begin_));
     counters_.rows_in += rows.size();
     count(stage_.counters[0].rows_in, rows.size());
     StepReport report;
-    Batch batch = read(begin, std::move(rows), report);
-    if (auto row = task_->process(std::move(batch), std::move(report), begin)) {
-      lower(end, static_cast<std::size_t>(row->offset));
-      return row;
-    }
-    progress.reached(begin);
+    Batch batch = read(std::move(rows), report);
+    if (auto row = task_->process(std::move(batch), std::move(report), begin_)) return row;
   }
   return std::nullopt;
-} catch (...) {
-  end = 0;
-  throw;
 }
 
-Batch Pass::read(std::size_t begin, std::vector<std::uint32_t> rows, StepReport& report) {
-  begin_ = begin;
+RunCounters Pass::counters() const {
+  RunCounters counters = counters_;
+  counters.rows_out = rows_.size();
+  return counters;
+}
+
+KeptRows Pass::take_rows() {
+  KeptRows kept{std::move(rows_), {}};
+  for (std::size_t f = 0; f < columns_.size(); ++f) {
+    const bool untouched = stage_.resolved.output->fields[f].slot == no_slot;
+    kept.columns.push_back(untouched ? Column() : columns_[f].finish());
+  }
+  return kept;
+}
+
+/// What is wrong with a row is what a run says of it: first that it cannot be read, then its fields, its
+/// time, its key.
+Batch Pass::read(std::vector<std::uint32_t> rows, StepReport& report) {
   Batch batch;
   batch.rows = std::move(rows);
   RowErrors errors;
   const std::size_t size = batch.size();
-  const auto after = [](const RowErrors::Entry& entry, std::size_t row) { return entry.row < row; };
-  auto entry = std::lower_bound(input_.bad.begin(), input_.bad.end(), begin, after);
+  const auto before = [](const RowErrors::Entry& entry, std::size_t row) { return entry.row < row; };
+  auto entry = std::lower_bound(input_.bad.begin(), input_.bad.end(), begin_, before);
   for (std::size_t i = 0; i < size && entry != input_.bad.end(); ++i) {
-    while (entry != input_.bad.end() && entry->row < begin + batch.rows[i]) ++entry;
-    if (entry != input_.bad.end() && entry->row == begin + batch.rows[i])
+    while (entry != input_.bad.end() && entry->row < begin_ + batch.rows[i]) ++entry;
+    if (entry != input_.bad.end() && entry->row == begin_ + batch.rows[i])
       errors.add(i, entry->kind, entry->message);
+  }
+  batch.columns.resize(stage_.resolved.slots);
+  for (const JsonField& field : stage_.resolved.reads[0].fields) {
+    Column column = rows_of(input_, field.path, begin_, batch.rows);
+    batch.columns[field.slot] = field.declared ? declared(field, column, errors) : std::move(column);
   }
   batch.event_time_ns.assign(size, 0);
   if (input_.timestamp) {
-    const Column times = rows_of(input_, std::span(&*input_.timestamp, 1), begin, batch.rows);
+    const Column times = rows_of(input_, std::span(&*input_.timestamp, 1), begin_, batch.rows);
     batch.event_time_ns = input_.event_times(times, errors);
   }
-  if (stage_.resolved.needs_keys) read_keys(begin, batch, errors);
-  batch.columns.resize(stage_.resolved.slots);
-  for (const JsonField& field : stage_.resolved.reads[0].fields) {
-    Column column = rows_of(input_, field.path, begin, batch.rows);
-    batch.columns[field.slot] = field.declared ? declared(field, column, errors) : std::move(column);
-  }
+  if (stage_.resolved.needs_keys) read_keys(batch, errors);
   report.add(std::move(errors), batch);
   return batch;
 }
 
-void Pass::read_keys(std::size_t begin, Batch& batch, RowErrors& errors) {
+void Pass::read_keys(Batch& batch, RowErrors& errors) {
   batch.keys.assign(batch.size(), no_key);
-  if (!task_keys_) return;
-  task_keys_->look_up(begin, batch.rows, batch.keys);
+  if (!keys_.known()) return;
+  keys_.look_up(begin_, batch.rows, task_->keys(), batch.keys);
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    if (batch.keys[i] != no_key || !keys_.unusable(begin + batch.rows[i])) continue;
-    const Column found = input_.column(std::span(&*input_.key, 1), begin + batch.rows[i], 1);
+    if (batch.keys[i] != no_key || !keys_.unusable(begin_ + batch.rows[i])) continue;
+    const Column found = input_.column(std::span(&*input_.key, 1), begin_ + batch.rows[i], 1);
     errors.add(i, BadRowKind::key,
                fmt::format("wanted a string or an integer as the key in the column \"{}\", found {}",
                            *input_.key, describe(found, 0)));

@@ -32,14 +32,15 @@ TableKeys::TableKeys(const BacktestInput& input, bool needed, std::size_t thread
     : known_(needed && input.key), piece_rows_(input.rows / threads + 1), pieces_(threads) {
   if (!known_) return;
   numbers_ = Buffer<KeyId>(input.rows);
-  in_parallel(threads, [&](std::size_t piece) { read(input, piece); });
+  std::atomic<bool> ended = false;
+  in_parallel(threads, [&](std::size_t piece) { read(input, piece, ended); });
 }
 
-void TableKeys::read(const BacktestInput& input, std::size_t piece) {
+void TableKeys::read(const BacktestInput& input, std::size_t piece, std::atomic<bool>& ended) try {
   KeyTable& table = pieces_[piece].table;
   const std::size_t end = std::min(input.rows, (piece + 1) * piece_rows_);
   std::vector<std::string_view> texts;
-  for (std::size_t begin = piece * piece_rows_; begin < end; begin += slice_rows) {
+  for (std::size_t begin = piece * piece_rows_; begin < end && !ended; begin += slice_rows) {
     if (piece == 0 && input.interrupt) input.interrupt();
     const std::size_t size = std::min(slice_rows, end - begin);
     const Column keys = input.column(std::span(&*input.key, 1), begin, size);
@@ -65,6 +66,9 @@ void TableKeys::read(const BacktestInput& input, std::size_t piece) {
     const std::size_t hash = std::hash<std::string_view>()(table.key(id));
     pieces_[piece].shares.push_back(static_cast<std::uint8_t>(hash % shares()));
   }
+} catch (...) {
+  ended = true;
+  throw;
 }
 
 std::vector<std::uint32_t> TableKeys::rows_of(std::size_t share, std::size_t begin, std::size_t size) const {
@@ -88,22 +92,25 @@ std::vector<std::uint32_t> TableKeys::rows_of(std::size_t share, std::size_t beg
   return rows;
 }
 
-void TaskKeys::look_up(std::size_t begin, std::span<const std::uint32_t> rows, std::vector<KeyId>& ids) {
-  ids.assign(rows.size(), no_key);
+void TableKeys::begin_pass() {
+  for (Piece& piece : pieces_) piece.ids.assign(piece.table.size(), no_key);
+}
+
+void TableKeys::look_up(std::size_t begin, std::span<const std::uint32_t> rows, KeyTable& table,
+                        std::span<KeyId> ids) {
   if (rows.empty()) return;
   std::size_t i = 0;
-  keys_.by_piece(begin + rows.front(), begin + rows.back() + 1,
-                 [&](std::size_t piece, std::size_t, std::size_t last) {
-                   std::vector<KeyId>& known = ids_[piece];
-                   const KeyTable& table = keys_.pieces_[piece].table;
-                   if (known.empty()) known.assign(table.size(), no_key);
-                   for (; i < rows.size() && begin + rows[i] < last; ++i) {
-                     const KeyId number = keys_.numbers_[begin + rows[i]];
-                     if (number >= TableKeys::bad_key) continue;
-                     if (known[number] == no_key) known[number] = table_.intern(table.key(number));
-                     ids[i] = known[number];
-                   }
-                 });
+  by_piece(begin + rows.front(), begin + rows.back() + 1, [&](std::size_t p, std::size_t, std::size_t last) {
+    Piece& piece = pieces_[p];
+    for (; i < rows.size() && begin + rows[i] < last; ++i) {
+      const KeyId number = numbers_[begin + rows[i]];
+      ids[i] = no_key;
+      if (number >= bad_key) continue;
+      KeyId& id = piece.ids[number];  // a key has one share, so no other thread is here
+      if (id == no_key) id = table.intern(piece.table.key(number));
+      ids[i] = id;
+    }
+  });
 }
 
 }  // namespace tiderace

@@ -149,6 +149,59 @@ TEST(Backtest, StopsAtTheFirstBadRowOfAllThreads) {
   EXPECT_NE(found.begin()->find("row 3"), std::string::npos) << *found.begin();
 }
 
+TEST(Backtest, StopsLateAndSaysWhatARunSays) {
+  ColumnBuilder rider(table_rows), n(table_rows);
+  for (std::size_t i = 0; i < table_rows; ++i) {
+    rider.set_int64(i, static_cast<std::int64_t>(i % 40));
+    n.set_int64(i, static_cast<std::int64_t>(i));
+  }
+  // Of four riders, so on several threads, the latest met first.
+  n.set_text(29'000, Kind::string, "many");
+  n.set_text(21'111, Kind::string, "many");
+  rider.set_null(20'500);
+  n.set_text(28'002, Kind::string, "many");
+  std::vector<NamedColumn> columns;
+  columns.push_back({"rider", Column(std::move(rider))});
+  columns.push_back({"n", Column(std::move(n))});
+  columns.push_back({"t", columns[1].column});
+  const Table table = TableAccess::make(std::move(columns), table_rows);
+  Application app(options_of(ErrorPolicy::stop));
+  auto frame =
+      app.dataframe(app.topic("rows", {.timestamp = "t", .schema = {{"n", "int64"}, {"t", "int64"}}}));
+  auto without_state = frame;
+  without_state["m"] = frame["n"] * 2 + frame["t"];
+  frame["change"] = frame["n"].diff();
+  for (const std::size_t threads : {1u, 2u, 7u}) {
+    for (const bool state : {true, false}) {
+      try {
+        static_cast<void>(backtest(app, state ? frame : without_state, table, threads, 100));
+        ADD_FAILURE() << "no bad row was found";
+      } catch (const Error& error) {
+        ASSERT_TRUE(error.bad_row());
+        EXPECT_EQ(error.bad_row()->offset, state ? 20'500 : 21'111);
+        EXPECT_EQ(error.bad_row()->kind, state ? BadRowKind::key : BadRowKind::type) << error.what();
+        EXPECT_EQ(app.summary().rows_in, state ? 20'501u : 21'112u);
+        EXPECT_EQ(app.summary().bad, 1u);
+      }
+    }
+  }
+}
+
+TEST(Backtest, TablesOfFewRowsAndNoneThatStay) {
+  const Table all = troubled();
+  Application app(options_of(ErrorPolicy::skip));
+  auto nothing = features(app);
+  nothing = nothing[nothing["mean"] > 1e9];
+  EXPECT_EQ(backtest(app, nothing, all, 3).rows, Names{});
+  for (const std::size_t rows : {0u, 1u, 2u}) {
+    std::vector<NamedColumn> columns = TableAccess::columns(all);
+    for (NamedColumn& column : columns) column.column = column.column.slice(0, rows);
+    const Table few = TableAccess::make(std::move(columns), rows);
+    EXPECT_EQ(backtest(app, features(app), few, 3).rows, backtest(app, features(app), few, 1).rows);
+    EXPECT_EQ(app.summary().rows_in, rows);
+  }
+}
+
 TEST(Backtest, CallsFunctionsInOrderOnTheCallingThread) {
   const Table table = troubled();
   Application app(options_of(ErrorPolicy::skip));
@@ -179,12 +232,42 @@ TEST(Backtest, AnInterruptOnTheCallingThreadEndsAllThreads) {
   request.threads = 3;
   request.batch_rows = 10;
   int calls = 0;
+  const std::thread::id caller = std::this_thread::get_id();
   request.interrupt = [&] {
+    EXPECT_EQ(std::this_thread::get_id(), caller);
     if (++calls == 20) throw std::runtime_error("enough");
   };
   EXPECT_THROW(static_cast<void>(backtest(*ApplicationAccess::state(app), FrameAccess::of(frame), request)),
                std::runtime_error);
   EXPECT_EQ(calls, 20);
+}
+
+TEST(Backtest, AnInterruptIsMetWhileOthersAreAtWork) {
+  constexpr int rows = 1'000'000;
+  Application app(options_of(ErrorPolicy::skip));
+  auto frame = app.dataframe(app.topic("rows"));
+  frame["change"] = frame["x"].diff();
+  int met = 0;
+  for (int key = 0; key < 8 && met == 0; ++key) {  // all rows are one thread's, of some keys not this one's
+    const std::vector<std::int64_t> same(rows, key);
+    const Column column = Column::of_int64(same);
+    BacktestRequest request{
+        TableAccess::make(std::vector<NamedColumn>{{"rider", column}, {"x", column}}, rows)};
+    request.key = "rider";
+    request.threads = 2;
+    request.batch_rows = 1;
+    const int of_reading = rows / 2 / 8192 + 1;  // keys, half of them on this thread
+    int calls = 0;
+    request.interrupt = [&] {
+      if (++calls > of_reading + rows) throw std::runtime_error("enough");  // no batch is left that asks
+    };
+    try {
+      static_cast<void>(backtest(*ApplicationAccess::state(app), FrameAccess::of(frame), request));
+    } catch (const std::runtime_error&) {
+      ++met;
+    }
+  }
+  EXPECT_GT(met, 0);
 }
 
 }  // namespace
