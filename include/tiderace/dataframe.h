@@ -117,8 +117,8 @@ class [[nodiscard]] StreamingDataFrame {
   /// in the table's order. Nothing is written, no state is left; `summary()` of the application says what it
   /// did. A long table is worked on by several threads, up to the processors that this process may use (and
   /// 16), each with the rows of some of the keys; where the plan has functions, a state_ttl or an on_error
-  /// function, by this one alone. Throws Error{plan} where the plan needs a key or a time that the table does not give, and
-  /// Error{bad_row} under the policy `stop`, with the row number as offset.
+  /// function, by this one alone. Throws Error{plan} where the plan needs a key or a time that the table does
+  /// not give, and Error{bad_row} under the policy `stop`, with the row number as offset.
   [[nodiscard]] Table backtest(const Table& data, const BacktestOptions& options = {}) const;
 
   /// Writes the rows to `topic`, under the record's key or that of a column; returns this frame.

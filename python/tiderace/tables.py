@@ -94,7 +94,7 @@ def result_table(done: Backtest, source: pyarrow.Table | None, immutable: bool) 
 def _rows_of(table: pyarrow.Table, rows: Any) -> dict[str, pyarrow.ChunkedArray]:
     """The columns of `table` with the given rows, each by a thread of its own."""
     import pyarrow as pa
-    import pyarrow.compute as pc
+    import pyarrow.compute as pc  # type: ignore[import-untyped]
 
     indices = pa.array(rows)
     with ThreadPoolExecutor(pa.cpu_count()) as pool:

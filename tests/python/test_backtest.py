@@ -342,5 +342,5 @@ def test_a_model_in_python_sees_rows_in_order_on_this_thread(sdf: tr.StreamingDa
 def test_a_result_does_not_stand_on_memory_that_may_change(mean: tr.StreamingDataFrame) -> None:
     frame = TABLE.to_pandas()
     result = mean.backtest(frame, key="k", timestamp="t")
-    frame["x"].values[:] = 99.0
+    frame.loc[:, "x"] = 99.0
     assert result["x"].to_pylist() == [row["x"] for row in ROWS]
