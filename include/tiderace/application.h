@@ -4,6 +4,7 @@
 #include <tiderace/export.h>
 #include <tiderace/options.h>
 #include <tiderace/producer.h>
+#include <tiderace/reader.h>
 #include <tiderace/topic.h>
 
 #include <chrono>
@@ -11,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace TIDERACE_API tiderace {
 
@@ -64,6 +66,10 @@ class Application {
   [[nodiscard]] std::string explain() const;
   /// Writes records to topics. Throws Error{broker} if the log cannot be reached.
   [[nodiscard]] TopicProducer get_producer();
+  /// Reads the records of topics outside the group. Throws Error{broker} if the log cannot be reached,
+  /// Error{config} for a topic that does not exist.
+  [[nodiscard]] TopicReader get_reader(const std::vector<std::string>& topics,
+                                       const ReaderOptions& options = {});
 
  private:
   friend struct ApplicationAccess;

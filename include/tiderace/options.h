@@ -46,16 +46,19 @@ struct ApplicationOptions {
   std::string consumer_group = {};
   AutoOffsetReset auto_offset_reset = AutoOffsetReset::earliest;
   ProcessingGuarantee processing_guarantee = ProcessingGuarantee::at_least_once;
-  /// How often state, outputs and offsets are committed; unset: 1 s, exactly-once 0.1 s, 1 s over a backlog.
+  /// How often state, outputs and offsets are committed; unset: 1 s, exactly-once 0.1 s, up to 1 s over a
+  /// backlog on Kafka.
   std::optional<std::chrono::nanoseconds> commit_interval = {};
   /// Where local state is kept; empty: `state` below the embedded log's directory, or `.tiderace/state`.
   std::string state_dir = {};
   OnError on_error = ErrorPolicy::stop;
-  int workers = 1;                                          ///< threads; 1 is the thread that calls `run`
-  KafkaSecurity security = {};                              ///< Kafka only
-  std::map<std::string, std::string> consumer_config = {};  ///< Kafka only: librdkafka's names; they win
-  std::map<std::string, std::string> producer_config = {};  ///< Kafka only: librdkafka's names; they win
-  std::string dead_letter_topic = {};                       ///< empty: `<consumer_group>-dead-letters`
+  int workers = 1;              ///< threads; 1 is the thread that calls `run`
+  KafkaSecurity security = {};  ///< Kafka only
+  std::map<std::string, std::string> consumer_config =
+      {};  ///< Kafka only: librdkafka's names; they win, but what guarantees stand on is refused
+  std::map<std::string, std::string> producer_config =
+      {};  ///< Kafka only: librdkafka's names; they win, but what guarantees stand on is refused
+  std::string dead_letter_topic = {};  ///< empty: `<consumer_group>-dead-letters`
   std::optional<std::chrono::nanoseconds> state_ttl =
       {};  ///< forget a key that has had no row for so long in event time
   std::chrono::nanoseconds group_lock_timeout = std::chrono::seconds(10);

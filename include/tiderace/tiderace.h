@@ -7,6 +7,7 @@
 #include <tiderace/model.h>
 #include <tiderace/options.h>
 #include <tiderace/producer.h>
+#include <tiderace/reader.h>
 #include <tiderace/row.h>
 #include <tiderace/security.h>
 #include <tiderace/series.h>

@@ -109,6 +109,11 @@ AutoOffsetReset auto_offset_reset(const std::string& text) {
   return static_cast<AutoOffsetReset>(one_of(ErrorKind::config, "auto_offset_reset", text, names));
 }
 
+ReadFrom read_from(const std::string& text) {
+  constexpr const char* names[] = {"earliest", "latest"};
+  return static_cast<ReadFrom>(one_of(ErrorKind::config, "from_", text, names));
+}
+
 OnLostOffset on_lost_offset(const std::string& text) {
   constexpr const char* names[] = {"stop", "earliest", "latest"};
   return static_cast<OnLostOffset>(one_of(ErrorKind::config, "on_lost_offset", text, names));

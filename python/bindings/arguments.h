@@ -2,6 +2,7 @@
 
 #include <nanobind/nanobind.h>
 #include <tiderace/options.h>
+#include <tiderace/reader.h>
 
 #include <chrono>
 #include <optional>
@@ -27,6 +28,7 @@ namespace nb = nanobind;
 [[nodiscard]] OnError on_error(nb::handle value);
 
 [[nodiscard]] AutoOffsetReset auto_offset_reset(const std::string& text);
+[[nodiscard]] ReadFrom read_from(const std::string& text);
 [[nodiscard]] OnLostOffset on_lost_offset(const std::string& text);
 [[nodiscard]] ProcessingGuarantee processing_guarantee(const std::string& text);
 [[nodiscard]] Durability durability(const std::string& text);

@@ -38,6 +38,7 @@ void bind_models(nb::module_& module);
 void bind_table(nb::module_& module);
 void bind_application(nb::module_& module);
 void bind_producer(nb::module_& module);
+void bind_reader(nb::module_& module);
 void bind_security(nb::module_& module);  ///< KafkaSecurity
 
 }  // namespace tiderace::python

@@ -20,4 +20,5 @@ NB_MODULE(_tiderace, module) {
   bind_security(module);
   bind_application(module);
   bind_producer(module);
+  bind_reader(module);
 }

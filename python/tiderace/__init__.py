@@ -16,6 +16,7 @@ from tiderace.application import Application, Explanation, Producer
 from tiderace.dataframe import StreamingDataFrame
 from tiderace.errors import BadRowError, BrokerError, ConfigError, Error, PlanError, StateError
 from tiderace.models import Model, load_model
+from tiderace.reader import Reader, Record
 from tiderace.rolling import Rolling
 from tiderace.series import Series, where
 
@@ -31,6 +32,8 @@ __all__ = [
     "Model",
     "PlanError",
     "Producer",
+    "Reader",
+    "Record",
     "Rolling",
     "Series",
     "State",

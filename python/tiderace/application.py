@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from types import TracebackType
 from typing import Any
@@ -12,6 +12,7 @@ from tiderace import _tiderace
 from tiderace._tiderace import BadRow, KafkaSecurity, Summary, Topic
 from tiderace.dataframe import StreamingDataFrame
 from tiderace.errors import ConfigError, PlanError
+from tiderace.reader import Reader
 
 Duration = float | str | timedelta
 OnError = str | Callable[[BadRow], str]
@@ -125,7 +126,8 @@ class Application:
         Kafka only: TLS, passwords, tokens, Kerberos. What it leaves out is taken from the environment
         variables `TIDERACE_SECURITY_PROTOCOL` and so on.
     consumer_config, producer_config : dict, optional
-        Settings of Kafka's client, under the names of librdkafka; they win.
+        Settings of Kafka's client, under the names of librdkafka; they win, but those that guarantees
+        stand on (`acks`, `isolation.level` and the like) are refused.
     dead_letter_topic : str, optional
         Default: `<consumer_group>-dead-letters`.
     state_ttl : seconds, optional
@@ -332,3 +334,31 @@ class Application:
     def get_producer(self) -> Producer:
         """Writes records to topics. Raises `BrokerError` if the log cannot be reached."""
         return Producer(self._application)
+
+    def get_reader(
+        self,
+        topics: str | Sequence[str],
+        from_: str = "earliest",
+        offsets: Mapping[tuple[str, int], int] | None = None,
+        until_end: bool = False,
+    ) -> Reader:
+        """Reads the records of topics outside the group.
+
+        Parameters
+        ----------
+        topics : str or list of str
+        from_ : str
+            `"earliest"` or `"latest"`: where to begin in each partition.
+        offsets : dict, optional
+            Of single partitions, `{(topic, partition): offset}`, in place of `from_`.
+        until_end : bool
+            End at what was written when the reader was made.
+
+        Raises
+        ------
+        BrokerError
+            If the log cannot be reached.
+        ConfigError
+            For a topic that does not exist, or a partition that is none of what is read.
+        """
+        return Reader(self._application, topics, from_, offsets or {}, until_end)

@@ -4,6 +4,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
+#include <string_view>
+#include <utility>
 
 #include "api/application_state.h"
 #include "api/frame_access.h"
@@ -60,6 +63,31 @@ void check_compression(const std::string& compression) {
   }
 }
 
+/// Settings of librdkafka that the guarantees stand on, or that are an option here, and what to do instead.
+void check_client_config(std::string_view option, const std::map<std::string, std::string>& config) {
+  constexpr std::string_view needed = "what is guaranteed stands on it, so leave it out";
+  constexpr std::pair<std::string_view, std::string_view> kept[] = {
+      {"acks", needed},
+      {"auto.offset.reset", "use auto_offset_reset= and on_lost_offset="},
+      {"delivery.timeout.ms", needed},
+      {"enable.auto.commit", needed},
+      {"enable.auto.offset.store", needed},
+      {"enable.idempotence", needed},
+      {"enable.partition.eof", needed},
+      {"group.id", "use consumer_group="},
+      {"group.instance.id", "use group_instance_id="},
+      {"isolation.level", needed},
+      {"message.timeout.ms", needed},
+      {"partition.assignment.strategy", needed},
+      {"request.required.acks", needed},
+      {"transactional.id", needed},
+  };
+  for (const auto& [name, instead] : kept) {
+    if (config.contains(std::string(name)))
+      throw_error(ErrorKind::config, "{}: \"{}\" cannot be set; {}", option, name, instead);
+  }
+}
+
 void complete_security(ApplicationOptions& options) {
   const bool embedded = embedded_directory(options.broker_address).has_value();
   if (!embedded) options.security = with_environment(std::move(options.security));
@@ -87,6 +115,8 @@ ApplicationOptions completed(ApplicationOptions options) {
     throw_error(ErrorKind::config, "workers: wanted 1 to 1024, found {}", options.workers);
   }
   check_compression(options.compression);
+  check_client_config("consumer_config", options.consumer_config);
+  check_client_config("producer_config", options.producer_config);
   if (options.linger.count() < 0) throw Error(ErrorKind::config, "linger: wanted a time of at least 0");
   if (options.standby_replicas < 0)
     throw_error(ErrorKind::config, "standby_replicas: wanted 0 or more, found {}", options.standby_replicas);

@@ -7,8 +7,11 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
+#include "columnar/block_cache.h"
 #include "columnar/kind.h"
 
 namespace tiderace {
@@ -16,12 +19,21 @@ namespace tiderace {
 /// An array whose elements are not cleared when it is made: columns are filled right after.
 template <class T>
 class Buffer {
+  static_assert(std::is_trivially_copyable_v<T> && alignof(T) <= alignof(std::max_align_t));
+
  public:
   Buffer() = default;
-  explicit Buffer(std::size_t size) : data_(std::make_unique_for_overwrite<T[]>(size)), size_(size) {}
+  explicit Buffer(std::size_t size)
+      : data_(static_cast<T*>(take_block(size * sizeof(T)))), size_(size), bytes_(size * sizeof(T)) {}
+  Buffer(Buffer&& other) noexcept { swap(other); }
+  Buffer& operator=(Buffer&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~Buffer() { give_block(data_, bytes_); }
 
-  [[nodiscard]] T* data() noexcept { return data_.get(); }
-  [[nodiscard]] const T* data() const noexcept { return data_.get(); }
+  [[nodiscard]] T* data() noexcept { return data_; }
+  [[nodiscard]] const T* data() const noexcept { return data_; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] T& operator[](std::size_t i) noexcept { return data_[i]; }
   [[nodiscard]] const T& operator[](std::size_t i) const noexcept { return data_[i]; }
@@ -29,8 +41,15 @@ class Buffer {
   void shorten(std::size_t size) noexcept { size_ = size; }
 
  private:
-  std::unique_ptr<T[]> data_;
+  void swap(Buffer& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    std::swap(bytes_, other.bytes_);
+  }
+
+  T* data_ = nullptr;
   std::size_t size_ = 0;
+  std::size_t bytes_ = 0;
 };
 
 /// A column under construction: one kind byte and one 64-bit payload a row. Payload by kind:

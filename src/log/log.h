@@ -226,10 +226,10 @@ struct GroupStatus {
 class Follower {
  public:
   virtual ~Follower() = default;
-  /// These partitions, each from its offset on, in place of those that it followed.
+  /// These partitions, of topics that exist, each from its offset on, in place of those that it followed.
   virtual void follow(const std::map<TopicPartition, std::int64_t>& positions) = 0;
-  /// What has come, whole runs, at most one of each partition; empty-handed after `timeout`. Throws
-  /// Error{broker}.
+  /// What has come, whole runs, at most one of each partition, as soon as there is any; empty-handed after
+  /// `timeout`. Throws Error{broker}.
   virtual std::vector<std::shared_ptr<const Records>> poll(std::chrono::milliseconds timeout) = 0;
   /// Offsets between where a partition that it follows is read and its end, as far as it was heard of.
   [[nodiscard]] virtual std::optional<std::int64_t> lag(const TopicPartition& partition) const = 0;
@@ -261,8 +261,7 @@ class Log {
                          const std::string& /*identity*/, const std::atomic<bool>& /*cancelled*/) {
     return true;
   }
-  /// Null where no other process can own a partition.
-  virtual std::unique_ptr<Follower> follower() { return nullptr; }
+  virtual std::unique_ptr<Follower> follower() = 0;
   /// What `GroupMember::process` is for the members of this process; empty where there are no others.
   [[nodiscard]] virtual std::string process() const { return {}; }
   /// Creates `name`; false if it exists already (its settings stay as they are).

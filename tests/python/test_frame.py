@@ -227,6 +227,9 @@ def test_plan_mistakes(sdf: tr.StreamingDataFrame, mistake, message: str) -> Non
         ({"durability": "none"}, "durability"),
         ({"broker_address": "carrier-pigeon:"}, "carrier-pigeon"),
         ({"dead_letter_topic": "a b"}, "a b"),
+        ({"consumer_config": {"group.id": "h"}}, 'consumer_config: "group.id" .*use consumer_group='),
+        ({"consumer_config": {"isolation.level": "read_uncommitted"}}, '"isolation.level" cannot be set'),
+        ({"producer_config": {"acks": "0"}}, 'producer_config: "acks" cannot be set; what is guaranteed'),
         ({"on_lost_offset": "newest"}, 'wanted "stop", "earliest" or "latest", found "newest"'),
     ],
 )

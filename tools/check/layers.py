@@ -57,7 +57,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
 PUBLIC_VALUES = {"tiderace/error.h", "tiderace/options.h", "tiderace/security.h", "tiderace/topic.h"}
 
 SYSTEM = re.compile(
-    r"[a-z0-9_]+|(?:sys|linux|arpa|netinet)/[a-z0-9_]+\.h|(?:[a-z]mmintrin|cxxabi|execinfo|arm_neon)\.h"
+    r"[a-z0-9_]+|(?:sys|linux|arpa|netinet|sanitizer)/[a-z0-9_]+\.h|(?:[a-z]mmintrin|cxxabi|execinfo|arm_neon)\.h"
 )
 POSIX = {"dirent.h", "dlfcn.h", "fcntl.h", "poll.h", "pthread.h", "pwd.h", "sched.h", "signal.h", "spawn.h"}
 POSIX |= {"termios.h", "threads.h", "time.h", "unistd.h"}

@@ -34,6 +34,14 @@ void EmbeddedConsumer::subscribe(const std::vector<std::string>& topics) {
   assignment_told_ = false;
 }
 
+void EmbeddedConsumer::read_from(const std::map<TopicPartition, std::int64_t>& positions) {
+  connect();
+  positions_.clear();
+  for (const auto& [partition, offset] : positions)
+    positions_[partition] = {files_->partition_id(partition), offset, std::nullopt};
+  empty_at_.reset();
+}
+
 EmbeddedConsumer::Position& EmbeddedConsumer::position_of(const TopicPartition& partition) {
   const auto found = positions_.find(partition);
   if (found == positions_.end()) throw_not_assigned(partition, options_);

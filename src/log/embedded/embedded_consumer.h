@@ -21,6 +21,8 @@ class EmbeddedConsumer final : public Consumer {
   void start(const TopicPartition& partition, std::int64_t offset) override;
   StartOffset start_offset(const TopicPartition& partition, std::optional<std::int64_t> known) override;
   std::optional<std::int64_t> heard_end_offset(const TopicPartition& partition) override;
+  /// Without a group: exactly these partitions, each from its offset on.
+  void read_from(const std::map<TopicPartition, std::int64_t>& positions);
 
  private:
   struct Position {

@@ -7,6 +7,7 @@
 #include "log/embedded/embedded_files.h"
 #include "log/embedded/embedded_producer.h"
 #include "log/embedded/maintenance/maintenance.h"
+#include "log/following_consumer.h"
 
 namespace tiderace {
 namespace {
@@ -18,6 +19,10 @@ class EmbeddedLog final : public Log {
 
   std::unique_ptr<Consumer> consumer(const ConsumerOptions& options) override {
     return std::make_unique<EmbeddedConsumer>([this]() -> EmbeddedFiles& { return files(); }, options);
+  }
+  std::unique_ptr<Follower> follower() override {
+    return std::make_unique<FollowingConsumer<EmbeddedConsumer>>(std::make_unique<EmbeddedConsumer>(
+        [this]() -> EmbeddedFiles& { return files(); }, ConsumerOptions{.group = "reader"}));
   }
   std::unique_ptr<Producer> producer(const ProducerOptions&) override {
     return std::make_unique<EmbeddedProducer>([this] { return open_for_writing(); });

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "log/assignment.h"
+#include "log/following_consumer.h"
 #include "log/memory/memory_topics.h"
 #include "log/pending_records.h"
 #include "log/topic_rules.h"
@@ -63,6 +64,15 @@ class MemoryConsumer final : public Consumer {
     return topics_.offsets(partition).second;
   }
 
+  /// Without a group: exactly these partitions, each from its offset on.
+  void read_from(const std::map<TopicPartition, std::int64_t>& positions) {
+    positions_.clear();
+    for (const auto& [partition, offset] : positions) {
+      static_cast<void>(topics_.offsets(partition));  // throws where there is no such partition
+      positions_[partition] = offset;
+    }
+  }
+
  private:
   std::optional<std::int64_t>& position_of(const TopicPartition& partition) {
     const auto found = positions_.find(partition);
@@ -121,6 +131,10 @@ class MemoryLog final : public Log {
  public:
   std::unique_ptr<Consumer> consumer(const ConsumerOptions& options) override {
     return std::make_unique<MemoryConsumer>(topics_, options);
+  }
+  std::unique_ptr<Follower> follower() override {
+    return std::make_unique<FollowingConsumer<MemoryConsumer>>(
+        std::make_unique<MemoryConsumer>(topics_, ConsumerOptions{.group = "reader"}));
   }
   std::unique_ptr<Producer> producer(const ProducerOptions&) override {
     return std::make_unique<MemoryProducer>(topics_);

@@ -366,6 +366,45 @@ TEST_P(LogConformance, AConsumerHasHeardOfTheEndOfWhatItReads) {
   EXPECT_EQ(consumer->heard_end_offset(partition), 2);
 }
 
+TEST_P(LogConformance, AFollowerReadsOnWithoutAGroup) {
+  log_->create_topic("t", {.num_partitions = 2});
+  log_->create_topic("u", {});
+  write("t", {{"k", "a"}, {"k", "b"}}, 0);
+  write("t", {{"k", "c"}}, 1);
+  const auto follower = log_->follower();
+  EXPECT_EQ(follower->lag({"t", 0}), std::nullopt) << "it does not follow it";
+  follower->follow({{{"t", 0}, 1}, {{"t", 1}, 0}});
+  std::map<TopicPartition, std::string> found;
+  const auto read = [&] {
+    for (const auto& run : follower->poll(1ms)) {
+      for (const Record& row : run->rows) found[{run->topic, run->partition}] += row.value_view();
+    }
+    return found;
+  };
+  using Found = std::map<TopicPartition, std::string>;
+  eventually([&] { return read() == Found{{{"t", 0}, "b"}, {{"t", 1}, "c"}}; });
+  EXPECT_EQ(follower->lag({"t", 0}), 0);
+  EXPECT_TRUE(follower->poll(1ms).empty());
+  write("t", {{"k", "d"}}, 0);
+  eventually([&] { return read() == Found{{{"t", 0}, "bd"}, {{"t", 1}, "c"}}; });
+  write("u", {{"k", "e"}});
+  follower->follow({{{"u", 0}, 0}});
+  write("t", {{"k", "f"}}, 0);
+  eventually([&] { return read() == Found{{{"t", 0}, "bd"}, {{"t", 1}, "c"}, {{"u", 0}, "e"}}; });
+  EXPECT_TRUE(log_->groups().empty());
+  EXPECT_NE(message_of([&] { follower->follow({{{"nowhere", 0}, 0}}); }).find("nowhere"), std::string::npos);
+}
+
+TEST_P(LogConformance, AFollowerWakesForWhatComes) {
+  log_->create_topic("t", {});
+  const auto follower = log_->follower();
+  follower->follow({{{"t", 0}, 0}});
+  EXPECT_TRUE(follower->poll(0ms).empty());
+  std::thread writer([this] { write("t", {{"k", "a"}}); });
+  EXPECT_EQ(follower->poll(60s).size(), 1u);
+  writer.join();
+}
+
 TEST_P(LogConformance, StartsAtTheCommittedOffsetOrWhereTheResetPoints) {
   log_->create_topic("t", {});
   write("t", {{"k", "a"}, {"k", "b"}, {"k", "c"}});

@@ -19,6 +19,7 @@ class ForwardingLog : public Log {
   std::unique_ptr<Producer> producer(const ProducerOptions& options) override {
     return log_->producer(options);
   }
+  std::unique_ptr<Follower> follower() override { return log_->follower(); }
   std::shared_ptr<const Records> read(const TopicPartition& partition, std::int64_t offset,
                                       std::size_t max_bytes) override {
     return log_->read(partition, offset, max_bytes);

@@ -112,6 +112,7 @@ class ObservedLog final : public Log {
     if (auto* member = dynamic_cast<ObservedConsumer*>(options.member)) inner.member = member->observed();
     return std::make_unique<ObservedProducer>(log_->producer(inner), observe_);
   }
+  std::unique_ptr<Follower> follower() override { return log_->follower(); }
   std::shared_ptr<const Records> read(const TopicPartition& partition, std::int64_t offset,
                                       std::size_t max_bytes) override {
     observe_("Log::read");

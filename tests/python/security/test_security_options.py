@@ -105,7 +105,11 @@ def test_the_embedded_log_takes_no_notice_of_the_environment(
             {"sasl.password": "canary", "security.protocol": "canary"},
             "security.protocol",
         ),
-        ({"protocol": "PLAINTEXT"}, {"ssl.key.password": "canary", "acks": "canary"}, "acks"),
+        (
+            {"protocol": "PLAINTEXT"},
+            {"ssl.key.password": "canary", "client.dns.lookup": "canary"},
+            "client.dns.lookup",
+        ),
     ],
 )
 def test_what_the_client_does_not_take_is_told_without_secrets(
