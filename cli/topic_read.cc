@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <charconv>
+#include <limits>
+#include <map>
 
 #include "base/error.h"
 #include "cli/broker.h"
@@ -7,21 +9,12 @@
 #include "cli/interrupt.h"
 #include "cli/output.h"
 #include "cli/record_json.h"
+#include "log/bounded_follower.h"
 
 namespace tiderace::cli {
 namespace {
 
-constexpr std::size_t run_bytes = 1 << 20;
 constexpr std::chrono::milliseconds between_looks{10};
-
-/// Where reading stands in one partition.
-struct Position {
-  TopicPartition partition;
-  std::int64_t next = 0;
-  std::int64_t end = std::numeric_limits<std::int64_t>::max();
-  bool decided = false;  ///< all before `end` is committed or aborted
-  [[nodiscard]] bool at_end() const noexcept { return next >= end; }
-};
 
 std::int64_t start_of(const std::string& from, std::int64_t first, std::int64_t end) {
   if (from == "earliest") return first;
@@ -35,69 +28,45 @@ std::int64_t start_of(const std::string& from, std::int64_t first, std::int64_t 
   return std::max(offset, first);
 }
 
-std::vector<Position> positions_of(const Arguments& arguments, const Broker& broker) {
+std::map<TopicPartition, std::int64_t> beginnings(const Arguments& arguments, const Broker& broker) {
   const TopicInfo topic = broker.topic(arguments.positional[0]);
   const auto only = arguments.find_number("--partition", 0);
   if (only && *only >= topic.config.num_partitions) {
     throw_error(ErrorKind::config, "there is no partition {} in topic \"{}\"; it has {}, from 0 on", *only,
                 topic.name, topic.config.num_partitions);
   }
-  std::vector<Position> positions;
+  std::map<TopicPartition, std::int64_t> from;
   for (std::int32_t number = 0; number < topic.config.num_partitions; ++number) {
     if (only && *only != number) continue;
-    Position position{.partition = {topic.name, number}};
-    const auto [first, end] = broker.log->offsets(position.partition);
-    position.next = start_of(arguments.find("--from").value_or("earliest"), first, end);
-    if (arguments.has("--until-end")) {
-      position.end = broker.log->written_offset(position.partition);
-      position.decided = end >= position.end;
-    }
-    positions.push_back(std::move(position));
+    const auto [first, end] = broker.log->offsets({topic.name, number});
+    from[{topic.name, number}] = start_of(arguments.find("--from").value_or("earliest"), first, end);
   }
-  return positions;
+  return from;
 }
 
-/// Prints up to `count` of the records that stand ready at `position` and moves it past them. Returns how
-/// many.
-std::int64_t print_run(Log& log, Position& position, std::int64_t count, RecordJson& json,
+/// Prints up to `count` of the records of `run`. Returns how many.
+std::int64_t print_run(const BoundedFollower::Run& run, std::int64_t count, RecordJson& json,
                        LineOutput& output) {
-  const bool until_end = position.end != std::numeric_limits<std::int64_t>::max();
-  if (until_end && !position.decided)
-    position.decided = log.offsets(position.partition).second >= position.end;
-  const auto records = log.read(position.partition, position.next, run_bytes);
-  if (records == nullptr || records->next_offset <= position.next) {
-    // Nothing more, though the end has not been reached: what is left out there was compacted away.
-    if (position.decided) position.next = position.end;
-    return 0;
-  }
-  json.begin(records);
+  json.begin(run.records);
   std::int64_t printed = 0;
-  for (std::size_t row = 0; row < records->rows.size(); ++row) {
-    if (printed == count || records->rows[row].offset >= position.end || caught_signal() != 0) break;
+  for (std::size_t row = 0; row < run.rows.size() && printed < count && caught_signal() == 0; ++row) {
     json.append(row, output.line());
     output.end_line();
     ++printed;
   }
-  position.next = records->next_offset;
   return printed;
 }
 
 ExitStatus run(const Arguments& arguments) {
-  const std::int64_t count =
-      arguments.find_number("--count", 0).value_or(std::numeric_limits<std::int64_t>::max());
+  std::int64_t left = arguments.find_number("--count", 0).value_or(std::numeric_limits<std::int64_t>::max());
   const Broker broker = open_broker(arguments);
-  std::vector<Position> positions = positions_of(arguments, broker);
+  BoundedFollower follower(*broker.log, beginnings(arguments, broker), arguments.has("--until-end"));
   RecordJson json;
   LineOutput output;
-  std::int64_t printed = 0;
-  while (printed < count && !std::ranges::all_of(positions, &Position::at_end)) {
-    const std::int64_t before = printed;
-    for (Position& position : positions) {
-      if (!position.at_end()) printed += print_run(*broker.log, position, count - printed, json, output);
-    }
+  while (left > 0 && !follower.at_end()) {
+    for (const auto& run : follower.poll(between_looks)) left -= print_run(run, left, json, output);
     output.flush();
     if (caught_signal() != 0) return interrupted;
-    if (printed == before) static_cast<void>(wait_readable(-1, between_looks));
   }
   return success;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <tiderace/export.h>
+#include <tiderace/options.h>
 
 #include <chrono>
 #include <cstdint>
@@ -14,11 +15,9 @@
 
 namespace TIDERACE_API tiderace {
 
-/// Where a reader begins in each partition.
-enum class ReadFrom : std::uint8_t { earliest, latest };
-
 struct ReaderOptions {
-  ReadFrom from = ReadFrom::earliest;
+  /// Where it begins in each partition.
+  AutoOffsetReset from = AutoOffsetReset::earliest;
   /// Of single partitions, by topic and number: the next offset to read, in place of `from`; what a reader's
   /// `positions` says, to go on where it was.
   std::map<std::pair<std::string, std::int32_t>, std::int64_t> offsets = {};

@@ -36,7 +36,7 @@ void construct(Application* self, std::string broker_address, std::string consum
   ApplicationOptions options;
   options.broker_address = std::move(broker_address);
   options.consumer_group = std::move(consumer_group);
-  options.auto_offset_reset = auto_offset_reset(reset);
+  options.auto_offset_reset = auto_offset_reset("auto_offset_reset", reset);
   options.processing_guarantee = processing_guarantee(guarantee);
   options.commit_interval = optional_duration(commit_interval, "commit_interval");
   options.state_dir = std::move(state_dir);

@@ -104,14 +104,9 @@ OnError on_error(nb::handle value) {
   };
 }
 
-AutoOffsetReset auto_offset_reset(const std::string& text) {
+AutoOffsetReset auto_offset_reset(const char* option, const std::string& text) {
   constexpr const char* names[] = {"earliest", "latest"};
-  return static_cast<AutoOffsetReset>(one_of(ErrorKind::config, "auto_offset_reset", text, names));
-}
-
-ReadFrom read_from(const std::string& text) {
-  constexpr const char* names[] = {"earliest", "latest"};
-  return static_cast<ReadFrom>(one_of(ErrorKind::config, "from_", text, names));
+  return static_cast<AutoOffsetReset>(one_of(ErrorKind::config, option, text, names));
 }
 
 OnLostOffset on_lost_offset(const std::string& text) {

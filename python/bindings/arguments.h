@@ -27,8 +27,7 @@ namespace nb = nanobind;
 /// Error{config} for anything else.
 [[nodiscard]] OnError on_error(nb::handle value);
 
-[[nodiscard]] AutoOffsetReset auto_offset_reset(const std::string& text);
-[[nodiscard]] ReadFrom read_from(const std::string& text);
+[[nodiscard]] AutoOffsetReset auto_offset_reset(const char* option, const std::string& text);
 [[nodiscard]] OnLostOffset on_lost_offset(const std::string& text);
 [[nodiscard]] ProcessingGuarantee processing_guarantee(const std::string& text);
 [[nodiscard]] Durability durability(const std::string& text);

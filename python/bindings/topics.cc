@@ -86,8 +86,9 @@ class Reader {
  public:
   Reader(Application& application, const std::vector<std::string>& topics, const std::string& from,
          Offsets offsets, bool until_end)
-      : reader_(application.get_reader(
-            topics, {.from = read_from(from), .offsets = std::move(offsets), .until_end = until_end})) {}
+      : reader_(application.get_reader(topics, {.from = auto_offset_reset("from_", from),
+                                                .offsets = std::move(offsets),
+                                                .until_end = until_end})) {}
 
   nb::list poll(nb::handle timeout) {
     const auto wait = duration(timeout, "timeout");

@@ -14,22 +14,6 @@
 namespace tiderace {
 namespace {
 
-/// Times of a column of an Arrow timestamp type, whose values count units of `unit_ns`.
-std::vector<std::int64_t> scaled_times(const Column& column, std::int64_t unit_ns, const std::string& name,
-                                       RowErrors& errors) {
-  std::vector<std::int64_t> times(column.size(), 0);
-  for (std::size_t i = 0; i < times.size(); ++i) {
-    const bool good = column.kind(i) == Kind::int64 && column.int64(i) >= 0 &&
-                      !__builtin_mul_overflow(column.int64(i), unit_ns, &times[i]);
-    if (good) continue;
-    times[i] = 0;
-    errors.add(i, BadRowKind::timestamp,
-               fmt::format("wanted a time between 1970 and 2262 in the column \"{}\", found {}", name,
-                           column.is_null(i) ? "null" : "one beyond"));
-  }
-  return times;
-}
-
 std::optional<std::string> timestamp_column(const BacktestRequest& request, const Topic& topic) {
   if (request.timestamp) return request.timestamp;
   if (topic.options.timestamp && TableAccess::data(request.table).has(*topic.options.timestamp))
@@ -42,7 +26,8 @@ auto event_times_of(const std::string& name, std::optional<std::int64_t> unit_ns
   const TimestampUnit unit =
       topic.options.timestamp == name ? topic.options.timestamp_unit : TimestampUnit::ms;
   return [=](const Column& column, RowErrors& errors) {
-    return unit_ns ? scaled_times(column, *unit_ns, name, errors) : event_times(column, unit, name, errors);
+    return unit_ns ? scaled_event_times(column, *unit_ns, name, errors)
+                   : event_times(column, unit, name, errors);
   };
 }
 

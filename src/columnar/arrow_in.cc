@@ -391,19 +391,4 @@ std::optional<std::int64_t> arrow_unit_ns(std::string_view format) noexcept {
   return std::nullopt;
 }
 
-void event_times_ns(const Column& values, std::int64_t unit_ns, std::span<std::int64_t> out,
-                    RowErrors& errors) {
-  TIDERACE_CHECK(out.size() == values.size());
-  const bool integers = values.all(Kind::int64);
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    out[i] = 0;
-    const bool usable = integers || values.kind(i) == Kind::int64;
-    const std::int64_t value = values.int64(i);
-    if (usable && value >= 0 && !__builtin_mul_overflow(value, unit_ns, &out[i])) continue;
-    out[i] = 0;
-    const std::string found = usable ? fmt::format("{}", value) : to_string(values.kind(i));
-    errors.add(i, BadRowKind::timestamp, fmt::format("wanted a time from 1970 to 2262, found {}", found));
-  }
-}
-
 }  // namespace tiderace

@@ -57,9 +57,4 @@ class ArrowTable {
 /// How long one unit of a timestamp or date type is; nothing for another `format`.
 [[nodiscard]] std::optional<std::int64_t> arrow_unit_ns(std::string_view format) noexcept;
 
-/// Event times of int64 `values` that count units of `unit_ns`. A row that is null, of another kind, negative
-/// or beyond what int64 nanoseconds hold is reported (timestamp) and gets 0. `out` is as long as `values`.
-void event_times_ns(const Column& values, std::int64_t unit_ns, std::span<std::int64_t> out,
-                    RowErrors& errors);
-
 }  // namespace tiderace

@@ -77,8 +77,8 @@ std::size_t log2_of(std::size_t bytes) noexcept {
   return static_cast<std::size_t>(std::bit_width(bytes - 1));
 }
 
-bool is_kept(std::size_t log2) noexcept {
-  return log2 >= least_log2 && log2 <= most_log2 && !ended;
+bool has_class(std::size_t log2) noexcept {
+  return log2 >= least_log2 && log2 <= most_log2;
 }
 
 }  // namespace
@@ -86,7 +86,7 @@ bool is_kept(std::size_t log2) noexcept {
 void* take_block(std::size_t bytes) {
   if (bytes == 0) return nullptr;
   const std::size_t log2 = log2_of(bytes);
-  if (log2 < least_log2 || log2 > most_log2) return ::operator new(bytes);
+  if (!has_class(log2)) return ::operator new(bytes);
   if (!ended) {
     if (void* const block = cache().take(log2)) return block;
   }
@@ -96,7 +96,7 @@ void* take_block(std::size_t bytes) {
 void give_block(void* block, std::size_t bytes) noexcept {
   if (block == nullptr) return;
   const std::size_t log2 = log2_of(bytes);
-  if (is_kept(log2) && cache().keep(block, log2)) return;
+  if (has_class(log2) && !ended && cache().keep(block, log2)) return;
   ::operator delete(block);
 }
 

@@ -170,4 +170,19 @@ std::vector<std::int64_t> event_times(const Column& column, TimestampUnit unit, 
   return times;
 }
 
+std::vector<std::int64_t> scaled_event_times(const Column& column, std::int64_t unit_ns,
+                                             std::string_view field, RowErrors& errors) {
+  std::vector<std::int64_t> times(column.size(), 0);
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    const bool good = column.kind(i) == Kind::int64 && column.int64(i) >= 0 &&
+                      !__builtin_mul_overflow(column.int64(i), unit_ns, &times[i]);
+    if (good) continue;
+    times[i] = 0;
+    errors.add(i, BadRowKind::timestamp,
+               fmt::format("wanted a time between 1970 and 2262 in the column \"{}\", found {}", field,
+                           describe(column, i)));
+  }
+  return times;
+}
+
 }  // namespace tiderace

@@ -32,4 +32,9 @@ constexpr std::int64_t floor_ms(std::int64_t ns) noexcept {
 [[nodiscard]] std::vector<std::int64_t> event_times(const Column& column, TimestampUnit unit,
                                                     std::string_view field, RowErrors& errors);
 
+/// Event times of int64 values that count units of `unit_ns`. A row that is null, of another kind, negative
+/// or beyond what int64 nanoseconds hold is reported (timestamp) and gets 0.
+[[nodiscard]] std::vector<std::int64_t> scaled_event_times(const Column& column, std::int64_t unit_ns,
+                                                           std::string_view field, RowErrors& errors);
+
 }  // namespace tiderace

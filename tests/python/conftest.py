@@ -3,7 +3,9 @@
 import base64
 import json
 import re
+import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,15 @@ def broker(cluster: Cluster) -> str:
 def name(request: pytest.FixtureRequest) -> str:
     """What the group and the topics of a test on a broker begin with."""
     return re.sub("[^a-z0-9]+", "-", request.node.name.removeprefix("test_")).strip("-")
+
+
+def assert_ctrl_c_ends(program: str) -> None:
+    """Runs `program`, sends SIGINT once it printed "ready", and wants "interrupted" and no more of it."""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read() == "interrupted\n"
 
 
 @pytest.fixture

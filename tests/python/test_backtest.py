@@ -2,10 +2,6 @@
 
 import datetime as dt
 import json
-import os
-import signal
-import subprocess
-import sys
 import threading
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +16,7 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 import tiderace as tr
+from conftest import assert_ctrl_c_ends
 
 ROWS = [{"k": "a", "t": 1000 * i, "x": float(i % 7)} for i in range(20)]
 TABLE = pa.Table.from_pylist(ROWS)
@@ -296,11 +293,7 @@ try:
 except KeyboardInterrupt:
     print("interrupted")
 """
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        assert process.stdout.readline() == "ready\n"
-        os.kill(process.pid, signal.SIGINT)
-        assert process.stdout.read() == "interrupted\n"
+    assert_ctrl_c_ends(program)
 
 
 def test_long_tables_are_shared_among_threads(mean: tr.StreamingDataFrame) -> None:

@@ -1,13 +1,10 @@
 """Readers: the records of topics, outside any group."""
 
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import tiderace as tr
+from conftest import assert_ctrl_c_ends
 
 
 @pytest.fixture
@@ -76,11 +73,7 @@ try:
 except KeyboardInterrupt:
     print("interrupted")
 """
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        assert process.stdout.readline() == "ready\n"
-        os.kill(process.pid, signal.SIGINT)
-        assert process.stdout.read() == "interrupted\n"
+    assert_ctrl_c_ends(program)
 
 
 def test_on_kafka_a_transactions_marks_are_no_records(broker: str, name: str, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <functional>
 #include <type_traits>
 
 #include "base/error.h"
@@ -76,7 +77,7 @@ class Passes {
     const auto run_share = [&](std::size_t share) {
       const auto before_batch = [&](std::size_t begin) {
         if (share == 0) look_around(begin);
-        raise(reached, begin);
+        move_to(reached, begin, std::greater());
       };
       try {
         stops[share] = passes_[share]->run(limit, before_batch);
@@ -116,15 +117,15 @@ class Passes {
   }
 
  private:
-  static void lower(std::atomic<std::size_t>& value, std::size_t bound) {
+  /// Sets `value` to `bound` if that comes before it in `order`.
+  template <class Order>
+  static void move_to(std::atomic<std::size_t>& value, std::size_t bound, Order order) {
     std::size_t present = value;
-    while (bound < present && !value.compare_exchange_weak(present, bound)) {
+    while (order(bound, present) && !value.compare_exchange_weak(present, bound)) {
     }
   }
-  static void raise(std::atomic<std::size_t>& value, std::size_t bound) {
-    std::size_t present = value;
-    while (bound > present && !value.compare_exchange_weak(present, bound)) {
-    }
+  static void lower(std::atomic<std::size_t>& value, std::size_t bound) {
+    move_to(value, bound, std::less());
   }
 
   /// What comes first in the table counts: a row to stop at, or what a batch threw.

@@ -104,7 +104,6 @@ void TableKeys::look_up(std::size_t begin, std::span<const std::uint32_t> rows, 
     Piece& piece = pieces_[p];
     for (; i < rows.size() && begin + rows[i] < last; ++i) {
       const KeyId number = numbers_[begin + rows[i]];
-      ids[i] = no_key;
       if (number >= bad_key) continue;
       KeyId& id = piece.ids[number];  // a key has one share, so no other thread is here
       if (id == no_key) id = table.intern(piece.table.key(number));

@@ -32,7 +32,7 @@ class TableKeys {
   /// Forgets what `look_up` has learnt: there are new tasks.
   void begin_pass();
   /// The keys of `rows`, counted from `begin` and all of one share, as those of its task, whose table is
-  /// `table`; no_key for rows that have none. Each share from one thread.
+  /// `table`. `ids` of rows that have none are left alone. Each share from one thread.
   void look_up(std::size_t begin, std::span<const std::uint32_t> rows, KeyTable& table, std::span<KeyId> ids);
   /// Whether what stands for a key in `row` is neither a key nor null.
   [[nodiscard]] bool unusable(std::size_t row) const noexcept { return numbers_[row] == bad_key; }

@@ -65,7 +65,7 @@ TEST_F(Reader, GivesRecordsAsTheyStandThere) {
 TEST_F(Reader, BeginsWhereItIsTold) {
   write("t", {"a", "b", "c"});
   write("u", {"x"});
-  auto late = app_.get_reader({"t", "u"}, {.from = ReadFrom::latest, .offsets = {{{"t", 0}, 1}}});
+  auto late = app_.get_reader({"t", "u"}, {.from = AutoOffsetReset::latest, .offsets = {{{"t", 0}, 1}}});
   EXPECT_EQ(late.poll(60s).at(0).value, "b");
   EXPECT_TRUE(late.poll(1ms).empty());
   write("u", {"y"});
@@ -85,7 +85,7 @@ TEST_F(Reader, AnEmptyTopicHasAnEnd) {
 
 TEST_F(Reader, WakesForWhatComes) {
   write("t", {"a"});
-  auto reader = app_.get_reader({"t"}, {.from = ReadFrom::latest});
+  auto reader = app_.get_reader({"t"}, {.from = AutoOffsetReset::latest});
   std::thread writer([&] { write("t", {"b"}); });
   EXPECT_EQ(reader.poll(60s).at(0).value, "b");
   writer.join();

@@ -6,6 +6,7 @@
 
 #include "columnar/arrow_in.h"
 #include "columnar/arrow_out.h"
+#include "columnar/event_time.h"
 #include "columnar/invalid.h"
 
 namespace tiderace {
@@ -257,21 +258,22 @@ TEST(Arrow, AStreamThatIsUsedUpIsRefused) {
             "an Arrow stream was handed over that is already used up; hand over a new one");
 }
 
-TEST(Arrow, EventTimesAreCheckedRowByRow) {
+TEST(Arrow, UnitsOfAnArrowTypeAreCheckedRowByRow) {
   ColumnBuilder out(5);
   out.set_int64(0, 1'700'000'000'000);
   out.set_null(1);
   out.set_int64(2, -1);
   out.set_int64(3, std::numeric_limits<std::int64_t>::max());
   out.set_float64(4, 1.0);
-  std::vector<std::int64_t> times(5);
   RowErrors errors;
-  event_times_ns(Column(std::move(out)), arrow_unit_ns("tsm:UTC").value(), times, errors);
+  const auto times =
+      scaled_event_times(Column(std::move(out)), arrow_unit_ns("tsm:UTC").value(), "when", errors);
   EXPECT_EQ(times, (std::vector<std::int64_t>{1'700'000'000'000'000'000, 0, 0, 0, 0}));
   const auto entries = errors.take();
   ASSERT_EQ(entries.size(), 4u);
-  EXPECT_EQ(entries[0].message, "wanted a time from 1970 to 2262, found null");
-  EXPECT_EQ(entries[1].message, "wanted a time from 1970 to 2262, found -1");
+  EXPECT_EQ(entries[0].message, "wanted a time between 1970 and 2262 in the column \"when\", found null");
+  EXPECT_EQ(entries[1].message,
+            "wanted a time between 1970 and 2262 in the column \"when\", found the number -1");
   EXPECT_EQ(entries[0].kind, BadRowKind::timestamp);
   EXPECT_FALSE(arrow_unit_ns("l").has_value());
 }
