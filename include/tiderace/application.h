@@ -66,6 +66,9 @@ class Application {
   [[nodiscard]] std::string explain() const;
   /// Writes records to topics. Throws Error{broker} if the log cannot be reached.
   [[nodiscard]] TopicProducer get_producer();
+  /// Writes records to topics in transactions, as `transactional_id`. Contacts nothing yet. Throws
+  /// Error{config} for an empty id.
+  [[nodiscard]] TransactionalProducer get_transactional_producer(const std::string& transactional_id);
   /// Reads the records of topics outside the group. Throws Error{broker} if the log cannot be reached,
   /// Error{config} for a topic that does not exist.
   [[nodiscard]] TopicReader get_reader(const std::vector<std::string>& topics,

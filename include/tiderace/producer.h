@@ -51,4 +51,50 @@ class TopicProducer {
   std::unique_ptr<Impl> impl_;
 };
 
+/// Where a record stands in its topic.
+struct RecordMetadata {
+  std::int32_t partition = 0;
+  std::int64_t offset = 0;
+  bool operator==(const RecordMetadata&) const = default;
+};
+
+/// Writes records to topics in transactions: what was produced becomes visible with `commit`, all of it or
+/// nothing, in all topics together. One producer has a transactional id at a time.
+///
+/// ```cpp
+/// auto producer = app.get_transactional_producer("gateway-1");
+/// producer.produce({.topic = "phone-data", .key = "rider-1", .value = R"({"timestamp": 1})"});
+/// producer.produce({.topic = "sequences", .key = "phone-7", .value = R"({"sequence": 42})"});
+/// const std::vector<tr::RecordMetadata> stored = producer.commit();
+/// ```
+///
+/// *Errors*: after any Error{broker} nothing is left of what was produced since the last commit, but that a
+/// commit which threw may have been made nevertheless; the next call of `init_transactions` that returns has
+/// decided it, so that reading the topics tells. *Threads*: one.
+class TransactionalProducer {
+ public:
+  ~TransactionalProducer();  ///< forgets what is not committed
+  TransactionalProducer(TransactionalProducer&&) noexcept;
+  TransactionalProducer& operator=(TransactionalProducer&&) noexcept;
+
+  /// Takes the transactional id: what another producer has left open under it is decided, and on Kafka it
+  /// cannot commit any more; in the embedded log one in another process is waited for
+  /// (`group_lock_timeout`). `produce` does it where it was not done. Throws Error{broker} if Kafka does not
+  /// answer for 10 s.
+  void init_transactions();
+  /// Throws Error{config} for a record over the topic's limit, of which nothing is kept.
+  void produce(const ProduceOptions& record);
+  /// Returns when the log has everything that was produced since the last commit: where each record stands,
+  /// in the order of producing.
+  [[nodiscard]] std::vector<RecordMetadata> commit();
+  /// Forgets what was produced since the last commit.
+  void abort() noexcept;
+
+ private:
+  friend class Application;
+  struct Impl;
+  explicit TransactionalProducer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
 }  // namespace tiderace

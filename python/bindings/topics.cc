@@ -13,9 +13,11 @@
 namespace tiderace::python {
 namespace {
 
+/// A TopicProducer or a TransactionalProducer.
+template <class Native>
 class Producer {
  public:
-  explicit Producer(TopicProducer producer) : producer_(std::move(producer)) {}
+  explicit Producer(Native producer) : producer_(std::move(producer)) {}
   ~Producer() {
     // It waits for the log's threads, one of which may want the GIL for a function that gives tokens.
     const nb::gil_scoped_release release;
@@ -28,20 +30,19 @@ class Producer {
         key.is_none() ? std::nullopt : std::optional(bytes_of(key, "key"));
     const std::optional<std::string> value_bytes = value_of(value);
     const ProduceOptions record{topic, key_bytes, value_bytes, timestamp, headers_of(headers)};
-    TopicProducer& producer = open();
-    const nb::gil_scoped_release release;
-    producer.produce(record);
+    call([&](Native& producer) { producer.produce(record); });
   }
 
-  void flush() {
-    TopicProducer& producer = open();
+  /// `act` with the producer, without the GIL.
+  template <class Act>
+  auto call(const Act& act) {
+    if (!producer_) throw Error(ErrorKind::config, "the producer is closed; use it inside its `with` block");
     const nb::gil_scoped_release release;
-    producer.flush();
+    return act(*producer_);
   }
 
+  [[nodiscard]] bool is_open() const noexcept { return producer_.has_value(); }
   void close() {
-    if (!producer_) return;
-    flush();
     const nb::gil_scoped_release release;
     producer_.reset();
   }
@@ -59,12 +60,7 @@ class Producer {
     return json;
   }
 
-  TopicProducer& open() {
-    if (!producer_) throw Error(ErrorKind::config, "the producer is closed; use it inside its `with` block");
-    return *producer_;
-  }
-
-  std::optional<TopicProducer> producer_;
+  std::optional<Native> producer_;
 };
 
 using Offsets = std::map<std::pair<std::string, std::int32_t>, std::int64_t>;
@@ -110,22 +106,51 @@ class Reader {
 
 }  // namespace
 
-void bind_producer(nb::module_& module) {
-  nb::class_<Producer>(module, "Producer")
+template <class Bound>
+nb::class_<Bound> bind_producer_of(nb::module_& module, const char* name) {
+  return nb::class_<Bound>(module, name)
       .def(
-          "__init__",
-          [](Producer* self, Application& application) {
-            const nb::gil_scoped_release release;  // the log may have to be waited for
-            new (self) Producer(application.get_producer());
-          },
-          nb::arg("application"))
-      .def(
-          "produce", &Producer::produce, nb::arg("topic"), nb::arg("key").none(), nb::arg("value").none(),
+          "produce", &Bound::produce, nb::arg("topic"), nb::arg("key").none(), nb::arg("value").none(),
           nb::arg("timestamp").none(), nb::arg("headers").none(),
           nb::sig("def produce(self, topic: str, key: object, value: object, timestamp: int | None, headers: "
-                  "object) -> None"))
-      .def("flush", &Producer::flush)
-      .def("close", &Producer::close);
+                  "object) -> None"));
+}
+
+void bind_producer(nb::module_& module) {
+  using Plain = Producer<TopicProducer>;
+  using Transactional = Producer<TransactionalProducer>;
+  const auto make = [](Plain* self, Application& application) {
+    const nb::gil_scoped_release release;  // the log may have to be waited for
+    new (self) Plain(application.get_producer());
+  };
+  const auto flush = [](Plain& self) { self.call([](TopicProducer& producer) { producer.flush(); }); };
+  bind_producer_of<Plain>(module, "Producer")
+      .def("__init__", make, nb::arg("application"))
+      .def("flush", flush)
+      .def("close", [flush](Plain& self) {
+        if (self.is_open()) flush(self);
+        self.close();
+      });
+  const auto make_transactional = [](Transactional* self, Application& application, const std::string& id) {
+    new (self) Transactional(application.get_transactional_producer(id));
+  };
+  const auto commit = [](Transactional& self) {
+    std::vector<std::pair<std::int32_t, std::int64_t>> stored;
+    for (const auto& [partition, offset] :
+         self.call([](TransactionalProducer& producer) { return producer.commit(); }))
+      stored.emplace_back(partition, offset);
+    return stored;
+  };
+  bind_producer_of<Transactional>(module, "TransactionalProducer")
+      .def("__init__", make_transactional, nb::arg("application"), nb::arg("transactional_id"))
+      .def("init_transactions",
+           [](Transactional& self) {
+             self.call([](TransactionalProducer& producer) { producer.init_transactions(); });
+           })
+      .def("commit", commit)
+      .def("close", &Transactional::close)
+      .def("abort",
+           [](Transactional& self) { self.call([](TransactionalProducer& producer) { producer.abort(); }); });
 }
 
 void bind_reader(nb::module_& module) {

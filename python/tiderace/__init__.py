@@ -12,10 +12,11 @@ Examples
 
 from tiderace._tiderace import BadRow, KafkaSecurity, State, Summary, Topic
 from tiderace._tiderace import version as __version__
-from tiderace.application import Application, Explanation, Producer
+from tiderace.application import Application, Explanation
 from tiderace.dataframe import StreamingDataFrame
 from tiderace.errors import BadRowError, BrokerError, ConfigError, Error, PlanError, StateError
 from tiderace.models import Model, load_model
+from tiderace.producer import Producer, RecordMetadata, TransactionalProducer
 from tiderace.reader import Reader, Record
 from tiderace.rolling import Rolling
 from tiderace.series import Series, where
@@ -34,6 +35,7 @@ __all__ = [
     "Producer",
     "Reader",
     "Record",
+    "RecordMetadata",
     "Rolling",
     "Series",
     "State",
@@ -41,6 +43,7 @@ __all__ = [
     "StreamingDataFrame",
     "Summary",
     "Topic",
+    "TransactionalProducer",
     "__version__",
     "load_model",
     "where",

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from types import TracebackType
-from typing import Any
 
 from tiderace import _tiderace
 from tiderace._tiderace import BadRow, KafkaSecurity, Summary, Topic
 from tiderace.dataframe import StreamingDataFrame
 from tiderace.errors import ConfigError, PlanError
+from tiderace.producer import Producer, TransactionalProducer
 from tiderace.reader import Reader
 
 Duration = float | str | timedelta
 OnError = str | Callable[[BadRow], str]
-Headers = Mapping[str, str | bytes | None] | Iterable[tuple[str, str | bytes | None]]
 
 
 class Explanation(str):
@@ -31,68 +29,6 @@ class Explanation(str):
         import html
 
         return f"<pre>{html.escape(self)}</pre>"
-
-
-class Producer:
-    """Writes records to topics, creating those that do not exist. Use it in a `with` block, which flushes.
-
-    Records are handed over in blocks: when a block is full, after 5 ms, on `flush`, and at the end.
-
-    Examples
-    --------
-    >>> with app.get_producer() as producer:
-    ...     producer.produce(topic="phone-data", key="rider-1", value={"timestamp": 1}, timestamp=1)
-    """
-
-    def __init__(self, application: _tiderace.Application) -> None:
-        self._producer = _tiderace.Producer(application)
-
-    def __enter__(self) -> Producer:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._producer.close()
-
-    def produce(
-        self,
-        topic: str,
-        key: str | bytes | None = None,
-        value: str | bytes | dict[str, Any] | list[Any] | None = None,
-        timestamp: int | None = None,
-        headers: Headers | None = None,
-    ) -> None:
-        """Writes one record.
-
-        Parameters
-        ----------
-        topic : str
-        key : str or bytes, optional
-            Rows of one key keep their order, and share state.
-        value : str, bytes or dict, optional
-            A dict is written as JSON; None is a tombstone.
-        timestamp : int, optional
-            Milliseconds since 1970; default: now.
-        headers : dict or list of pairs, optional
-
-        Raises
-        ------
-        BrokerError
-            If the log refuses the record.
-        """
-        self._producer.produce(topic, key, value, timestamp, headers)
-
-    def flush(self) -> None:
-        """Returns when everything produced so far is in the log.
-
-        Raises
-        ------
-        BrokerError
-            If the log refuses a record, or Kafka does not answer for 10 s: what waits then is kept, and goes
-            out when it answers again; `flush` may be called as often as wanted.
-        """
-        self._producer.flush()
 
 
 class Application:
@@ -334,6 +270,21 @@ class Application:
     def get_producer(self) -> Producer:
         """Writes records to topics. Raises `BrokerError` if the log cannot be reached."""
         return Producer(self._application)
+
+    def get_transactional_producer(self, transactional_id: str) -> TransactionalProducer:
+        """Writes records to topics in transactions.
+
+        Parameters
+        ----------
+        transactional_id : str
+            Who writes: one producer has it at a time.
+
+        Raises
+        ------
+        ConfigError
+            For an empty id.
+        """
+        return TransactionalProducer(self._application, transactional_id)
 
     def get_reader(
         self,

@@ -20,15 +20,56 @@ namespace {
 constexpr std::chrono::milliseconds linger{5};
 constexpr std::size_t block_bytes = 1u << 20;
 
+/// Puts records of the user into a producer of the log.
+class RecordSender {
+ public:
+  explicit RecordSender(const ApplicationState& state, std::shared_ptr<Log> opened)
+      : log_(std::move(opened)) {
+    for (const TopicPtr& topic : state.pipeline->topics())
+      declared_.emplace(topic->name, topic_config(topic->options));
+  }
+
+  [[nodiscard]] std::unique_ptr<Producer> producer(const ProducerOptions& options = {}) const {
+    return log_->producer(options);
+  }
+
+  void send(Producer& producer, const ProduceOptions& options) {
+    if (options.topic.empty())
+      throw Error(ErrorKind::config, "produce: wanted the name of a topic, found none");
+    std::string packed;
+    const std::vector<Header> headers(options.headers.begin(), options.headers.end());
+    pack_headers(headers, packed);
+    create(options.topic);
+    const ProducerRecord record{options.key, options.value, packed,
+                                options.timestamp.value_or(system_clock().wall_ms())};
+    producer.send(options.topic, std::span(&record, 1));
+  }
+
+ private:
+  void create(std::string_view topic) {
+    if (known_topics_.contains(topic)) return;
+    const auto found = declared_.find(topic);
+    log_->create_topic(std::string(topic), found == declared_.end() ? TopicConfig{} : found->second);
+    known_topics_.emplace(topic);
+  }
+
+  std::shared_ptr<Log> log_;
+  std::map<std::string, TopicConfig, std::less<>> declared_;  ///< topics of the application
+  std::set<std::string, std::less<>> known_topics_;
+};
+
+std::size_t bytes_of(const ProduceOptions& record) noexcept {
+  std::size_t bytes = 1 + (record.key ? record.key->size() : 0) + (record.value ? record.value->size() : 0);
+  for (const auto& [name, value] : record.headers) bytes += name.size() + (value ? value->size() : 0);
+  return bytes;
+}
+
 }  // namespace
 
 /// A log producer and a thread that flushes what has waited for `linger`.
 struct TopicProducer::Impl {
-  Impl(std::shared_ptr<Log> opened, std::map<std::string, TopicConfig, std::less<>> topics)
-      : log(std::move(opened)),
-        declared(std::move(topics)),
-        producer(log->producer()),
-        flusher([this] { flush_late(); }) {}
+  explicit Impl(RecordSender to_log)
+      : sender(std::move(to_log)), producer(sender.producer()), flusher([this] { flush_late(); }) {}
 
   ~Impl() {
     {
@@ -59,19 +100,12 @@ struct TopicProducer::Impl {
     producer->flush();
   }
 
-  [[nodiscard]] TopicConfig config_of(std::string_view topic) const {
-    const auto found = declared.find(topic);
-    return found == declared.end() ? TopicConfig{} : found->second;
-  }
-
   void rethrow_failure() {
     if (failure) std::rethrow_exception(std::exchange(failure, nullptr));
   }
 
-  std::shared_ptr<Log> log;
-  const std::map<std::string, TopicConfig, std::less<>> declared;  ///< topics of the application
+  RecordSender sender;
   std::unique_ptr<Producer> producer;
-  std::set<std::string, std::less<>> known_topics;
   std::mutex mutex;
   std::condition_variable wake;
   std::size_t pending_bytes = 0;
@@ -93,27 +127,12 @@ TopicProducer::~TopicProducer() {
   }
 }
 
-void TopicProducer::produce(const ProduceOptions& options) {
-  if (options.topic.empty())
-    throw Error(ErrorKind::config, "produce: wanted the name of a topic, found none");
-  std::vector<Header> headers(options.headers.begin(), options.headers.end());
-  std::string packed;
-  pack_headers(headers, packed);
-  ProducerRecord record;
-  record.key = options.key;
-  record.value = options.value;
-  record.headers = packed;
-  record.timestamp_ms = options.timestamp.value_or(system_clock().wall_ms());
+void TopicProducer::produce(const ProduceOptions& record) {
   const std::lock_guard lock(impl_->mutex);
   impl_->rethrow_failure();
-  if (!impl_->known_topics.contains(options.topic)) {
-    impl_->log->create_topic(std::string(options.topic), impl_->config_of(options.topic));
-    impl_->known_topics.emplace(options.topic);
-  }
-  impl_->producer->send(options.topic, std::span(&record, 1));
+  impl_->sender.send(*impl_->producer, record);
   const bool first = impl_->pending_bytes == 0;
-  impl_->pending_bytes +=
-      1 + packed.size() + (record.key ? record.key->size() : 0) + (record.value ? record.value->size() : 0);
+  impl_->pending_bytes += bytes_of(record);
   if (impl_->pending_bytes >= block_bytes)
     impl_->flush_pending();
   else if (first)
@@ -128,10 +147,65 @@ void TopicProducer::flush() {
 }
 
 TopicProducer Application::get_producer() {
-  std::map<std::string, TopicConfig, std::less<>> declared;
-  for (const TopicPtr& topic : state_->pipeline->topics())
-    declared.emplace(topic->name, topic_config(topic->options));
-  return TopicProducer(std::make_unique<TopicProducer::Impl>(state_->log(), std::move(declared)));
+  return TopicProducer(std::make_unique<TopicProducer::Impl>(RecordSender(*state_, state_->log())));
+}
+
+/// After an error of the log the producer is let go of, and with it what it had not committed.
+struct TransactionalProducer::Impl {
+  /// Calls `act` with a producer that has the id.
+  template <class Act>
+  auto with_producer(const Act& act) {
+    try {
+      if (producer == nullptr) {
+        auto made = sender.producer({.transactional_id = transactional_id});
+        made->warm_up();
+        producer = std::move(made);
+      }
+      return act(*producer);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::config) producer.reset();
+      throw;
+    }
+  }
+
+  RecordSender sender;
+  std::string transactional_id;
+  std::unique_ptr<Producer> producer = {};
+};
+
+TransactionalProducer::TransactionalProducer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+TransactionalProducer::TransactionalProducer(TransactionalProducer&&) noexcept = default;
+TransactionalProducer& TransactionalProducer::operator=(TransactionalProducer&&) noexcept = default;
+TransactionalProducer::~TransactionalProducer() = default;
+
+void TransactionalProducer::init_transactions() {
+  abort();
+  impl_->with_producer([](Producer&) {});
+}
+
+void TransactionalProducer::produce(const ProduceOptions& record) {
+  impl_->with_producer([&](Producer& producer) { impl_->sender.send(producer, record); });
+}
+
+std::vector<RecordMetadata> TransactionalProducer::commit() {
+  return impl_->with_producer([](Producer& producer) {
+    static_cast<void>(producer.commit({}, {}));
+    std::vector<RecordMetadata> stored;
+    for (const Placement& placement : producer.take_placements())
+      stored.push_back({placement.partition, placement.offset});
+    return stored;
+  });
+}
+
+void TransactionalProducer::abort() noexcept {
+  impl_->producer.reset();
+}
+
+TransactionalProducer Application::get_transactional_producer(const std::string& transactional_id) {
+  if (transactional_id.empty())
+    throw Error(ErrorKind::config, "get_transactional_producer: wanted a transactional id, found none");
+  return TransactionalProducer(
+      std::make_unique<TransactionalProducer::Impl>(RecordSender(*state_, state_->log()), transactional_id));
 }
 
 }  // namespace tiderace

@@ -148,13 +148,23 @@ struct ProducerOptions {
   class Consumer* member =
       nullptr;                ///< whose offsets `commit` writes; it outlives the producer. Null: no group's
   bool exactly_once = false;  ///< everything that is sent becomes visible with `commit` alone
-  bool stateful = false;      ///< `send_state` will be called
+  /// Without a member: exactly-once under a name that one producer has at a time. On Kafka `warm_up` takes it
+  /// over from another; in the other logs it waits for another process as a group does, then throws.
+  std::string transactional_id = {};
+  bool stateful = false;  ///< `send_state` will be called
   /// Once it is set, brokers that are away are waited for for some seconds only. Null: for 10 s without a
   /// member, without end with one.
   const std::atomic<bool>* stop = nullptr;
   /// Set to the steady clock's nanoseconds while a call waits for brokers, to tell waiting from hanging.
   /// Null: nobody asks.
   std::atomic<std::int64_t>* heartbeat = nullptr;
+};
+
+/// Where a record stands in its topic.
+struct Placement {
+  std::int32_t partition = 0;
+  std::int64_t offset = 0;
+  bool operator==(const Placement&) const = default;
 };
 
 /// Writes records. One thread. What was sent becomes visible by `flush` or `commit`. Every call may throw
@@ -178,7 +188,8 @@ class Producer {
   }
   /// Who it is for `Log::take_over`; empty where nothing has to be claimed. Any thread.
   [[nodiscard]] virtual std::string identity() const { return {}; }
-  /// Does what takes time at first, before rows wait for it.
+  /// Does what takes time at first, before rows wait for it. With a `transactional_id` nobody else writes
+  /// under it afterwards, and all that was written under it before is decided.
   virtual void warm_up() {}
   /// Before anything of partitions that were taken over is read, and with nothing sent since the last commit:
   /// makes it known that they are this member's, at the group's `offsets`. False if the group is about to
@@ -200,6 +211,9 @@ class Producer {
   [[nodiscard]] virtual bool is_deciding() const { return true; }
   /// Returns and throws what `commit` does.
   virtual std::map<TopicPartition, std::int64_t> end_commit() { return std::exchange(begun_, {}); }
+  /// With a `transactional_id`: where the records of the last commit stand, in the order of sending. Once a
+  /// commit.
+  [[nodiscard]] virtual std::vector<Placement> take_placements() { return {}; }
   /// Forgets what was sent and is not visible yet. A commit that was begun may have been made or not.
   virtual void abort() noexcept = 0;
 

@@ -52,6 +52,7 @@ void PendingRecords::add(std::string_view name, std::span<const ProducerRecord> 
     if (target < 0 && record.key) target = partition_of(*record.key, partitions);
     if (target < 0) target = topic.next_keyless, keyless = true;
     open_block(topic, target).add(record.key, record.value, record.headers, record.timestamp_ms);
+    if (tracked_) targets_.push_back({&topic, target});
   }
   if (keyless) topic.next_keyless = (topic.next_keyless + 1) % partitions;
 }
@@ -64,7 +65,18 @@ void PendingRecords::for_each(const Visit& visit) {
     visit(topic->info, partition, topic->blocks[static_cast<std::size_t>(partition)]);
 }
 
+std::vector<Placement> PendingRecords::placements(const std::map<TopicPartition, std::int64_t>& ends) const {
+  std::map<Target, std::int64_t> next;
+  for (const Target& target : targets_) --next[target];
+  for (auto& [target, offset] : next) offset += ends.at({target.topic->info.name, target.partition});
+  std::vector<Placement> placements;
+  placements.reserve(targets_.size());
+  for (const Target& target : targets_) placements.push_back({target.partition, next[target]++});
+  return placements;
+}
+
 void PendingRecords::clear() noexcept {
+  targets_.clear();
   for (const auto& [topic, partition] : used_) {
     auto& blocks = topic->blocks[static_cast<std::size_t>(partition)];
     for (BlockBuilder& block : blocks) {

@@ -24,8 +24,8 @@ class EmbeddedLog final : public Log {
     return std::make_unique<FollowingConsumer<EmbeddedConsumer>>(std::make_unique<EmbeddedConsumer>(
         [this]() -> EmbeddedFiles& { return files(); }, ConsumerOptions{.group = "reader"}));
   }
-  std::unique_ptr<Producer> producer(const ProducerOptions&) override {
-    return std::make_unique<EmbeddedProducer>([this] { return open_for_writing(); });
+  std::unique_ptr<Producer> producer(const ProducerOptions& options) override {
+    return std::make_unique<EmbeddedProducer>([this] { return open_for_writing(); }, options);
   }
   std::shared_ptr<const Records> read(const TopicPartition& partition, std::int64_t offset,
                                       std::size_t max_bytes) override {

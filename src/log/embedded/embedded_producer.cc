@@ -10,6 +10,8 @@ namespace tiderace {
 void EmbeddedProducer::connect() {
   if (connection_ != nullptr) return;
   opened_.emplace(open_());
+  if (!transactional_id_.empty())
+    name_lock_ = opened_->files.groups().acquire("transactional-id " + transactional_id_);
   auto connection = opened_->files.connect();
   page_bytes_ = connection->database.query_integer("PRAGMA page_size");
   connection_ = std::move(connection);
@@ -26,7 +28,7 @@ void EmbeddedProducer::send(std::string_view topic, std::span<const ProducerReco
 }
 
 void EmbeddedProducer::flush() {
-  if (!pending_.empty()) commit({}, {});
+  if (transactional_id_.empty() && !pending_.empty()) commit({}, {});
 }
 
 std::map<TopicPartition, std::int64_t> EmbeddedProducer::commit(const std::string& group,
@@ -56,6 +58,7 @@ std::map<TopicPartition, std::int64_t> EmbeddedProducer::commit(const std::strin
     transaction.commit();
   }
   files.wake().raise();
+  placements_ = pending_.placements(ends);
   pending_.clear();
   bound_write_ahead_log();
   return ends;

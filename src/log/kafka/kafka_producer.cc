@@ -15,9 +15,12 @@ constexpr std::chrono::nanoseconds user_patience = std::chrono::seconds(10);
 
 using GroupMetadata = Owned<rd_kafka_consumer_group_metadata_t, rd_kafka_consumer_group_metadata_destroy>;
 
-std::string new_transactional_id(const std::string& group) {
+/// Empty: offsets are committed by the consumer, if there is one.
+std::string transactional_id_of(const ProducerOptions& options, const KafkaConsumer* member) {
+  if (member == nullptr) return options.transactional_id;
+  if (!options.exactly_once && !options.stateful) return {};
   std::random_device random;
-  return fmt::format("{}-{:08x}{:08x}{:08x}", group, random(), random(), random());
+  return fmt::format("{}-{:08x}{:08x}{:08x}", member->group(), random(), random(), random());
 }
 
 Settings producer_settings(const Connection& connection) {
@@ -50,9 +53,7 @@ KafkaProducer::KafkaProducer(const Connection& connection, Topics& topics, const
       topics_(topics),
       options_(options),
       member_(dynamic_cast<KafkaConsumer*>(options.member)),
-      transactional_id_(member_ != nullptr && (options.exactly_once || options.stateful)
-                            ? new_transactional_id(member_->group())
-                            : ""),
+      transactional_id_(transactional_id_of(options, member_)),
       patience_{member_ == nullptr ? user_patience : std::chrono::nanoseconds::max(), options.stop,
                 options.heartbeat},
       offsets_watch_(connection.address, *connection.clock, patience_) {
@@ -69,7 +70,7 @@ KafkaProducer::~KafkaProducer() {
 }
 
 Sender& KafkaProducer::outputs() {
-  if (options_.exactly_once) return transaction();
+  if (options_.exactly_once || (member_ == nullptr && !transactional_id_.empty())) return transaction();
   if (!outputs_)
     outputs_ = std::make_unique<Sender>(connection_, producer_settings(connection_), topics_, patience_);
   return *outputs_;
@@ -78,8 +79,9 @@ Sender& KafkaProducer::outputs() {
 Sender& KafkaProducer::transactional() {
   TIDERACE_CHECK(!transactional_id_.empty());
   if (!transactional_) {
-    transactional_ = std::make_unique<Sender>(
-        connection_, transactional_settings(connection_, transactional_id_), topics_, patience_);
+    transactional_ =
+        std::make_unique<Sender>(connection_, transactional_settings(connection_, transactional_id_), topics_,
+                                 patience_, member_ == nullptr);
     insist("begin as " + transactional_id_,
            [&] { return rd_kafka_init_transactions(transactional_->client(), request_ms); });
   }
@@ -98,6 +100,7 @@ Sender& KafkaProducer::transaction() {
 void KafkaProducer::warm_up() {
   if (transactional_id_.empty()) return;
   transactional();
+  if (member_ == nullptr) return;
   try {
     static_cast<void>(topics_.group_offsets(member_->group()));  // whoever takes partitions over asks there
   } catch (const Error& error) {
@@ -259,6 +262,10 @@ std::map<TopicPartition, std::int64_t> KafkaProducer::end_commit() {
   if (outputs_) outputs_->take_ends(ends);
   if (transactional_) transactional_->take_ends(ends);
   return ends;
+}
+
+std::vector<Placement> KafkaProducer::take_placements() {
+  return transactional_ ? transactional_->take_placements() : std::vector<Placement>();
 }
 
 void KafkaProducer::abort() noexcept {

@@ -41,6 +41,7 @@ class KafkaProducer final : public Producer {
   [[nodiscard]] bool commit_ended() override;
   [[nodiscard]] bool is_deciding() const override { return commit_ && commit_->decision.valid(); }
   std::map<TopicPartition, std::int64_t> end_commit() override;
+  [[nodiscard]] std::vector<Placement> take_placements() override;
   void abort() noexcept override;
 
  private:

@@ -60,11 +60,13 @@ std::string packed_headers(const rd_kafka_message_t* message) {
 
 }  // namespace
 
-Sender::Sender(const Connection& connection, const Settings& settings, Topics& topics, Patience patience)
+Sender::Sender(const Connection& connection, const Settings& settings, Topics& topics, Patience patience,
+               bool placed)
     : connection_(connection),
       settings_(settings),
       topics_(topics),
       transactional_(settings.contains("transactional.id")),
+      placed_(placed),
       watch_(connection.address, *connection.clock, patience) {
   connect();
 }
@@ -110,6 +112,10 @@ void Sender::delivered(rd_kafka_t*, const rd_kafka_message_t* message, void* opa
   const auto partition = static_cast<std::size_t>(message->partition);
   if (topic.ends.size() <= partition) topic.ends.resize(partition + 1, 0);
   topic.ends[partition] = std::max(topic.ends[partition], message->offset + 1);
+  if (!self.placed_) return;
+  const std::size_t index = number - self.first_placed_;
+  if (self.placements_.size() <= index) self.placements_.resize(index + 1);
+  self.placements_[index] = {message->partition, message->offset};
 }
 
 OutputTopic& Sender::topic_of(std::string_view name) {
@@ -309,6 +315,11 @@ void Sender::throw_cause() {
 void Sender::begin_generation() noexcept {
   first_of_generation_ = next_number_;
   undelivered_[0] += std::exchange(undelivered_[1], 0);
+}
+
+std::vector<Placement> Sender::take_placements() {
+  first_placed_ = next_number_;
+  return std::exchange(placements_, {});
 }
 
 void Sender::take_ends(std::map<TopicPartition, std::int64_t>& ends) {

@@ -30,7 +30,9 @@ struct OutputTopic {
 /// was not acknowledged, in order; what was there nevertheless is there twice.
 class Sender {
  public:
-  Sender(const Connection& connection, const Settings& settings, Topics& topics, Patience patience);
+  /// With `placed` it tells where each record stands.
+  Sender(const Connection& connection, const Settings& settings, Topics& topics, Patience patience,
+         bool placed = false);
   ~Sender();
 
   void send(std::string_view topic, std::span<const ProducerRecord> records, std::int32_t partition);
@@ -53,6 +55,9 @@ class Sender {
   }
   /// Moves the ends since the last call into `ends`.
   void take_ends(std::map<TopicPartition, std::int64_t>& ends);
+  /// Of a transactional one: where the records since the last call stand, in the order of sending; the
+  /// brokers have them all.
+  [[nodiscard]] std::vector<Placement> take_placements();
   void forget_failure() noexcept { failure_.reset(); }
   [[nodiscard]] rd_kafka_t* client() const noexcept { return client_->get(); }
   [[nodiscard]] BrokerWatch& watch() noexcept { return watch_; }
@@ -93,12 +98,15 @@ class Sender {
   const Settings settings_;
   Topics& topics_;
   const bool transactional_;
+  const bool placed_;
   BrokerWatch watch_;
   std::map<std::string, std::unique_ptr<OutputTopic>, std::less<>> outputs_;
   std::uint64_t next_number_ = 1;  ///< of a record, in the order of sending
   std::uint64_t first_of_generation_ = 1;
   std::array<std::uint64_t, 2> undelivered_{};  ///< records: before the generation, and in it
   std::vector<Unsent> unsent_;
+  std::uint64_t first_placed_ = 1;  ///< the number of the first of `placements_`
+  std::vector<Placement> placements_;
   std::optional<Error> failure_;
   bool failed_for_good_ = false;  ///< `failure_`: doing it again cannot help
   std::unique_ptr<Client> client_;

@@ -98,18 +98,22 @@ class MemoryConsumer final : public Consumer {
 
 class MemoryProducer final : public Producer {
  public:
-  explicit MemoryProducer(MemoryTopics& topics) : topics_(topics) {}
+  MemoryProducer(MemoryTopics& topics, const ProducerOptions& options)
+      : topics_(topics), transactional_(!options.transactional_id.empty()), pending_(transactional_) {}
 
   void send(std::string_view topic, std::span<const ProducerRecord> records,
             std::int32_t partition) override {
     pending_.add(topic, records, partition, [this](const std::string& name) { return topics_.topic(name); });
   }
-  void flush() override { make_visible({}, {}); }
+  void flush() override {
+    if (!transactional_) make_visible({}, {});
+  }
   std::map<TopicPartition, std::int64_t> commit(const std::string& group,
                                                 std::span<const OffsetCommit> offsets) override {
     return make_visible(group, offsets);
   }
   void abort() noexcept override { pending_.clear(); }
+  std::vector<Placement> take_placements() override { return std::exchange(placements_, {}); }
 
  private:
   std::map<TopicPartition, std::int64_t> make_visible(const std::string& group,
@@ -119,12 +123,15 @@ class MemoryProducer final : public Producer {
       appends.push_back({{topic.name, partition}, &blocks});
     });
     auto ends = topics_.commit(appends, group, offsets);
+    placements_ = pending_.placements(ends);
     pending_.clear();
     return ends;
   }
 
   MemoryTopics& topics_;
+  const bool transactional_;
   PendingRecords pending_;
+  std::vector<Placement> placements_;
 };
 
 class MemoryLog final : public Log {
@@ -136,8 +143,8 @@ class MemoryLog final : public Log {
     return std::make_unique<FollowingConsumer<MemoryConsumer>>(
         std::make_unique<MemoryConsumer>(topics_, ConsumerOptions{.group = "reader"}));
   }
-  std::unique_ptr<Producer> producer(const ProducerOptions&) override {
-    return std::make_unique<MemoryProducer>(topics_);
+  std::unique_ptr<Producer> producer(const ProducerOptions& options) override {
+    return std::make_unique<MemoryProducer>(topics_, options);
   }
   std::shared_ptr<const Records> read(const TopicPartition& partition, std::int64_t offset,
                                       std::size_t max_bytes) override {

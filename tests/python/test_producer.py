@@ -1,0 +1,84 @@
+"""Producers in transactions."""
+
+from pathlib import Path
+
+import pytest
+import tiderace as tr
+
+
+def stored(app: tr.Application, topic: str) -> dict[tuple[int, int], bytes | None]:
+    records = app.get_reader(topic, until_end=True)
+    return {(record.partition, record.offset): record.value for record in records}
+
+
+def test_a_block_commits_at_its_end(app: tr.Application) -> None:
+    with app.get_transactional_producer("id") as producer:
+        producer.produce("t", key="k", value={"x": 1}, headers={"h": "v"})
+    assert [record.json() for record in app.get_reader("t", until_end=True)] == [{"x": 1}]
+
+
+def test_an_exception_forgets_what_is_not_committed(app: tr.Application) -> None:
+    producer = app.get_transactional_producer("id")
+
+    def write_and_fail() -> None:
+        with producer:
+            producer.produce("t", value="1")
+            assert producer.commit() == [tr.RecordMetadata(partition=0, offset=0)]
+            producer.produce("t", value="2")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_and_fail()
+    assert list(stored(app, "t").values()) == [b"1"]
+    with pytest.raises(tr.ConfigError, match="the producer is closed"):
+        producer.commit()
+
+
+def test_mistakes(app: tr.Application) -> None:
+    with pytest.raises(tr.ConfigError, match="wanted a transactional id, found none"):
+        app.get_transactional_producer("")
+
+
+def test_another_process_waits_for_the_id(tmp_path: Path) -> None:
+    apps = [tr.Application(f"embedded:{tmp_path}", "g", group_lock_timeout=0) for _ in range(2)]
+    first, second = (app.get_transactional_producer("id") for app in apps)
+    first.init_transactions()
+    with pytest.raises(tr.BrokerError, match="transactional-id id"):
+        second.init_transactions()
+    first.abort()
+    second.init_transactions()
+
+
+def test_on_kafka_offsets_are_those_of_each_record(broker: str, name: str) -> None:
+    app = tr.Application(broker, consumer_group=name)
+    app.topic(name, num_partitions=3)
+    producer = app.get_transactional_producer(name)
+    expected: dict[tuple[int, int], bytes] = {}
+    for transaction in range(4):
+        values = [f"{transaction}-{i}".encode() for i in range(50)]
+        for i, value in enumerate(values):
+            producer.produce(name, key=str(i % 7), value=value)
+            if i % 10 == 0:
+                with app.get_producer() as other:  # others write between them
+                    other.produce(name, key=str(i % 7), value="other")
+        expected |= dict(zip(producer.commit(), values, strict=True))
+    found = stored(app, name)
+    assert {place: value for place, value in found.items() if value != b"other"} == expected
+    assert len(expected) == 200
+
+
+def test_on_kafka_an_id_is_taken_over(broker: str, name: str) -> None:
+    app = tr.Application(broker, consumer_group=name)
+    old, new = app.get_transactional_producer(name), app.get_transactional_producer(name)
+    old.produce(name, value="old")
+    old.commit()
+    old.produce(name, value="undecided")
+    new.init_transactions()
+    new.produce(name, value="new")
+    new.commit()
+    with pytest.raises(tr.BrokerError):
+        old.commit()
+    assert sorted(filter(None, stored(app, name).values())) == [b"new", b"old"]
+    old.produce(name, value="back")  # under a new epoch
+    old.commit()
+    assert b"back" in stored(app, name).values()
