@@ -11,5 +11,6 @@ namespace tiderace::cli {
 [[nodiscard]] Command group_list();
 [[nodiscard]] Command group_show();
 [[nodiscard]] Command group_reset();
+[[nodiscard]] Command gateway();
 
 }  // namespace tiderace::cli

@@ -15,8 +15,10 @@ namespace tiderace::cli {
 std::span<const Command> commands() {
   static const std::array all = [] {
     std::array commands = {topic_list(), topic_create(), topic_write(), topic_read(),
-                           group_list(), group_show(),   group_reset()};
-    for (Command& command : commands) command.options.push_back(security_option);
+                           group_list(), group_show(),   group_reset(), gateway()};
+    for (Command& command : commands) {
+      if (command.name != "gateway") command.options.push_back(security_option);  // its file has them
+    }
     return commands;
   }();
   return all;
@@ -57,13 +59,15 @@ ExitStatus run(std::span<char* const> words) {
   const std::string_view first = words[0];
   if (asks_for_help(first)) return print(help());
   if (first == "--version") return print("tiderace " TIDERACE_VERSION "\n");
-  const std::string name = words.size() < 2 ? std::string(first) : fmt::format("{} {}", first, words[1]);
-  const auto found = std::ranges::find(commands(), name, &Command::name);
+  auto found = std::ranges::find(commands(), first, &Command::name);
+  const std::size_t named = found != commands().end() || words.size() < 2 ? 1 : 2;
+  if (named == 2)
+    found = std::ranges::find(commands(), fmt::format("{} {}", first, words[1]), &Command::name);
   if (found == commands().end()) {
     if (words.size() == 2 && asks_for_help(words[1])) return print(help());
     throw_error(ErrorKind::config, "{}", unknown_command(words));
   }
-  const auto rest = words.subspan(2);
+  const auto rest = words.subspan(named);
   if (std::ranges::any_of(rest, [](std::string_view word) { return word == "--help" || word == "-h"; })) {
     return print(help(*found));
   }

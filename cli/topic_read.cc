@@ -8,7 +8,7 @@
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/output.h"
-#include "cli/record_json.h"
+#include "formats/record/record_json.h"
 #include "log/bounded_follower.h"
 
 namespace tiderace::cli {

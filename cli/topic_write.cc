@@ -7,8 +7,8 @@
 #include "cli/interrupt.h"
 #include "cli/line_input.h"
 #include "cli/output.h"
-#include "cli/row_fields.h"
 #include "formats/json/decoder.h"
+#include "formats/record/row_fields.h"
 
 namespace tiderace::cli {
 namespace {

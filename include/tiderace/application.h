@@ -64,6 +64,9 @@ class Application {
   [[nodiscard]] Summary summary() const;
   /// The plan, and during or after a run what each step did. Any thread.
   [[nodiscard]] std::string explain() const;
+  /// Creates the topics that `topic` has named, where they do not exist; `run` and producers do it for those
+  /// they use. Throws Error{broker} if the log cannot be reached.
+  void create_topics();
   /// Writes records to topics. Throws Error{broker} if the log cannot be reached.
   [[nodiscard]] TopicProducer get_producer();
   /// Writes records to topics in transactions, as `transactional_id`. Contacts nothing yet. Throws

@@ -106,6 +106,7 @@ struct TopicOptions {
   int replication_factor = 1;  ///< Kafka only
   std::int64_t retention_ms = -1;
   std::int64_t retention_bytes = -1;
+  bool compacted = false;  ///< keeps the last record of each key, in place of a span of time
 };
 
 /// What a run did. `rows_in == rows_out + filtered + bad` only where each row is written once.

@@ -39,6 +39,11 @@ struct TopicRecord {
   [[nodiscard]] std::vector<std::pair<std::string, std::optional<std::string>>> headers() const;
 };
 
+/// Appends `record` as one JSON object without line breaks, as `tiderace topic read` prints it:
+/// `{"topic","partition","offset","timestamp","key","headers","value"}`, with `key_base64`, `{"base64": ...}`
+/// and `value_base64` for what cannot stand in JSON as it is.
+void append_json(std::string& out, const TopicRecord& record);
+
 /// Reads topics as they grow, outside any consumer group: nothing is committed, and any number of readers see
 /// the same. Committed records only, those of a partition in the order of their offsets.
 ///

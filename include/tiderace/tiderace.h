@@ -4,6 +4,7 @@
 #include <tiderace/application.h>
 #include <tiderace/dataframe.h>
 #include <tiderace/error.h>
+#include <tiderace/json_rows.h>
 #include <tiderace/model.h>
 #include <tiderace/options.h>
 #include <tiderace/producer.h>

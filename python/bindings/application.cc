@@ -67,7 +67,7 @@ TopicHandle topic(Application& self, const std::string& name, std::optional<std:
                   const std::string& unit, nb::handle max_ahead, std::map<std::string, std::string> schema,
                   std::string value_deserializer, nb::handle policy, std::uint32_t max_record_bytes,
                   int max_depth, int num_partitions, int replication_factor, std::int64_t retention_ms,
-                  std::int64_t retention_bytes) {
+                  std::int64_t retention_bytes, bool compacted) {
   TopicOptions options;
   options.timestamp = std::move(timestamp);
   options.timestamp_unit = timestamp_unit(unit);
@@ -81,6 +81,7 @@ TopicHandle topic(Application& self, const std::string& name, std::optional<std:
   options.replication_factor = replication_factor;
   options.retention_ms = retention_ms;
   options.retention_bytes = retention_bytes;
+  options.compacted = compacted;
   return {self.topic(name, std::move(options))};
 }
 
@@ -180,11 +181,12 @@ void bind_application(nb::module_& module) {
           nb::arg("max_ahead").none(), nb::arg("schema"), nb::arg("value_deserializer"),
           nb::arg("on_error").none(), nb::arg("max_record_bytes"), nb::arg("max_depth"),
           nb::arg("num_partitions"), nb::arg("replication_factor"), nb::arg("retention_ms"),
-          nb::arg("retention_bytes"),
+          nb::arg("retention_bytes"), nb::arg("compacted"),
           nb::sig("def topic(self, name: str, timestamp: str | None, timestamp_unit: str, max_ahead: object, "
                   "schema: dict[str, str], value_deserializer: str, on_error: object, max_record_bytes: int, "
                   "max_depth: int, num_partitions: int, replication_factor: int, retention_ms: int, "
-                  "retention_bytes: int) -> Topic"))
+                  "retention_bytes: int, compacted: bool) -> Topic"))
+      .def("create_topics", &Application::create_topics, nb::call_guard<nb::gil_scoped_release>())
       .def("dataframe",
            [](Application& self, const TopicHandle& from) {
              return ApplicationAccess::state(self)->pipeline->dataframe(from.topic);

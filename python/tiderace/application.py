@@ -179,6 +179,7 @@ class Application:
         replication_factor: int = 1,
         retention_ms: int = -1,
         retention_bytes: int = -1,
+        compacted: bool = False,
     ) -> Topic:
         """The topic of that name; it is created on first use.
 
@@ -202,6 +203,8 @@ class Application:
             Limits of a record; one beyond them is bad.
         num_partitions, replication_factor, retention_ms, retention_bytes : int
             Used where the topic is created; -1: no limit.
+        compacted : bool
+            Used where the topic is created: keep the last record of each key.
 
         Examples
         --------
@@ -212,6 +215,7 @@ class Application:
         return self._application.topic(
             name, timestamp, timestamp_unit, max_ahead, dict(schema or {}), value_deserializer, on_error,
             max_record_bytes, max_depth, num_partitions, replication_factor, retention_ms, retention_bytes,
+            compacted,
         )
         # fmt: on
 
@@ -266,6 +270,13 @@ class Application:
     def summary(self) -> Summary:
         """Of the last run or backtest."""
         return self._application.summary
+
+    def create_topics(self) -> None:
+        """Creates the topics that `topic` has named, where they do not exist.
+
+        `run()` and producers do it for those they use. Raises `BrokerError` if the log cannot be reached.
+        """
+        self._application.create_topics()
 
     def get_producer(self) -> Producer:
         """Writes records to topics. Raises `BrokerError` if the log cannot be reached."""

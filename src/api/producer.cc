@@ -146,6 +146,12 @@ void TopicProducer::flush() {
   static_cast<void>(impl_->producer->commit({}, {}));  // waits until the log has it
 }
 
+void Application::create_topics() {
+  const std::shared_ptr<Log> log = state_->log();
+  for (const TopicPtr& topic : state_->pipeline->topics())
+    log->create_topic(topic->name, topic_config(topic->options));
+}
+
 TopicProducer Application::get_producer() {
   return TopicProducer(std::make_unique<TopicProducer::Impl>(RecordSender(*state_, state_->log())));
 }

@@ -6,6 +6,7 @@
 
 #include "api/application_state.h"
 #include "base/error.h"
+#include "formats/record/record_json.h"
 #include "log/bounded_follower.h"
 
 namespace tiderace {
@@ -96,6 +97,20 @@ bool TopicReader::at_end() const {
 
 std::vector<std::pair<std::string, std::optional<std::string>>> TopicRecord::headers() const {
   return packed_headers.empty() ? decltype(headers()){} : unpack_headers(packed_headers);
+}
+
+void append_json(std::string& out, const TopicRecord& record) {
+  Record row;
+  row.offset = record.offset;
+  row.timestamp_ms = record.timestamp;
+  const auto set = [](std::string_view bytes, const char*& data, std::uint32_t& size) {
+    data = bytes.data() == nullptr ? "" : bytes.data();
+    size = static_cast<std::uint32_t>(bytes.size());
+  };
+  if (record.key) set(*record.key, row.key, row.key_size);
+  if (record.value) set(*record.value, row.value, row.value_size);
+  if (!record.packed_headers.empty()) set(record.packed_headers, row.headers, row.headers_size);
+  append_record_json(out, record.topic, record.partition, row);
 }
 
 TopicReader Application::get_reader(const std::vector<std::string>& topics, const ReaderOptions& options) {

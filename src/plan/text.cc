@@ -85,6 +85,7 @@ std::string topic_text(const std::string& name, const TopicOptions& given) {
   add_number("replication_factor", given.replication_factor, defaults.replication_factor);
   add_number("retention_ms", given.retention_ms, defaults.retention_ms);
   add_number("retention_bytes", given.retention_bytes, defaults.retention_bytes);
+  if (given.compacted) add("compacted", "True");
   return out + ")";
 }
 

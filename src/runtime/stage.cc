@@ -8,6 +8,7 @@ TopicConfig topic_config(const TopicOptions& options) {
   config.replication_factor = static_cast<std::int16_t>(options.replication_factor);
   config.retention_ms = options.retention_ms;
   config.retention_bytes = options.retention_bytes;
+  config.compacted = options.compacted;
   return config;
 }
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import tiderace as tr
+from gateway_support import Gateway
 from kafka import Cluster
 
 Rows = Iterable[dict[str, Any]]
@@ -45,6 +46,20 @@ def assert_ctrl_c_ends(program: str) -> None:
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGINT)
         assert process.stdout.read() == "interrupted\n"
+
+
+@pytest.fixture
+def start_gateway(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
+    """Starts gateways, on an embedded log if no other is named; arguments as of `Gateway`."""
+    started: list[Gateway] = []
+
+    def start(config: str, broker: str = f"embedded:{tmp_path}/log", **environment: str) -> Gateway:
+        started.append(Gateway(tmp_path, broker, config, **environment))
+        return started[-1]
+
+    yield start
+    for gateway in started:
+        gateway.kill()
 
 
 @pytest.fixture

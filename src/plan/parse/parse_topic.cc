@@ -69,6 +69,8 @@ TopicOptions topic_options(Arguments& arguments) {
   take_number(arguments, "replication_factor", options.replication_factor);
   take_number(arguments, "retention_ms", options.retention_ms);
   take_number(arguments, "retention_bytes", options.retention_bytes);
+  if (const auto value = arguments.take_named("compacted"))
+    options.compacted = as_boolean(*value, "compacted= as True or False");
   return options;
 }
 

@@ -1,4 +1,4 @@
-#include "cli/row_fields.h"
+#include "formats/record/row_fields.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 #include "columnar/invalid.h"
 #include "formats/json/encoder.h"
 
-namespace tiderace::cli {
+namespace tiderace {
 namespace {
 
 // The engine's event times are nanoseconds in 64 bits; what lies beyond would be a bad row there.
@@ -56,4 +56,4 @@ Field<std::int64_t> timestamp_of(const Column& column, std::size_t i, const std:
   return {{}, complain(column, i, name, "milliseconds since 1970 for the timestamp")};
 }
 
-}  // namespace tiderace::cli
+}  // namespace tiderace

@@ -3,9 +3,9 @@
 #include <string>
 #include <string_view>
 
-namespace tiderace::cli {
+namespace tiderace {
 
 /// Appends `bytes` in base64 (RFC 4648, with padding).
 void append_base64(std::string& out, std::string_view bytes);
 
-}  // namespace tiderace::cli
+}  // namespace tiderace

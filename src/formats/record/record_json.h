@@ -1,12 +1,19 @@
 #pragma once
 
+#include <cstdint>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "columnar/records.h"
 #include "formats/json/decoder.h"
 
-namespace tiderace::cli {
+namespace tiderace {
+
+/// Appends one record as JSON, as `RecordJson` writes it.
+void append_record_json(std::string& out, std::string_view topic, std::int32_t partition,
+                        const Record& record);
 
 /// Records as JSON: `{"topic","partition","offset","timestamp","key","headers","value"}`, a line each.
 class RecordJson {
@@ -19,12 +26,10 @@ class RecordJson {
   void append(std::size_t row, std::string& out);
 
  private:
-  void append_value(std::size_t row, std::string& out) const;
-
   JsonDecoder decoder_;
   std::shared_ptr<const Records> records_;
   std::vector<char> is_json_;  ///< per row of `records_`
   std::string beginning_;      ///< what all records of `records_` begin with
 };
 
-}  // namespace tiderace::cli
+}  // namespace tiderace

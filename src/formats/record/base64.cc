@@ -1,8 +1,8 @@
-#include "cli/base64.h"
+#include "formats/record/base64.h"
 
 #include <cstdint>
 
-namespace tiderace::cli {
+namespace tiderace {
 
 void append_base64(std::string& out, std::string_view bytes) {
   static constexpr char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -18,4 +18,4 @@ void append_base64(std::string& out, std::string_view bytes) {
   }
 }
 
-}  // namespace tiderace::cli
+}  // namespace tiderace

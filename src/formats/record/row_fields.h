@@ -6,7 +6,7 @@
 
 #include "columnar/column.h"
 
-namespace tiderace::cli {
+namespace tiderace {
 
 /// What stands in a field of a row, or what is wrong with it.
 template <class T>
@@ -21,4 +21,4 @@ struct Field {
 /// The same as a record's timestamp: milliseconds since 1970, fractions rounded down.
 [[nodiscard]] Field<std::int64_t> timestamp_of(const Column& column, std::size_t i, const std::string& name);
 
-}  // namespace tiderace::cli
+}  // namespace tiderace

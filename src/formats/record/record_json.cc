@@ -1,4 +1,4 @@
-#include "cli/record_json.h"
+#include "formats/record/record_json.h"
 
 #include <fmt/format.h>
 
@@ -7,11 +7,11 @@
 #include <limits>
 #include <utility>
 
-#include "cli/base64.h"
 #include "formats/json/encoder.h"
 #include "formats/json/reader.h"
+#include "formats/record/base64.h"
 
-namespace tiderace::cli {
+namespace tiderace {
 namespace {
 
 // Deeper values come as base64; far beyond what any row of an application may have.
@@ -104,6 +104,20 @@ void append_key(std::string& out, const Record& record) {
   }
 }
 
+void append_value(std::string& out, const Record& record, bool is_json) {
+  if (record.value == nullptr) {
+    out += ",\"value\":null";
+  } else if (is_json) {
+    out += ",\"value\":";
+    // In JSON a line break stands between tokens only: inside a string it would be escaped.
+    std::ranges::copy_if(record.value_view(), std::back_inserter(out),
+                         [](char c) { return c != '\n' && c != '\r'; });
+  } else {
+    out += ",\"value_base64\":";
+    append_base64_string(out, record.value_view());
+  }
+}
+
 void append_headers(std::string& out, const Record& record) {
   out += ",\"headers\":[";
   if (record.headers_size != 0) {
@@ -122,15 +136,35 @@ void append_headers(std::string& out, const Record& record) {
   out += ']';
 }
 
+std::string beginning_of(std::string_view topic, std::int32_t partition) {
+  std::string beginning = "{\"topic\":";
+  append_json_string(beginning, topic);
+  fmt::format_to(std::back_inserter(beginning), ",\"partition\":{},\"offset\":", partition);
+  return beginning;
+}
+
+/// After the beginning.
+void append_rest(std::string& out, const Record& record, bool is_json) {
+  fmt::format_to(std::back_inserter(out), "{},\"timestamp\":{}", record.offset, record.timestamp_ms);
+  append_key(out, record);
+  append_headers(out, record);
+  append_value(out, record, is_json);
+  out += '}';
+}
+
 }  // namespace
+
+void append_record_json(std::string& out, std::string_view topic, std::int32_t partition,
+                        const Record& record) {
+  out += beginning_of(topic, partition);
+  append_rest(out, record, record.value != nullptr && is_json(record.value_view()));
+}
 
 RecordJson::RecordJson() : decoder_(any_object()) {}
 
 void RecordJson::begin(std::shared_ptr<const Records> records) {
   records_ = std::move(records);
-  beginning_ = "{\"topic\":";
-  append_json_string(beginning_, records_->topic);
-  fmt::format_to(std::back_inserter(beginning_), ",\"partition\":{},\"offset\":", records_->partition);
+  beginning_ = beginning_of(records_->topic, records_->partition);
   RowErrors errors;
   const Batch objects = decoder_.decode(records_, errors);
   is_json_.assign(records_->rows.size(), 0);
@@ -142,28 +176,8 @@ void RecordJson::begin(std::shared_ptr<const Records> records) {
 }
 
 void RecordJson::append(std::size_t row, std::string& out) {
-  const Record& record = records_->rows[row];
-  fmt::format_to(std::back_inserter(out), "{}{},\"timestamp\":{}", beginning_, record.offset,
-                 record.timestamp_ms);
-  append_key(out, record);
-  append_headers(out, record);
-  append_value(row, out);
-  out += '}';
+  out += beginning_;
+  append_rest(out, records_->rows[row], is_json_[row] != 0);
 }
 
-void RecordJson::append_value(std::size_t row, std::string& out) const {
-  const Record& record = records_->rows[row];
-  if (record.value == nullptr) {
-    out += ",\"value\":null";
-  } else if (is_json_[row] != 0) {
-    out += ",\"value\":";
-    // In JSON a line break stands between tokens only: inside a string it would be escaped.
-    std::ranges::copy_if(record.value_view(), std::back_inserter(out),
-                         [](char c) { return c != '\n' && c != '\r'; });
-  } else {
-    out += ",\"value_base64\":";
-    append_base64_string(out, record.value_view());
-  }
-}
-
-}  // namespace tiderace::cli
+}  // namespace tiderace

@@ -1,0 +1,125 @@
+#include "gateway/in/write_request.h"
+
+#include <fmt/format.h>
+#include <tiderace/error.h>
+
+#include <charconv>
+#include <map>
+
+#include "base/utf8.h"
+#include "gateway/in/sequences.h"
+#include "gateway/tokens.h"
+
+namespace tiderace::gateway {
+namespace {
+
+constexpr std::string_view header_prefix = "header.";
+constexpr std::size_t most_readers = 64;
+
+/// Readers learn the shape of rows, so they are kept, one a thread for each pair of fields.
+JsonRows& rows_reader(const JsonRowsOptions& fields) {
+  thread_local std::map<std::pair<std::string, std::string>, JsonRows> readers;
+  if (readers.size() > most_readers) readers.clear();
+  const std::pair key(fields.key.value_or(""), fields.timestamp.value_or(""));
+  const auto found = readers.find(key);
+  return found != readers.end() ? found->second : readers.emplace(key, JsonRows(fields)).first->second;
+}
+
+}  // namespace
+
+Message WriteRequest::message_of(std::string_view text) const {
+  Message message{.topic = topic, .session = session, .headers = headers, .bytes = text.size()};
+  try {
+    for (JsonRow& row : rows_reader(fields).read(text)) {
+      if (fields.key && !may_use_key(grant, *row.key)) {
+        message.refusal = fmt::format("row {}: the token does not allow the key {}", message.rows.size() + 1,
+                                      json_string(*row.key));
+        break;
+      }
+      message.rows.push_back({std::string(row.value), fields.key ? std::move(row.key) : key, row.timestamp});
+    }
+  } catch (const Error& error) {
+    message.refusal = error.what();
+  }
+  if (!message.refusal.empty()) message.rows.clear();
+  return message;
+}
+
+WriteRequest write_request(const Config& config, const std::string& topic, const Target& target,
+                           const Grant& grant, std::optional<Refusal>& refusal) {
+  WriteRequest request{.topic = topic, .grant = grant};
+  const auto refuse = [&](unsigned status, std::string error) {
+    if (!refusal) refusal = Refusal{status, std::move(error)};
+  };
+  if (!config.topics.contains(topic))
+    refuse(404, fmt::format("there is no topic {} here", json_string(topic)));
+  else if (!may_write(grant, topic))
+    refuse(403, fmt::format("the token does not allow to write to {}", topic));
+  for (const auto& [name, value] : target.query) {
+    if (name == "key") {
+      request.key = value;
+    } else if (name == "key_field") {
+      request.fields.key = value;
+    } else if (name == "timestamp_field") {
+      request.fields.timestamp = value;
+    } else if (name == "session") {
+      if (!is_session_name(value)) refuse(400, "session: wanted 1 to 64 of A-Z a-z 0-9 . _ -");
+      request.session = session_key('w', grant.subject, value);
+    } else if (name == "sequence") {
+      const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), request.sequence);
+      if (error != std::errc() || end != value.data() + value.size() || request.sequence == 0)
+        refuse(400, "sequence: wanted a whole number from 1 on");
+    } else if (name.starts_with(header_prefix)) {
+      request.headers.emplace_back(name.substr(header_prefix.size()), value);
+    } else if (name != "token") {
+      refuse(400, fmt::format(
+                      "{}: there is no such parameter; there are key, key_field, timestamp_field, session, "
+                      "header.NAME, token, and from= to read",
+                      json_string(name)));
+    }
+  }
+  if (request.key && request.fields.key) refuse(400, "wanted one of key and key_field, found both");
+  // Of key_field each row is looked at.
+  if (!request.fields.key &&
+      !may_use_key(grant, request.key ? std::optional<std::string_view>(*request.key) : std::nullopt))
+    refuse(403, request.key ? fmt::format("the token does not allow the key {}", json_string(*request.key))
+                            : "the token allows certain keys only: wanted key= or key_field=");
+  return request;
+}
+
+std::string answer_of(std::uint64_t number, const Outcome& outcome) {
+  switch (outcome.kind) {
+    case Outcome::Kind::stored: {
+      std::string ranges;
+      for (const auto& [partition, first, last] : outcome.offsets)
+        fmt::format_to(std::back_inserter(ranges), "{}[{},{},{}]", ranges.empty() ? "" : ",", partition,
+                       first, last);
+      return fmt::format(R"({{"ack":{},"offsets":[{}]}})", number, ranges);
+    }
+    case Outcome::Kind::duplicate:
+      return fmt::format(R"({{"ack":{},"duplicate":true}})", number);
+    case Outcome::Kind::refused:
+      return fmt::format(R"({{"refused":{},"error":{}}})", number, json_string(outcome.error));
+    case Outcome::Kind::missing:
+      return fmt::format(R"({{"error":"wanted message {} first","sequence":{}}})", outcome.sequence + 1,
+                         outcome.sequence);
+    case Outcome::Kind::ended:
+      break;
+  }
+  return R"({"error":"the gateway ends; send it again"})";
+}
+
+std::string json_string(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : to_valid_utf8(text)) {
+    if (c == '"' || c == '\\')
+      (out += '\\') += c;
+    else if (static_cast<unsigned char>(c) < 0x20)
+      fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(c));
+    else
+      out += c;
+  }
+  return out += '"';
+}
+
+}  // namespace tiderace::gateway

@@ -1,0 +1,318 @@
+#include "gateway/in/writer.h"
+
+#include <tiderace/reader.h>
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+#include "base/error.h"
+#include "base/logging.h"
+
+namespace tiderace::gateway {
+namespace {
+
+constexpr std::size_t most_batch_bytes = 8 << 20;
+constexpr std::size_t item_bytes = 256;  // about what one takes beside its rows
+constexpr std::chrono::milliseconds first_pause{50};
+constexpr std::chrono::milliseconds longest_pause{2'000};
+constexpr std::chrono::minutes between_forgetting{1};
+constexpr std::size_t most_forgotten = 10'000;
+const std::string batch_key = "batch";  // sessions have a slash
+
+std::int64_t now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+/// The ranges of records that stand one after the other, by partition.
+std::vector<StoredRange> ranges_of(const RecordMetadata* first, std::size_t count) {
+  std::vector<StoredRange> ranges;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto& [partition, offset] = first[i];
+    const auto found = std::ranges::find(ranges, partition, &StoredRange::partition);
+    if (found == ranges.end())
+      ranges.push_back({partition, offset, offset});
+    else
+      found->last = offset;
+  }
+  return ranges;
+}
+
+}  // namespace
+
+void LatencyBuckets::note(double seconds) noexcept {
+  const auto bound = std::ranges::lower_bound(bounds, seconds);
+  ++counts[static_cast<std::size_t>(bound - bounds.begin())];
+  sum = sum + seconds;
+}
+
+Writer::Writer(Application& application, const Config& config, std::function<void()> woken)
+    : application_(application),
+      config_(config),
+      sequences_topic_(config.id + "-sequences"),
+      woken_(std::move(woken)),
+      thread_([this] { run(); }) {}
+
+Writer::~Writer() {
+  end();
+}
+
+void Writer::end() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+  queue_.clear();
+  batch_.clear();
+}
+
+bool Writer::offer(Message& message) {
+  const std::size_t bytes = item_bytes + message.bytes;
+  {
+    const std::lock_guard lock(mutex_);
+    if (draining_ || ending_) return false;
+    if (queued_bytes_ + bytes > config_.queue_bytes && queued_bytes_ > 0) {
+      refused_room_ = true;
+      return false;
+    }
+    queued_bytes_ += bytes;
+    queue_.emplace_back(std::move(message));
+  }
+  changed_.notify_one();
+  return true;
+}
+
+void Writer::enqueue(Item item, std::size_t bytes) {
+  {
+    const std::lock_guard lock(mutex_);
+    queued_bytes_ += bytes;
+    queue_.push_back(std::move(item));
+  }
+  changed_.notify_one();
+}
+
+void Writer::ask_sequence(std::string session, std::function<void(std::uint64_t)> told) {
+  enqueue(AskSequence{std::move(session), std::move(told)}, item_bytes);
+}
+
+void Writer::ask_position(std::string session, std::function<void(std::string)> told) {
+  enqueue(AskPosition{std::move(session), std::move(told)}, item_bytes);
+}
+
+void Writer::store_position(std::string session, std::string position) {
+  const std::size_t bytes = item_bytes + position.size();
+  enqueue(StorePosition{std::move(session), std::move(position)}, bytes);
+}
+
+void Writer::drain(std::chrono::steady_clock::time_point deadline) {
+  std::unique_lock lock(mutex_);
+  draining_ = true;
+  changed_.wait_until(lock, deadline, [this] { return queued_bytes_ == 0; });
+}
+
+void Writer::run() {
+  sigset_t all;  // signals are for the main thread
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  while (wait_for_batch()) {
+    try {
+      if (!producer_) begin();
+      while (!store()) {
+      }
+      answer_questions();
+      healthy_ = true;
+      failures_in_a_row_ = 0;
+      finish_batch();
+      forget_sessions();
+    } catch (const std::exception& error) {
+      wait_after_failure(error);
+    }
+  }
+  const auto told_ended = [](Item& item) {
+    if (auto* message = std::get_if<Message>(&item); message != nullptr && message->done)
+      message->done({Outcome::Kind::ended});
+  };
+  std::ranges::for_each(batch_, told_ended);
+  std::ranges::for_each(queue_, told_ended);
+}
+
+bool Writer::wait_for_batch() {
+  std::unique_lock lock(mutex_);
+  if (!batch_.empty()) return !ending_;  // it failed, and is tried again
+  // At first there is the log to be found, and how far sessions are.
+  if (producer_) changed_.wait(lock, [this] { return ending_ || !queue_.empty(); });
+  if (ending_) return false;
+  while (!queue_.empty() && batch_bytes_ < most_batch_bytes) {
+    const auto* message = std::get_if<Message>(&queue_.front());
+    batch_bytes_ += item_bytes + (message == nullptr ? 0 : message->bytes);
+    batch_.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  return true;
+}
+
+void Writer::begin() {
+  application_.create_topics();
+  TransactionalProducer producer = application_.get_transactional_producer(config_.id);
+  producer.init_transactions();
+  sequences_.clear();
+  TopicReader reader = application_.get_reader({sequences_topic_}, {.until_end = true});
+  while (!reader.at_end()) {
+    for (const TopicRecord& record : reader.poll(std::chrono::seconds(1))) sequences_.apply(record);
+  }
+  counters_.sessions = sequences_.size();
+  producer_.emplace(std::move(producer));
+}
+
+Outcome Writer::judge(const Message& message) {
+  if (!message.session.empty()) {
+    const auto found = reached_.find(message.session);
+    const std::uint64_t reached =
+        found == reached_.end() ? sequences_.sequence(message.session) : found->second;
+    if (message.sequence <= reached) return {Outcome::Kind::duplicate};
+    if (message.sequence > reached + 1) return {.kind = Outcome::Kind::missing, .sequence = reached};
+    reached_[message.session] = message.sequence;
+  }
+  if (!message.refusal.empty()) return {.kind = Outcome::Kind::refused, .error = message.refusal};
+  return {};
+}
+
+void Writer::produce(TransactionalProducer& producer, const Message& message) {
+  for (const MessageRow& row : message.rows) {
+    producer.produce({.topic = message.topic,
+                      .key = row.key,
+                      .value = row.value,
+                      .timestamp = row.timestamp,
+                      .headers = message.headers});
+  }
+}
+
+bool Writer::store() {
+  // A commit that threw may have been made nevertheless: then this batch stands in the topic of sequences.
+  if (!attempt_.empty() && sequences_.sequence(batch_key) == batch_number_) {
+    tell({});
+    return true;
+  }
+  attempt_.clear();
+  reached_.clear();
+  if (!produce_messages()) return false;
+  std::map<std::string, std::string> positions;
+  for (const Item& item : batch_) {
+    if (const auto* position = std::get_if<StorePosition>(&item))
+      positions[position->session] = position->position;
+  }
+  if (attempt_.empty() && positions.empty()) return true;
+  batch_number_ = sequences_.sequence(batch_key) + 1;
+  reached_[batch_key] = batch_number_;
+  for (const auto& [session, sequence] : reached_)
+    producer_->produce({.topic = sequences_topic_, .key = session, .value = Sequences::value_of(sequence)});
+  for (const auto& [session, position] : positions)
+    producer_->produce({.topic = sequences_topic_, .key = session, .value = Sequences::value_of(position)});
+  const std::vector<RecordMetadata> stored = producer_->commit();
+  ++counters_.commits;
+  const std::int64_t now = now_ms();
+  for (const auto& [session, sequence] : reached_) sequences_.set_sequence(session, sequence, now);
+  for (auto& [session, position] : positions) sequences_.set_position(session, std::move(position), now);
+  counters_.sessions = sequences_.size();
+  tell(stored);
+  return true;
+}
+
+bool Writer::produce_messages() {
+  for (Item& item : batch_) {
+    auto* message = std::get_if<Message>(&item);
+    if (message == nullptr) continue;
+    Outcome outcome = judge(*message);
+    const bool stored = outcome.kind == Outcome::Kind::stored;
+    try {
+      if (stored) produce(*producer_, *message);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::config) throw;
+      // Such as a record over the topic's limit. Its neighbours are sent anew without it.
+      message->refusal = error.what();
+      producer_->abort();
+      return false;
+    }
+    attempt_.push_back({message, std::move(outcome), stored ? message->rows.size() : 0});
+  }
+  return true;
+}
+
+void Writer::tell(const std::vector<RecordMetadata>& stored) {
+  std::size_t next = 0;
+  const auto now = std::chrono::steady_clock::now();
+  for (auto& [message, outcome, records] : std::exchange(attempt_, {})) {
+    if (records > 0 && !stored.empty()) outcome.offsets = ranges_of(stored.data() + next, records);
+    next += records;
+    switch (outcome.kind) {
+      case Outcome::Kind::stored:
+        ++counters_.messages;
+        counters_.stored_seconds.note(std::chrono::duration<double>(now - message->received).count());
+        counters_.rows += records;
+        break;
+      case Outcome::Kind::duplicate:
+        ++counters_.duplicates;
+        break;
+      case Outcome::Kind::refused:
+        ++counters_.refused;
+        break;
+      case Outcome::Kind::missing:
+      case Outcome::Kind::ended:
+        break;
+    }
+    if (message->done) std::exchange(message->done, {})(std::move(outcome));
+  }
+}
+
+void Writer::answer_questions() {
+  for (Item& item : batch_) {
+    if (auto* sequence = std::get_if<AskSequence>(&item))
+      std::exchange(sequence->told, {})(sequences_.sequence(sequence->session));
+    else if (auto* position = std::get_if<AskPosition>(&item))
+      std::exchange(position->told, {})(sequences_.position(position->session));
+  }
+}
+
+void Writer::forget_sessions() {
+  const auto now = std::chrono::steady_clock::now();
+  if (now < next_forgetting_) return;
+  next_forgetting_ = now + between_forgetting;
+  const auto ttl = std::chrono::duration_cast<std::chrono::milliseconds>(config_.session_ttl).count();
+  const std::vector<std::string> forgotten = sequences_.forget(now_ms() - ttl, most_forgotten);
+  for (const std::string& session : forgotten)
+    producer_->produce({.topic = sequences_topic_, .key = session, .value = std::nullopt});
+  if (!forgotten.empty()) static_cast<void>(producer_->commit());
+  counters_.sessions = sequences_.size();
+}
+
+void Writer::finish_batch() {
+  const std::size_t bytes = std::exchange(batch_bytes_, 0);
+  batch_.clear();
+  bool wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    queued_bytes_ -= bytes;
+    wake = refused_room_ && queued_bytes_ <= config_.queue_bytes / 2;
+    if (wake) refused_room_ = false;
+  }
+  changed_.notify_all();
+  if (wake) woken_();
+}
+
+void Writer::wait_after_failure(const std::exception& error) {
+  producer_.reset();
+  healthy_ = false;
+  ++counters_.failures;
+  if (failures_in_a_row_++ == 0)
+    log(LogLevel::warning, "gateway: the log takes nothing: {}; messages wait, and it is tried again",
+        error.what());
+  const auto pause = std::min(first_pause * (1 << std::min(failures_in_a_row_, 6)), longest_pause);
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, pause, [this] { return ending_; });
+}
+
+}  // namespace tiderace::gateway

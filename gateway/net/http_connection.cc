@@ -1,0 +1,335 @@
+#include "gateway/net/http_connection.h"
+
+#include <fmt/format.h>
+
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/beast/http.hpp>
+#include <boost/beast/websocket/rfc6455.hpp>
+#include <chrono>
+#include <ctime>
+#include <optional>
+#include <utility>
+
+#include "base/logging.h"
+#include "gateway/net/metrics.h"
+#include "gateway/net/reading.h"
+#include "gateway/net/websocket.h"
+#include "gateway/net/writing.h"
+
+namespace tiderace::gateway {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using Failure = boost::system::error_code;
+using Response = http::response<http::string_body>;
+
+constexpr std::uint32_t most_header_bytes = 16 << 10;
+constexpr std::chrono::seconds body_time{30};
+constexpr std::string_view topics_path = "/v1/topics/";
+constexpr std::string_view protocol = "tiderace.v1";
+constexpr std::string_view token_protocol = "tiderace.token.";
+
+std::string_view view(beast::string_view text) noexcept {
+  return {text.data(), text.size()};
+}
+
+/// What the client offers in `Sec-WebSocket-Protocol`: ours, and a token where a browser can put none
+/// elsewhere.
+struct Subprotocols {
+  bool ours = false;
+  std::string token;
+};
+Subprotocols subprotocols_of(const HttpRequest& request) {
+  Subprotocols found;
+  for (std::string name : split(view(request[http::field::sec_websocket_protocol]))) {
+    name.erase(0, name.find_first_not_of(' '));
+    name.erase(name.find_last_not_of(' ') + 1);
+    if (name == protocol) found.ours = true;
+    if (name.starts_with(token_protocol)) found.token = name.substr(token_protocol.size());
+  }
+  return found;
+}
+
+std::string token_of(const HttpRequest& request, const Target& target) {
+  constexpr std::string_view bearer = "Bearer ";
+  const std::string_view authorization = view(request[http::field::authorization]);
+  if (authorization.starts_with(bearer)) return std::string(authorization.substr(bearer.size()));
+  if (const std::string* token = target.find("token")) return *token;
+  return subprotocols_of(request).token;
+}
+
+bool is_status(unsigned status, unsigned hundred) noexcept {
+  return status / 100 == hundred;
+}
+
+/// One connection. Keeps itself until it is over.
+template <class Stream>
+class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream>> {
+ public:
+  HttpConnection(Stream stream, Services& services, const StaticFiles* files,
+                 std::shared_ptr<Admission::Ticket> ticket)
+      : stream_(std::move(stream)), services_(services), files_(files), ticket_(std::move(ticket)) {}
+
+  void start() {
+    lowest().expires_after(services_.config.limits.handshake_timeout);
+    if constexpr (std::is_same_v<Stream, TlsStream>) {
+      stream_.async_handshake(asio::ssl::stream_base::server, [self = self()](Failure failure) {
+        if (!failure) self->read();
+      });
+    } else {
+      asio::dispatch(stream_.get_executor(), [self = self()] { self->read(); });
+    }
+  }
+
+ private:
+  auto self() { return this->shared_from_this(); }
+  auto& lowest() { return beast::get_lowest_layer(stream_); }
+
+  void read() {
+    parser_.emplace();
+    parser_->header_limit(most_header_bytes);
+    parser_->body_limit(services_.config.limits.message_bytes);
+    lowest().expires_after(served_ ? services_.config.limits.idle_timeout
+                                   : services_.config.limits.handshake_timeout);
+    http::async_read_header(stream_, buffer_, *parser_, [self = self()](Failure failure, std::size_t) {
+      if (failure == http::error::end_of_stream) return self->finish();
+      if (failure == http::error::header_limit) return self->refuse({431, "the header is too large"});
+      if (failure == http::error::body_limit) return self->refuse({413, "the message is too large"});
+      if (failure && failure.category() == http::make_error_code(http::error::bad_target).category())
+        return self->refuse({400, "wanted HTTP"});
+      if (!failure) self->guarded([&] { self->route(); });
+    });
+  }
+
+  template <class Act>
+  void guarded(const Act& act) {
+    try {
+      act();
+    } catch (const std::exception& error) {
+      log(LogLevel::error, "gateway: a request failed: {}", error.what());
+      refuse({500, "failed"});
+    }
+  }
+
+  [[nodiscard]] const HttpRequest& request() const { return parser_->get(); }
+
+  void route() {
+    served_ = true;
+    const auto target = parse_target(view(request().target()));
+    if (!target) return refuse({400, "the target is no path and query in UTF-8"});
+    if (files_ == nullptr) return answer_metrics(target->path);
+    if (!origin_allowed(*target)) return refuse({403, "the origin is not allowed"});
+    if (request().method() == http::verb::options) return answer_options();
+    const std::string_view path = target->path;
+    if (path.starts_with(topics_path)) return serve_topics(*target, path.substr(topics_path.size()));
+    answer_page(path);
+  }
+
+  /// Browsers say which page asks; other programs may say anything, and so say nothing.
+  [[nodiscard]] bool origin_allowed(const Target& target) const {
+    const std::string_view origin = view(request()[http::field::origin]);
+    if (origin.empty() || !std::string_view(target.path).starts_with("/v1/")) return true;
+    if (matches_any(services_.config.allowed_origins, origin)) return true;
+    const std::string_view host = view(request()[http::field::host]);
+    const std::string_view scheme = std::is_same_v<Stream, TlsStream> ? "https://" : "http://";
+    return !host.empty() && origin == fmt::format("{}{}", scheme, host);
+  }
+
+  void serve_topics(const Target& target, std::string_view names) {
+    const auto now = static_cast<std::int64_t>(std::time(nullptr));
+    const auto grant = services_.tokens.grant(token_of(request(), target), now);
+    if (!grant)
+      return refuse({401, "wanted a valid token, as Authorization: Bearer, token= or a subprotocol"});
+    if (services_.stopping) return refuse({503, "the gateway ends; try again"});
+    std::optional<Refusal> refusal;
+    const bool upgrade = beast::websocket::is_upgrade(request());
+    if (upgrade && target.find("from") != nullptr) {
+      ReaderRequest wanted = reader_request(services_.config, split(names), target, *grant, refusal);
+      if (refusal) return refuse(*refusal);
+      return become_socket(reading_user(services_, std::move(wanted)), *grant, false);
+    }
+    WriteRequest wanted = write_request(services_.config, std::string(names), target, *grant, refusal);
+    if (refusal) return refuse(*refusal);
+    if (upgrade) return become_socket(writing_user(services_, std::move(wanted)), *grant, true);
+    if (request().method() != http::verb::post) return refuse({405, "wanted POST, or a WebSocket handshake"});
+    if (!wanted.session.empty() && wanted.sequence == 0) return refuse({400, "session wants sequence="});
+    read_body(std::move(wanted));
+  }
+
+  void become_socket(std::unique_ptr<SocketUser> user, const Grant& grant, bool writes) {
+    Upgrade upgrade;
+    upgrade.user = std::move(user);
+    if (subprotocols_of(request()).ours) upgrade.subprotocol = protocol;
+    upgrade.expires = grant.expires;
+    upgrade.ticket = std::move(ticket_);
+    upgrade.opened = [&services = services_, writes](const std::shared_ptr<Socket>& socket) {
+      services.sockets.add(socket, writes);
+    };
+    upgrade.ended = [&services = services_](const std::shared_ptr<Socket>& socket) {
+      services.sockets.remove(socket);
+    };
+    lowest().expires_never();  // the WebSocket has time-outs of its own
+    HttpRequest handshake = parser_->release();
+    serve_websocket(std::move(stream_), std::move(handshake), std::move(upgrade), services_.config.limits);
+  }
+
+  void read_body(WriteRequest wanted) {
+    lowest().expires_after(body_time);
+    http::async_read(stream_, buffer_, *parser_,
+                     [self = self(), wanted = std::move(wanted)](Failure failure, std::size_t) {
+                       if (failure == http::error::body_limit)
+                         return self->refuse({413, "the message is too large"});
+                       if (!failure) self->guarded([&] { self->store(wanted); });
+                     });
+  }
+
+  void store(const WriteRequest& wanted) {
+    Message message = wanted.message_of(request().body());
+    message.sequence = wanted.sequence;
+    // Without a session nothing is numbered, so nothing is used up.
+    if (wanted.session.empty() && !message.refusal.empty()) return refuse({400, message.refusal});
+    message.done = [self = self(), number = wanted.sequence](Outcome outcome) {
+      asio::post(self->stream_.get_executor(), [self, number, outcome = std::move(outcome)] {
+        const unsigned status = outcome.kind == Outcome::Kind::missing   ? 409
+                                : outcome.kind == Outcome::Kind::refused ? 400
+                                : outcome.kind == Outcome::Kind::ended   ? 503
+                                                                         : 200;
+        self->respond(status, "application/json", answer_of(number, outcome));
+      });
+    };
+    lowest().expires_never();  // the log has it when it has it
+    if (!services_.writer.offer(message)) refuse({503, "too much waits for the log; try again"});
+  }
+
+  void answer_options() {
+    respond(204, "", "", [](Response& response) {
+      response.set(http::field::access_control_allow_methods, "GET, POST, OPTIONS");
+      response.set(http::field::access_control_allow_headers, "authorization, content-type");
+      response.set(http::field::access_control_max_age, "600");
+    });
+  }
+
+  void answer_page(std::string_view path) {
+    const bool head = request().method() == http::verb::head;
+    if (!head && request().method() != http::verb::get) return refuse({405, "wanted GET, HEAD or POST"});
+    if (path == "/v1/config") return respond(200, "application/json", pages_config());
+    const StaticFile* file = files_->find(path);
+    if (file == nullptr) return refuse({404, "there is nothing here"});
+    const bool known = view(request()[http::field::if_none_match]) == file->etag;
+    respond(known ? 304 : 200, file->content_type, known || head ? "" : file->body, [&](Response& response) {
+      response.set(http::field::etag, file->etag);
+      response.set(http::field::cache_control, "no-cache");
+      response.set("Content-Security-Policy", "frame-ancestors 'none'");
+    });
+  }
+
+  [[nodiscard]] std::string pages_config() const {
+    const auto& pages = services_.config.pages;
+    const auto text = [&](const char* name) {
+      const auto found = pages.find(name);
+      return found == pages.end() ? std::string("null") : json_string(found->second);
+    };
+    return fmt::format(R"({{"version":"{}","topics":{{"in":{},"out":{}}},"tile_url":{},"model":null}})",
+                       TIDERACE_VERSION, text("in"), text("out"), text("tile_url"));
+  }
+
+  void answer_metrics(const std::string& path) {
+    const bool ready = services_.writer.healthy() && !services_.stopping;
+    if (path == "/metrics") return respond(200, "text/plain; version=0.0.4", metrics_text(services_));
+    if (path == "/healthz") return respond(200, "text/plain", "ok\n");
+    if (path == "/readyz")
+      return respond(ready ? 200 : 503, "text/plain",
+                     ready ? "ready\n" : "the log takes nothing, or it ends\n");
+    refuse({404, "there are /metrics, /healthz and /readyz"});
+  }
+
+  void refuse(const Refusal& refusal) {
+    if (refusal.status == 401 || refusal.status == 403)
+      ++services_.requests.unauthorized;
+    else if (is_status(refusal.status, 4))
+      ++services_.requests.wrong;
+    // What else comes on it cannot be told from a body that was not read.
+    keep_ = false;
+    respond(refusal.status, "application/json", fmt::format(R"({{"error":{}}})", json_string(refusal.error)),
+            [&](Response& response) {
+              if (refusal.status == 401) response.set(http::field::www_authenticate, "Bearer");
+              if (refusal.status == 503) response.set(http::field::retry_after, "1");
+            });
+  }
+
+  void respond(unsigned status, std::string_view content_type, std::string body) {
+    respond(status, content_type, std::move(body), [](Response&) {});
+  }
+  template <class Adorn>
+  void respond(unsigned status, std::string_view content_type, std::string body, const Adorn& adorn) {
+    auto response = std::make_shared<Response>();
+    response->result(status);
+    response->set(http::field::server, "tiderace");
+    response->set("X-Content-Type-Options", "nosniff");
+    if (!content_type.empty())
+      response->set(http::field::content_type, beast::string_view(content_type.data(), content_type.size()));
+    const std::string_view origin = view(request()[http::field::origin]);
+    if (files_ != nullptr && !origin.empty() && status != 403) {
+      response->set(http::field::access_control_allow_origin,
+                    beast::string_view(origin.data(), origin.size()));
+      response->set(http::field::vary, "Origin");
+    }
+    adorn(*response);
+    keep_ = keep_ && request().keep_alive() && !services_.stopping;
+    response->keep_alive(keep_);
+    response->body() = std::move(body);
+    response->prepare_payload();
+    lowest().expires_after(body_time);
+    http::async_write(stream_, *response, [self = self(), response](Failure failure, std::size_t) {
+      if (failure) return;
+      if (!self->keep_) return self->finish();
+      self->read();
+    });
+  }
+
+  void finish() {
+    Failure ignored;
+    if constexpr (std::is_same_v<Stream, TlsStream>) {
+      lowest().expires_after(services_.config.limits.handshake_timeout);
+      stream_.async_shutdown([self = self()](Failure) {});
+    } else {
+      lowest().socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+    }
+  }
+
+  Stream stream_;
+  Services& services_;
+  const StaticFiles* files_;  ///< null: metrics are served
+  std::shared_ptr<Admission::Ticket> ticket_;
+  beast::flat_buffer buffer_;
+  std::optional<http::request_parser<http::string_body>> parser_;
+  bool served_ = false;  ///< a request before this one
+  bool keep_ = true;
+};
+
+}  // namespace
+
+void serve_http(asio::ip::tcp::socket socket, asio::ssl::context* tls, Services& services,
+                const StaticFiles& files, std::shared_ptr<Admission::Ticket> ticket) {
+  PlainStream plain(std::move(socket));
+  if (tls == nullptr) {
+    std::make_shared<HttpConnection<PlainStream>>(std::move(plain), services, &files, std::move(ticket))
+        ->start();
+  } else {
+    std::make_shared<HttpConnection<TlsStream>>(TlsStream(std::move(plain), *tls), services, &files,
+                                                std::move(ticket))
+        ->start();
+  }
+}
+
+void serve_metrics(asio::ip::tcp::socket socket, Services& services,
+                   std::shared_ptr<Admission::Ticket> ticket) {
+  std::make_shared<HttpConnection<PlainStream>>(PlainStream(std::move(socket)), services, nullptr,
+                                                std::move(ticket))
+      ->start();
+}
+
+}  // namespace tiderace::gateway

@@ -1,0 +1,160 @@
+#include "gateway/net/reading.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "gateway/in/sequences.h"
+
+namespace tiderace::gateway {
+namespace {
+
+constexpr std::string_view before_position = "{\"position\":\"";
+constexpr std::size_t most_topics = 100;
+constexpr std::size_t most_keys = 10'000;
+
+/// The text of `{"position": "..."}`, the only message of a reader; spaces may stand between its tokens.
+std::optional<std::string> position_in(std::string_view message) {
+  std::string tight;
+  std::ranges::copy_if(message, std::back_inserter(tight),
+                       [](char c) { return c != ' ' && c != '\t' && c != '\r' && c != '\n'; });
+  if (!tight.starts_with(before_position) || !tight.ends_with("\"}")) return std::nullopt;
+  return tight.substr(before_position.size(), tight.size() - before_position.size() - 2);
+}
+
+class Reading final : public SocketUser {
+ public:
+  Reading(Services& services, ReaderRequest request) : services_(services), request_(std::move(request)) {}
+
+  void opened(Socket& socket) override {
+    socket_ = &socket;
+    socket.read();
+    if (!request_.from_session) return subscribe();
+    services_.writer.ask_position(
+        request_.session,
+        [this, weak = std::weak_ptr<Socket>(socket.shared_from_this())](std::string position) {
+          const auto alive = weak.lock();
+          if (alive == nullptr) return;
+          alive->post([this, position = std::move(position)] {
+            request_.read.positions = parse_positions(position).value_or(Positions());
+            subscribe();
+          });
+        });
+  }
+
+  void received(std::string_view message, bool /*binary*/) override {
+    const auto text = position_in(message);
+    const auto position = text ? parse_positions(*text) : std::nullopt;
+    if (!position || request_.session.empty()) {
+      return socket_->close(close_code::not_allowed,
+                            "wanted {\"position\": \"TOPIC:PARTITION:OFFSET,...\"} of a session");
+    }
+    for (const auto& [partition, offset] : *position) session_position_[partition] = offset;
+    services_.writer.store_position(request_.session, to_string(session_position_));
+    socket_->read();
+  }
+
+  void drained() override { send_next(); }
+  void stop() override {
+    if (subscription_ != nullptr)
+      socket_->close(close_code::going_away, to_string(subscription_->position()));
+  }
+  void ended() override {
+    if (subscription_ == nullptr) return;
+    services_.requests.conflated += subscription_->left_out();
+    services_.feed.unsubscribe(subscription_);
+  }
+
+ private:
+  void subscribe() {
+    const std::weak_ptr<Socket> weak = socket_->shared_from_this();
+    subscription_ = std::make_shared<Subscription>(request_.read, Outbox::Limits{}, [this, weak] {
+      if (const auto alive = weak.lock()) alive->post([this] { send_next(); });
+    });
+    services_.feed.subscribe(subscription_);
+  }
+
+  void send_next() {
+    if (given_up_) return;
+    if (subscription_->too_slow()) return give_up();
+    if (socket_->waiting() > 0) return;  // goes on when that is sent
+    Subscription::Turn turn = subscription_->take();
+    if (turn.begins) {
+      socket_->send(fmt::format(R"({{"hello":{{"position":"{}"}}}})", to_string(*turn.begins)));
+    } else if (turn.frame) {
+      socket_->send(std::move(*turn.frame));
+    }
+  }
+
+  void give_up() {
+    given_up_ = true;
+    ++services_.requests.too_slow;
+    socket_->close(close_code::try_again_later, to_string(subscription_->position()));
+  }
+
+  Services& services_;
+  ReaderRequest request_;
+  Socket* socket_ = nullptr;
+  std::shared_ptr<Subscription> subscription_;
+  Positions session_position_;
+  bool given_up_ = false;
+};
+
+}  // namespace
+
+ReaderRequest reader_request(const Config& config, const std::vector<std::string>& topics,
+                             const Target& target, const Grant& grant, std::optional<Refusal>& refusal) {
+  ReaderRequest request{.read = {.topics = topics, .key_patterns = grant.keys}};
+  const auto refuse = [&](unsigned status, std::string error) {
+    if (!refusal) refusal = Refusal{status, std::move(error)};
+  };
+  if (topics.empty() || topics.size() > most_topics) refuse(404, "wanted the names of 1 to 100 topics");
+  for (const std::string& topic : topics) {
+    if (!config.topics.contains(topic))
+      refuse(404, fmt::format("there is no topic {} here", json_string(topic)));
+    else if (!may_read(grant, topic))
+      refuse(403, fmt::format("the token does not allow to read {}", topic));
+  }
+  for (const auto& [name, value] : target.query) {
+    if (name == "key") {
+      for (std::string& key : split(value)) {
+        if (!may_use_key(grant, key))
+          refuse(403, fmt::format("the token does not allow the key {}", json_string(key)));
+        request.read.keys.insert(std::move(key));
+      }
+      if (request.read.keys.size() > most_keys) refuse(400, "key: wanted at most 10000 keys");
+    } else if (name == "from") {
+      if (value == "earliest") {
+        request.read.from = ReadRequest::From::earliest;
+      } else if (value == "session") {
+        request.from_session = true;
+        request.read.from = ReadRequest::From::positions;
+      } else if (value != "latest") {
+        const auto positions = parse_positions(value);
+        if (!positions || positions->empty())
+          refuse(400, "from: wanted latest, earliest, session or TOPIC:PARTITION:OFFSET,...");
+        else
+          request.read.positions = *positions;
+        request.read.from = ReadRequest::From::positions;
+      }
+    } else if (name == "session") {
+      if (!is_session_name(value)) refuse(400, "session: wanted 1 to 64 of A-Z a-z 0-9 . _ -");
+      request.session = session_key('r', grant.subject, value);
+    } else if (name == "conflate") {
+      if (value != "true" && value != "false") refuse(400, "conflate: wanted true or false");
+      request.read.conflate = value == "true";
+    } else if (name != "token") {
+      refuse(400, fmt::format("{}: there is no such parameter; there are key, from, session, conflate, token",
+                              json_string(name)));
+    }
+  }
+  if (request.from_session && request.session.empty()) refuse(400, "from=session wants session=");
+  return request;
+}
+
+std::unique_ptr<SocketUser> reading_user(Services& services, ReaderRequest request) {
+  return std::make_unique<Reading>(services, std::move(request));
+}
+
+}  // namespace tiderace::gateway

@@ -1,0 +1,64 @@
+#include "gateway/net/static_files.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+
+#include "base/error.h"
+
+namespace tiderace::gateway {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr std::uintmax_t most_bytes = 64 << 20;
+
+std::string content_type_of(const fs::path& path) {
+  static const std::map<std::string, std::string, std::less<>> types = {
+      {".html", "text/html; charset=utf-8"},
+      {".js", "text/javascript; charset=utf-8"},
+      {".css", "text/css; charset=utf-8"},
+      {".json", "application/json"},
+      {".geojson", "application/geo+json"},
+      {".map", "application/json"},
+      {".webmanifest", "application/manifest+json"},
+      {".svg", "image/svg+xml"},
+      {".png", "image/png"},
+      {".ico", "image/x-icon"},
+      {".txt", "text/plain; charset=utf-8"},
+      {".wasm", "application/wasm"},
+      {".pbf", "application/x-protobuf"},
+      {".woff2", "font/woff2"},
+  };
+  const auto found = types.find(path.extension().string());
+  return found == types.end() ? "application/octet-stream" : found->second;
+}
+
+}  // namespace
+
+StaticFiles::StaticFiles(const std::string& folder) {
+  if (folder.empty()) return;
+  std::error_code failure;
+  if (!fs::is_directory(folder, failure))
+    throw_error(ErrorKind::config, "web_root: wanted a folder of pages, {} is none", folder);
+  for (auto at = fs::recursive_directory_iterator(folder); at != fs::recursive_directory_iterator(); ++at) {
+    if (at->path().filename().string().starts_with('.')) {
+      if (at->is_directory()) at.disable_recursion_pending();
+      continue;
+    }
+    if (!at->is_regular_file() || at->file_size() > most_bytes) continue;
+    std::ifstream file(at->path(), std::ios::binary);
+    StaticFile read{content_type_of(at->path()), {std::istreambuf_iterator<char>(file), {}}, {}};
+    if (file.bad()) throw_error(ErrorKind::config, "web_root: cannot read {}", at->path().string());
+    read.etag = fmt::format("\"{:x}-{:x}\"", read.body.size(), std::hash<std::string>()(read.body));
+    files_["/" + fs::relative(at->path(), folder).generic_string()] = std::move(read);
+  }
+}
+
+const StaticFile* StaticFiles::find(std::string_view path) const {
+  const auto found = files_.find(path == "/" ? "/index.html" : path);
+  return found == files_.end() ? nullptr : &found->second;
+}
+
+}  // namespace tiderace::gateway

@@ -1,0 +1,242 @@
+#include "gateway/server.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
+#include <csignal>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/logging.h"
+#include "gateway/net/http_connection.h"
+#include "gateway/services.h"
+
+namespace tiderace::gateway {
+namespace {
+
+namespace asio = boost::asio;
+using tcp = asio::ip::tcp;
+using Failure = boost::system::error_code;
+
+constexpr std::chrono::milliseconds pause_after_failure{100};
+constexpr std::chrono::seconds drain_time{20};
+constexpr std::chrono::seconds goodbye_time{5};
+
+ApplicationOptions application_options(const Config& config) {
+  ApplicationOptions options;
+  options.broker_address = config.broker_address;
+  options.consumer_group = config.id;
+  options.security = config.security;
+  options.linger = std::chrono::nanoseconds(0);  // a transaction has all that there is
+  return options;
+}
+
+asio::ssl::context tls_context(const TlsConfig& tls) {
+  asio::ssl::context context(asio::ssl::context::tls_server);
+  context.set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_sslv2 |
+                      asio::ssl::context::no_sslv3 | asio::ssl::context::no_tlsv1 |
+                      asio::ssl::context::no_tlsv1_1);
+  SSL_CTX_set_mode(context.native_handle(), SSL_MODE_RELEASE_BUFFERS);
+  try {
+    context.use_certificate_chain_file(tls.certificate);
+    context.use_private_key_file(tls.key, asio::ssl::context::pem);
+  } catch (const boost::system::system_error& error) {
+    throw_error(ErrorKind::config,
+                "[tls] wants certificate and key in PEM that belong together, {} and {}: {}", tls.certificate,
+                tls.key, error.code().message());
+  }
+  return context;
+}
+
+/// As many open files as the connections may need.
+void raise_file_limit(int connections) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const auto wanted = static_cast<rlim_t>(connections) + 256;
+  if (limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = std::min(wanted, limit.rlim_max);
+  setrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_cur < wanted)
+    log(LogLevel::warning, "gateway: {} connections want {} open files, the system allows {} (ulimit -n)",
+        connections, wanted, limit.rlim_cur);
+}
+
+/// Accepts connections on one address.
+class Acceptor {
+ public:
+  using Serve = std::function<void(tcp::socket, std::shared_ptr<Admission::Ticket>)>;
+
+  Acceptor(asio::io_context& context, const Endpoint& endpoint, Admission& admission, Serve serve)
+      : context_(context),
+        acceptor_(context),
+        again_(context),
+        admission_(admission),
+        serve_(std::move(serve)) {
+    Failure failure;
+    const asio::ip::address address = asio::ip::make_address(endpoint.address, failure);
+    if (failure)
+      throw_error(ErrorKind::config, "listen: wanted an IP address of this machine, found \"{}\"",
+                  endpoint.address);
+    try {
+      const tcp::endpoint at(address, endpoint.port);
+      acceptor_.open(at.protocol());
+      acceptor_.set_option(asio::socket_base::reuse_address(true));  // over connections that are closing
+      acceptor_.bind(at);
+      acceptor_.listen(4096);
+      port_ = acceptor_.local_endpoint().port();
+    } catch (const boost::system::system_error& error) {
+      throw_error(ErrorKind::config,
+                  "cannot listen on {} port {}: {}; take another port, or stop what uses it",
+                  endpoint.address, endpoint.port, error.code().message());
+    }
+    accept();
+  }
+
+  [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
+  void close() {
+    asio::post(context_, [this] {
+      Failure ignored;
+      acceptor_.close(ignored);
+    });
+  }
+
+ private:
+  void accept() {
+    acceptor_.async_accept(asio::make_strand(context_), [this](Failure failure, tcp::socket socket) {
+      if (failure == asio::error::operation_aborted) return;
+      if (failure) return accept_later();  // no more files, for example
+      Failure gone;
+      const auto peer = socket.remote_endpoint(gone);
+      socket.set_option(tcp::no_delay(true), gone);
+      if (!gone) {
+        // Beyond the limit a connection is closed as soon as it came.
+        if (auto ticket = admission_.admit(peer.address().to_string()))
+          serve_(std::move(socket), std::move(ticket));
+      }
+      accept();
+    });
+  }
+  void accept_later() {
+    again_.expires_after(pause_after_failure);
+    again_.async_wait([this](Failure failure) {
+      if (!failure) accept();
+    });
+  }
+
+  asio::io_context& context_;
+  tcp::acceptor acceptor_;
+  asio::steady_timer again_;
+  Admission& admission_;
+  const Serve serve_;
+  std::uint16_t port_ = 0;
+};
+
+}  // namespace
+
+struct Server::Impl {
+  explicit Impl(Config given)
+      : config(std::move(given)), application(application_options(config)), files(config.web_root) {
+    for (const auto& [name, topic] : config.topics) {
+      application.topic(name,
+                        {.num_partitions = topic.partitions, .replication_factor = topic.replication_factor});
+    }
+    int copies = 1;
+    for (const auto& [name, topic] : config.topics) copies = std::max(copies, topic.replication_factor);
+    application.topic(config.id + "-sequences", {.replication_factor = copies, .compacted = true});
+    if (config.tls) tls.emplace(tls_context(*config.tls));
+    raise_file_limit(config.limits.connections);
+    services.emplace(config, application);
+    metrics_limits.connections = 64;
+    metrics_limits.connections_per_address = 64;
+    listen();
+    const int cores = static_cast<int>(std::thread::hardware_concurrency());
+    const int count = config.threads > 0 ? config.threads : std::clamp(cores, 1, 4);
+    for (int i = 0; i < count; ++i) threads.emplace_back([this] { run(); });
+  }
+
+  void listen() {
+    acceptor.emplace(context, config.listen, services->admission,
+                     [this](tcp::socket socket, std::shared_ptr<Admission::Ticket> ticket) {
+                       serve_http(std::move(socket), tls ? &*tls : nullptr, *services, files,
+                                  std::move(ticket));
+                     });
+    if (!config.metrics_port) return;
+    metrics_acceptor.emplace(context, Endpoint{config.listen.address, *config.metrics_port},
+                             metrics_admission,
+                             [this](tcp::socket socket, std::shared_ptr<Admission::Ticket> ticket) {
+                               serve_metrics(std::move(socket), *services, std::move(ticket));
+                             });
+  }
+
+  ~Impl() {
+    services->stopping = true;
+    work.reset();
+    context.stop();
+    for (std::thread& thread : threads) thread.join();
+    // They call connections, which end with the context.
+    services->writer.end();
+    services->feed.end();
+    services->sockets.clear();
+  }
+
+  void run() noexcept {
+    sigset_t all;  // signals are for the main thread
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, nullptr);
+    while (!context.stopped()) {
+      try {
+        context.run();
+      } catch (const std::exception& error) {
+        log(LogLevel::error, "gateway: {}", error.what());
+      }
+    }
+  }
+
+  Config config;
+  Application application;
+  StaticFiles files;
+  std::optional<asio::ssl::context> tls;
+  Limits metrics_limits;
+  Admission metrics_admission{metrics_limits};
+  std::optional<Services> services;  // before the context, whose end is that of the connections
+  asio::io_context context;
+  asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
+  std::optional<Acceptor> acceptor;
+  std::optional<Acceptor> metrics_acceptor;
+  std::vector<std::thread> threads;
+};
+
+Server::Server(Config config) : impl_(std::make_unique<Impl>(std::move(config))) {}
+Server::~Server() = default;
+
+void Server::drain() {
+  Services& services = *impl_->services;
+  const auto begin = std::chrono::steady_clock::now();
+  services.stopping = true;
+  impl_->acceptor->close();
+  services.sockets.for_each([](Socket& socket) { socket.stop(); });
+  services.writer.drain(begin + drain_time);
+  services.sockets.for_each([](Socket& socket) {
+    socket.post([&socket] { socket.close(close_code::going_away, "the gateway ends"); });
+  });
+  services.admission.wait_until_empty(std::chrono::steady_clock::now() + goodbye_time);
+}
+
+std::uint16_t Server::port() const noexcept {
+  return impl_->acceptor->port();
+}
+
+std::uint16_t Server::metrics_port() const noexcept {
+  return impl_->metrics_acceptor ? impl_->metrics_acceptor->port() : std::uint16_t{0};
+}
+
+}  // namespace tiderace::gateway

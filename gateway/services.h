@@ -1,0 +1,74 @@
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "gateway/config.h"
+#include "gateway/in/writer.h"
+#include "gateway/net/admission.h"
+#include "gateway/net/socket.h"
+#include "gateway/out/feed.h"
+#include "gateway/tokens.h"
+
+namespace tiderace::gateway {
+
+/// Sockets by what they are: all of them, those that write as a session, those that wait for room. Any
+/// thread.
+class Sockets {
+ public:
+  /// Holds it until it is removed: one that neither reads nor sends has nobody else.
+  void add(const std::shared_ptr<Socket>& socket, bool writes);
+  void remove(const std::shared_ptr<Socket>& socket);
+  void clear();
+  /// From now on `socket` writes as `session`; whoever did is told to close.
+  void take_session(const std::string& session, const std::shared_ptr<Socket>& socket);
+  /// `act` is called on the strand of `socket` when there is room again.
+  void wait_for_room(const std::shared_ptr<Socket>& socket, std::function<void()> act);
+  void room();
+  /// Calls `act` with each socket.
+  void for_each(const std::function<void(Socket&)>& act);
+  /// How many have been opened that write, and that read.
+  [[nodiscard]] std::uint64_t opened(bool writes) const noexcept { return writes ? writers_ : readers_; }
+
+ private:
+  struct Waiting {
+    std::weak_ptr<Socket> socket;
+    std::function<void()> act;
+  };
+  std::mutex mutex_;
+  std::set<std::shared_ptr<Socket>> all_;
+  std::size_t sweep_at_ = 1024;  ///< sessions
+  std::map<std::string, std::weak_ptr<Socket>, std::less<>> sessions_;
+  std::vector<Waiting> waiting_;
+  std::atomic<std::uint64_t> writers_{0};
+  std::atomic<std::uint64_t> readers_{0};
+};
+
+struct RequestCounters {
+  std::atomic<std::uint64_t> unauthorized{
+      0};                                   ///< requests without a valid token, or for what it does not allow
+  std::atomic<std::uint64_t> wrong{0};      ///< requests that are none
+  std::atomic<std::uint64_t> too_slow{0};   ///< readers that were closed
+  std::atomic<std::uint64_t> conflated{0};  ///< records that readers were spared
+};
+
+/// What connections work with.
+struct Services {
+  Services(const Config& given, Application& application);
+
+  const Config& config;
+  const Tokens tokens;
+  Admission admission;
+  Sockets sockets;
+  RequestCounters requests;
+  std::atomic<bool> stopping{false};
+  Feed feed;
+  Writer writer;  // last: it calls the others
+};
+
+}  // namespace tiderace::gateway

@@ -1,0 +1,66 @@
+#include "gateway/out/outbox.h"
+
+#include <gtest/gtest.h>
+
+namespace tiderace::gateway {
+namespace {
+
+PiecePtr piece(std::int64_t offset, const std::string& key, std::size_t bytes = 10) {
+  auto made = std::make_shared<Piece>();
+  made->topic = "t";
+  made->offset = offset;
+  made->has_key = true;
+  made->key = key;
+  made->json = std::to_string(offset) + std::string(bytes, ' ');
+  return made;
+}
+
+TEST(GatewayOutbox, FramesHoldWhatFitsAndSayWhereToGoOn) {
+  Outbox outbox(false, {.frame_bytes = 60});
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(outbox.push(piece(i, "k", 19)));
+  EXPECT_EQ(outbox.take_frame().substr(0, 13), "{\"records\":[0");
+  outbox.set_position({{{"t", 1}, 7}});
+  std::string last;
+  while (!outbox.empty()) last = outbox.take_frame();
+  EXPECT_NE(last.find("\"position\":\"t:0:5\"}"), std::string::npos);
+  EXPECT_EQ(to_string(outbox.position()), "t:0:5,t:1:7");
+  EXPECT_EQ(outbox.bytes(), 0u);
+}
+
+TEST(GatewayOutbox, ARecordLargerThanAFrameHasOneOfItsOwn) {
+  Outbox outbox(false, {.frame_bytes = 10});
+  EXPECT_TRUE(outbox.push(piece(0, "k", 100)));
+  EXPECT_TRUE(outbox.push(piece(1, "k", 100)));
+  EXPECT_NE(outbox.take_frame().find("t:0:1\""), std::string::npos);
+  EXPECT_FALSE(outbox.empty());
+}
+
+TEST(GatewayOutbox, BeyondItsLimitAReaderIsTooSlow) {
+  Outbox outbox(false, {.conflate_bytes = 100, .most_bytes = 1000});
+  std::int64_t offset = 0;
+  while (outbox.push(piece(offset, "k"))) ++offset;
+  EXPECT_GT(outbox.bytes(), 1000u);
+  EXPECT_EQ(outbox.left_out(), 0u);
+}
+
+TEST(GatewayOutbox, ConflatedItKeepsTheNewestOfEachKey) {
+  Outbox outbox(true, {.conflate_bytes = 1000, .most_bytes = 100'000});
+  for (int i = 0; i < 10'000; ++i) ASSERT_TRUE(outbox.push(piece(i, std::to_string(i % 3))));
+  EXPECT_LT(outbox.bytes(), 2000u);
+  const std::string frame = outbox.take_frame();
+  EXPECT_NE(frame.find("\"conflated\":true}"), std::string::npos);
+  EXPECT_TRUE(outbox.empty());
+  EXPECT_EQ(to_string(outbox.position()), "t:0:10000");
+  ASSERT_TRUE(outbox.push(piece(10'000, "x")));
+  EXPECT_EQ(outbox.take_frame().find("conflated"), std::string::npos);
+}
+
+TEST(GatewayOutbox, ConflationHasABound) {
+  Outbox outbox(true, {.conflate_bytes = 1000, .most_bytes = 10'000});
+  bool taken = true;
+  for (int i = 0; i < 1'000; ++i) taken = outbox.push(piece(i, std::to_string(i)));
+  EXPECT_FALSE(taken);
+}
+
+}  // namespace
+}  // namespace tiderace::gateway

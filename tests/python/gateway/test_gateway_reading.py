@@ -1,0 +1,244 @@
+"""What is read through a gateway: from any place, by several readers that do not wait for each other."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import tiderace as tr
+from gateway_support import Gateway, receive, rest_of
+from websockets.asyncio.client import ClientConnection
+
+Start = Callable[..., Gateway]
+TOPICS = "[topics]\nphone-data = { partitions = 2 }\nalerts = {}\n"
+
+
+def write(gateway: Gateway, topic: str, *rows: tuple[str, Any]) -> None:
+    with gateway.app.get_producer() as producer:
+        for key, value in rows:
+            producer.produce(topic, key=key, value=value, timestamp=7)
+
+
+async def records_of(socket: ClientConnection, count: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    while len(found) < count:
+        found += (await receive(socket))["records"]
+    assert len(found) == count
+    return found
+
+
+def test_records_come_as_the_command_line_prints_them(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS)
+
+    async def read() -> list[Any]:
+        async with gateway.connect("alerts?from=latest") as socket:
+            hello = await receive(socket)
+            with gateway.app.get_producer() as producer:
+                producer.produce("alerts", key="a", value={"x": 1}, timestamp=5, headers={"h": b"\xff"})
+                producer.produce("alerts", key=b"\xff", value=b"no json", timestamp=6)
+                producer.produce("alerts", value=None, timestamp=7)
+            return [hello, *await records_of(socket, 3)]
+
+    hello, *records = asyncio.run(read())
+    assert hello == {"hello": {"position": "alerts:0:0"}}
+    place = {"topic": "alerts", "partition": 0}
+    assert records == [
+        {
+            **place,
+            "offset": 0,
+            "timestamp": 5,
+            "key": "a",
+            "headers": [["h", {"base64": "/w=="}]],
+            "value": {"x": 1},
+        },
+        {
+            **place,
+            "offset": 1,
+            "timestamp": 6,
+            "key_base64": "/w==",
+            "headers": [],
+            "value_base64": "bm8ganNvbg==",
+        },
+        {**place, "offset": 2, "timestamp": 7, "key": None, "headers": [], "value": None},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("phone-data?from=earliest", [0, 1, 2, 3]),
+        ("phone-data?from=earliest&key=anna", [0, 2]),
+        ("phone-data?from=earliest&key=anna,cy", [0, 2, 3]),
+        ("phone-data?from=phone-data:0:0,phone-data:1:1", [1, 2, 3]),
+        ("phone-data,alerts?from=earliest", [0, 1, 2, 3, 9]),
+    ],
+)
+def test_from_any_place(start_gateway: Start, target: str, expected: list[int]) -> None:
+    gateway = start_gateway(TOPICS)
+    app = gateway.app
+    app.topic("phone-data", num_partitions=2)
+    write(gateway, "alerts", ("z", {"x": 9}))
+    with app.get_producer() as producer:
+        for x, key in enumerate(["anna", "bob", "anna", "cy"]):
+            producer.produce("phone-data", key=key, value={"x": x})
+
+    async def read() -> list[int]:
+        async with gateway.connect(target) as socket:
+            await receive(socket)
+            return sorted(record["value"]["x"] for record in await records_of(socket, len(expected)))
+
+    assert asyncio.run(read()) == expected
+
+
+def test_a_position_is_where_to_go_on(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS)
+    write(gateway, "alerts", *(("k", {"x": x}) for x in range(1000)))
+
+    async def read(target: str, count: int) -> tuple[list[int], str]:
+        async with gateway.connect(target) as socket:
+            position = (await receive(socket))["hello"]["position"]
+            found: list[int] = []
+            while len(found) < count:
+                frame = await receive(socket)
+                found += [record["value"]["x"] for record in frame["records"]]
+                position = frame["position"]
+            return found, position
+
+    found, position = asyncio.run(read("alerts?from=earliest", 1))
+    assert position == f"alerts:0:{len(found)}"
+    assert 1 <= len(found) < 1000
+    rest, position = asyncio.run(read(f"alerts?from={position}", 1000 - len(found)))
+    assert found + rest == list(range(1000))
+    assert position == "alerts:0:1000"
+
+
+def test_a_session_remembers_where_it_was(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS)
+    target = "alerts?from=session&session=dashboard"
+
+    async def read(store: str) -> str:
+        async with gateway.connect(target) as socket:
+            position: str = (await receive(socket))["hello"]["position"]
+            await socket.send(json.dumps({"position": store}))
+            write(gateway, "alerts", ("k", {"x": 1}))
+            await records_of(socket, 1)
+            return position
+
+    assert asyncio.run(read("alerts:0:1")) == "alerts:0:0"
+    assert asyncio.run(read("alerts:0:2")) == "alerts:0:1"
+    gateway.stop()
+    gateway.start()
+
+    async def hello() -> Any:
+        async with gateway.connect(target) as socket:
+            return await receive(socket)
+
+    assert asyncio.run(hello()) == {"hello": {"position": "alerts:0:2"}}
+
+
+def test_a_reader_that_sends_something_else_is_closed(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS)
+
+    async def read() -> int:
+        async with gateway.connect("alerts?from=latest") as socket:
+            await receive(socket)
+            await socket.send('{"x": 1}')
+            return (await rest_of(socket))[1]
+
+    assert asyncio.run(read()) == 1008
+
+
+def flood(app: tr.Application, topic: str, rows: int, keys: int) -> None:
+    padding = "x" * 1000
+    with app.get_producer() as producer:
+        for x in range(rows):
+            producer.produce(topic, key=f"k{x % keys}", value={"x": x, "padding": padding})
+
+
+def test_a_slow_reader_is_closed_with_where_it_was_and_others_go_on(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS)
+
+    async def read() -> str:
+        async with (
+            gateway.connect("alerts?from=latest", max_queue=1, compression=None) as slow,
+            gateway.connect("alerts?from=latest", compression=None) as quick,
+        ):
+            await receive(slow)
+            await receive(quick)
+            for _ in range(40):
+                await asyncio.to_thread(flood, gateway.app, "alerts", 500, 10)
+                found = await records_of(quick, 500)
+                assert [record["value"]["x"] for record in found] == list(range(500))
+            frames, code, reason = await rest_of(slow)
+            taken = sum(len(frame["records"]) for frame in frames)
+            assert (code, reason) == (1013, f"alerts:0:{taken}")
+            return reason
+
+    position = asyncio.run(read())
+
+    async def rest() -> list[int]:
+        first = int(position.rsplit(":", 1)[1])
+        async with gateway.connect(f"alerts?from={position}") as socket:
+            await receive(socket)
+            return [record["offset"] for record in await records_of(socket, 20_000 - first)]
+
+    found = asyncio.run(rest())
+    assert found == list(range(20_000 - len(found), 20_000))
+
+
+def test_a_slow_reader_that_asked_for_it_gets_the_newest_of_each_key(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS)
+
+    async def read() -> None:
+        async with gateway.connect("alerts?from=latest&conflate=true", max_queue=1, compression=None) as slow:
+            await receive(slow)
+            await asyncio.to_thread(flood, gateway.app, "alerts", 20_000, 10)
+            newest: dict[str, int] = {}
+            conflated, taken = False, 0
+            while newest.get("k9") != 19_999:
+                frame = await receive(slow)
+                conflated = conflated or frame.get("conflated", False)
+                for record in frame["records"]:
+                    assert record["value"]["x"] > newest.get(record["key"], -1)
+                    newest[record["key"]] = record["value"]["x"]
+                    taken += 1
+            assert conflated
+            assert taken < 20_000
+            assert newest == {f"k{i}": 19_990 + i for i in range(10)}
+
+    asyncio.run(read())
+
+
+def test_a_long_history_comes_in_order_and_joins_what_is_new(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS)
+    flood(gateway.app, "alerts", 30_000, 7)  # more than is kept in memory
+
+    async def read() -> list[int]:
+        async with gateway.connect("alerts?from=latest") as other:  # so that it follows already
+            await receive(other)
+            async with gateway.connect("alerts?from=earliest", compression=None) as socket:
+                await receive(socket)
+                more = asyncio.ensure_future(asyncio.to_thread(flood, gateway.app, "alerts", 10_000, 7))
+                found = await records_of(socket, 40_000)
+                await more
+                return [record["offset"] for record in found]
+
+    assert asyncio.run(read()) == list(range(40_000))
+
+
+def test_readers_of_kafka_see_what_is_committed(start_gateway: Start, broker: str, name: str) -> None:
+    gateway = start_gateway(f'id = "{name}"\n[topics]\n{name} = {{ partitions = 2 }}\n', broker=broker)
+
+    async def read() -> list[int]:
+        async with (
+            gateway.connect(f"{name}?from=earliest") as socket,
+            gateway.connect(f"{name}?key=k") as writer,
+        ):
+            await receive(socket)
+            await receive(writer)
+            for x in range(100):
+                await writer.send(json.dumps({"x": x}))
+            return [record["value"]["x"] for record in await records_of(socket, 100)]
+
+    assert asyncio.run(read()) == list(range(100))

@@ -1,0 +1,341 @@
+"""Who gets in, and what attackers get: nothing, and nobody waits for them."""
+
+import asyncio
+import http.client
+import json
+import socket
+import ssl
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from certificates import Authority
+from gateway_support import Gateway, receive
+from websockets.exceptions import InvalidStatus
+
+Start = Callable[..., Gateway]
+TOPICS = "[topics]\nphone-data = {}\nalerts = {}\n"
+PHONE, BOARD = "canary-of-the-phones", "canary-of-the-dashboard"
+TOKENS = f"""
+[[tokens]]
+token = "{PHONE}"
+subject = "phones"
+write = ["phone-data"]
+keys = ["rider-*"]
+[[tokens]]
+token = "{BOARD}"
+subject = "dashboard"
+read = ["alerts"]
+"""
+
+
+def status_of(gateway: Gateway, target: str, **options: Any) -> int:
+    """What a WebSocket handshake is answered with."""
+
+    async def shake() -> int:
+        try:
+            async with gateway.connect(target, **options):
+                return 101
+        except InvalidStatus as refused:
+            return refused.response.status_code
+
+    return asyncio.run(shake())
+
+
+def bearer(token: str) -> dict[str, dict[str, str]]:
+    return {"additional_headers": {"Authorization": f"Bearer {token}"}}
+
+
+@pytest.mark.parametrize(
+    ("target", "token", "status"),
+    [
+        ("phone-data?key=rider-1", PHONE, 101),
+        ("phone-data?key_field=rider", PHONE, 101),
+        ("alerts?from=latest", BOARD, 101),
+        ("phone-data?key=rider-1", "", 401),
+        ("phone-data?key=rider-1", PHONE + "x", 401),
+        ("phone-data?key=rider-1", BOARD, 403),
+        ("alerts?key=rider-1", PHONE, 403),
+        ("alerts?from=latest", PHONE, 403),
+        ("phone-data?from=latest", BOARD, 403),
+        ("phone-data?key=anna", PHONE, 403),
+        ("phone-data", PHONE, 403),
+        ("gateway-sequences?from=earliest", BOARD, 404),
+        ("phone-data,alerts?from=latest", BOARD, 403),
+        ("..%2f..%2falerts?from=latest", BOARD, 404),
+    ],
+)
+def test_tokens_say_what_one_may(start_gateway: Start, target: str, token: str, status: int) -> None:
+    gateway = start_gateway(TOPICS + TOKENS)
+    assert status_of(gateway, target, **bearer(token)) == status
+    if token:
+        sign = "&" if "?" in target else "?"
+        assert status_of(gateway, f"{target}{sign}token={token}") == status
+        protocols = {"subprotocols": ["tiderace.v1", f"tiderace.token.{token}"]}
+        assert status_of(gateway, target, **protocols) == status
+    assert PHONE not in gateway.stop()
+
+
+def test_each_row_of_a_key_field_is_looked_at(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS + TOKENS)
+
+    async def write() -> list[Any]:
+        async with gateway.connect("phone-data?key_field=rider", **bearer(PHONE)) as socket:
+            await receive(socket)
+            await socket.send('[{"rider":"rider-1"},{"rider":"anna"}]')
+            await socket.send('{"rider":"rider-2"}')
+            return [await receive(socket), await receive(socket)]
+
+    refused, taken = asyncio.run(write())
+    assert refused == {"refused": 1, "error": 'row 2: the token does not allow the key "anna"'}
+    assert taken["ack"] == 2
+    assert gateway.values("phone-data") == [{"rider": "rider-2"}]
+
+
+def test_subjects_have_sessions_of_their_own(start_gateway: Start) -> None:
+    second = '[[tokens]]\ntoken = "canary-of-somebody-else"\nsubject = "others"\nwrite = ["phone-data"]\n'
+    gateway = start_gateway(TOPICS + TOKENS + second)
+
+    async def sequence(token: str) -> int:
+        async with gateway.connect("phone-data?key=rider-1&session=s", **bearer(token)) as socket:
+            hello = await receive(socket)
+            await socket.send('{"x":1}')
+            await receive(socket)
+            return int(hello["hello"]["sequence"])
+
+    assert asyncio.run(sequence(PHONE)) == 0
+    assert asyncio.run(sequence("canary-of-somebody-else")) == 0
+    assert asyncio.run(sequence(PHONE)) == 1
+
+
+def test_origins(start_gateway: Start) -> None:
+    gateway = start_gateway('allowed_origins = ["https://example.org"]\n' + TOPICS)
+    own = f"http://127.0.0.1:{gateway.port}"
+    for origin, status in (
+        ("https://example.org", 101),
+        (own, 101),
+        ("https://evil.example", 403),
+        ("null", 403),
+    ):
+        assert status_of(gateway, "alerts?from=latest", origin=origin) == status, origin
+
+
+def test_tls(start_gateway: Start, tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "ca")
+    certificate = authority.sign("gateway", "IP:127.0.0.1")
+    tls = f'[tls]\ncertificate = "{certificate.certificate}"\nkey = "{certificate.key}"\n'
+    gateway = start_gateway(TOPICS + tls)
+    trusting = ssl.create_default_context(cafile=str(authority.certificate))
+
+    async def write() -> Any:
+        async with gateway.connect("phone-data?session=s", ssl=trusting) as socket:
+            await receive(socket)
+            await socket.send('{"x":1}')
+            return await receive(socket)
+
+    assert asyncio.run(write()) == {"ack": 1, "offsets": [[0, 0, 0]]}
+    old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
+    old.maximum_version = ssl.TLSVersion.TLSv1_1
+    with socket.create_connection(("127.0.0.1", gateway.port)) as plain, pytest.raises(ssl.SSLError):
+        old.wrap_socket(plain)
+
+
+class Attacks:
+    """Raw connections that do what no client should."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.gateway = gateway
+
+    def raw(self, data: bytes) -> socket.socket:
+        connection = socket.create_connection(("127.0.0.1", self.gateway.port), timeout=60)
+        connection.sendall(data)
+        return connection
+
+    def shaken(self, target: str, extra: str = "") -> socket.socket:
+        """A WebSocket by hand, after its handshake."""
+        connection = self.raw(
+            f"GET /v1/topics/{target} HTTP/1.1\r\nHost: x\r\n{extra}Connection: Upgrade\r\n".encode()
+            + b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            + b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        )
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            answer += connection.recv(1)
+        assert b" 101 " in answer, answer
+        return connection
+
+
+def all_of(connection: socket.socket) -> bytes:
+    """What comes until the other side closes."""
+    found = b""
+    while True:
+        try:
+            data = connection.recv(65536)
+        except ConnectionResetError:
+            return found
+        if not data:
+            return found
+        found += data
+
+
+def works(gateway: Gateway) -> None:
+    """Others are served as ever."""
+
+    async def write() -> Any:
+        async with gateway.connect("phone-data") as socket:
+            await receive(socket)
+            await socket.send('{"fine": true}')
+            return await receive(socket)
+
+    assert "ack" in asyncio.run(write())
+
+
+def frame(
+    opcode: int, payload: bytes, fin: bool = True, rsv1: bool = False, length: int | None = None
+) -> bytes:
+    size = len(payload) if length is None else length
+    head = bytes([fin << 7 | rsv1 << 6 | opcode])
+    if size < 126:
+        head += bytes([0x80 | size])
+    elif size < 65536:
+        head += bytes([0x80 | 126]) + size.to_bytes(2, "big")
+    else:
+        head += bytes([0x80 | 127]) + size.to_bytes(8, "big")
+    return head + bytes(4) + payload  # a mask of zeros
+
+
+LIMITS = '[limits]\nhandshake_timeout = "300ms"\nidle_timeout = "1s"\nmessage_bytes = "100kB"\n'
+
+
+def test_a_handshake_that_does_not_come_is_not_waited_for(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS + LIMITS)
+    attacks = Attacks(gateway)
+    slow = [
+        attacks.raw(b""),
+        attacks.raw(b"GET /v1/topics/alerts HTTP/1.1\r\nHost: "),
+        attacks.raw(b"\x16\x03\x01"),
+    ]
+    works(gateway)
+    for connection in slow:
+        assert b" 101 " not in all_of(connection)
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        (frame(1, b"", length=1 << 62), 1009),
+        (frame(1, b"x" * 60_000, fin=False) + frame(0, b"x" * 60_000), 1009),
+        (frame(1, b'{"x":"\xff\xfe"}'), 1007),
+        (frame(1, b"\xed\xa0\x80"), 1007),
+        (frame(3, b"x"), 1002),
+        (frame(9, b"x" * 126), 1002),
+        (frame(1, b"x", rsv1=True), 1002),
+        (frame(0, b"x"), 1002),
+        (b"\x81\x05hello", 1002),
+    ],
+)
+def test_frames_that_are_none_end_their_connection(start_gateway: Start, sent: bytes, code: int) -> None:
+    gateway = start_gateway(TOPICS + LIMITS)
+    connection = Attacks(gateway).shaken("phone-data")
+    connection.sendall(sent)
+    assert code.to_bytes(2, "big") in all_of(connection)
+    works(gateway)
+    assert gateway.values("phone-data") == [{"fine": True}]
+
+
+def test_a_compression_bomb_stays_small(start_gateway: Start) -> None:
+    packer = zlib.compressobj(9, wbits=-12)
+    bomb = packer.compress(b'{"x":"' + b"a" * 500_000_000) + packer.flush(zlib.Z_SYNC_FLUSH)
+    gateway = start_gateway(TOPICS + LIMITS)
+    deflate = "Sec-WebSocket-Extensions: permessage-deflate\r\n"
+    connection = Attacks(gateway).shaken("phone-data", deflate)
+    status = Path(f"/proc/{gateway.process.pid}/status")
+    before = int(status.read_text().split("VmHWM:")[1].split()[0])
+    connection.sendall(frame(1, bomb[:90_000], rsv1=True))
+    assert (1009).to_bytes(2, "big") in all_of(connection)
+    assert int(status.read_text().split("VmHWM:")[1].split()[0]) - before < 20_000  # kB
+    works(gateway)
+
+
+def test_connections_beyond_the_limit_are_closed(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS + "[limits]\nconnections_per_address = 3\n")
+    held = [Attacks(gateway).shaken("phone-data") for _ in range(3)]
+    assert all_of(Attacks(gateway).raw(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")) == b""
+    held.pop().close()
+    deadline = time.monotonic() + 60
+    while all_of(Attacks(gateway).raw(b"GET / HTTP/1.0\r\nHost: x\r\n\r\n")) == b"":
+        assert time.monotonic() < deadline
+
+
+def test_a_client_over_its_rate_is_read_more_slowly(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS + "[limits]\nmessages_per_second = 50\n")
+
+    async def write() -> float:
+        async with gateway.connect("phone-data") as connection:
+            await receive(connection)
+            begin = time.monotonic()
+            for x in range(100):
+                await connection.send(json.dumps({"x": x}))
+            for x in range(100):
+                assert (await receive(connection))["ack"] == x + 1
+            return time.monotonic() - begin
+
+    assert asyncio.run(write()) > 0.9  # a burst of 50, and 50 more take a second
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../../etc/passwd",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "//etc/passwd",
+        "/./gateway.toml",
+        "/..%5cgateway.toml",
+        "/%00",
+    ],
+)
+def test_paths_lead_nowhere(start_gateway: Start, tmp_path: Path, path: str) -> None:
+    pages = tmp_path / "pages"
+    pages.mkdir()
+    (pages / "index.html").write_text("<p>hello</p>")
+    (pages / ".secret").write_text("secret")
+    gateway = start_gateway(f'web_root = "{pages}"\n{TOPICS}')
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port)
+    connection.putrequest("GET", path, skip_host=False)
+    connection.endheaders()
+    assert connection.getresponse().status in (400, 404)
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port)
+    connection.request("GET", "/.secret")
+    assert connection.getresponse().status == 404
+    connection.close()
+    connection.request("GET", "/")
+    answer = connection.getresponse()
+    assert (answer.status, answer.read()) == (200, b"<p>hello</p>")
+
+
+def test_nothing_of_a_request_is_put_into_the_log_as_it_is(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS, TIDERACE_LOG="debug")
+    for target in ("/v1/topics/a%0aINJECTED", "/v1/topics/a\x1b[31mINJECTED"):
+        Attacks(gateway).raw(f"GET {target} HTTP/1.1\r\nHost: INJECTED\r\n\r\n".encode()).close()
+    works(gateway)
+    assert "INJECTED" not in gateway.stop()
+
+
+def test_a_reader_that_takes_nothing_stops_nobody(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS)
+    stuck = Attacks(gateway).shaken("phone-data?from=latest")
+    stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+
+    async def write() -> None:
+        async with gateway.connect("phone-data") as connection:
+            await receive(connection)
+            for x in range(100):
+                await connection.send(json.dumps({"x": x, "padding": "p" * 100_000}))
+                assert (await receive(connection))["ack"] == x + 1
+
+    asyncio.run(write())
+    stuck.close()
