@@ -3,31 +3,18 @@
 import json
 import os
 import re
-import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import train
 from chart import CHART, DEPLOY, ROOT, container, environment
 from observer import Observer, until
+from programs import app_folder, ended, write_rows
 
-CLI = ROOT / "build" / "tiderace"
+__all__ = ["app_folder"]  # a fixture
+
 PROBE = DEPLOY / "docker" / "probe"
-
-
-@pytest.fixture(scope="module")
-def app_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the image has in /app."""
-    folder = tmp_path_factory.mktemp("app")
-    for file in (ROOT / "examples/crash_detection/service.py", DEPLOY / "service/crash_detector.py"):
-        shutil.copy(file, folder)
-    train.train(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -54,39 +41,11 @@ def arguments(case: str, observer: Observer, state: Path) -> list[str]:
     return [f"{name}={moved.get(name, value)}" for name, _, value in (word.partition("=") for word in found)]
 
 
-@contextmanager
-def running(command: list[str | Path], case: str, log: Path) -> Iterator[subprocess.Popen[str]]:
-    """With the chart's variables and no others of ours; ended by SIGTERM as Kubernetes does, in time."""
+def variables(case: str, log: Path) -> dict[str, str]:
+    """Those of the chart, and none of ours that are like them."""
     known = {name: value for name, value in os.environ.items() if not name.startswith("TIDERACE_")}
     known |= {name: value for name, value in environment(case, "service").items() if value is not None}
-    known["TIDERACE_BROKER_ADDRESS"] = f"embedded:{log}"
-    tini = shutil.which("tini")
-    assert tini, "the images start programs by tini: ./dev test installs it"
-    command = [tini, "-s", "--", *command]
-    with subprocess.Popen(
-        [str(word) for word in command], env=known, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.send_signal(signal.SIGTERM)
-            out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
-    assert "rows in" in out
-    assert all(json.loads(line)["level"] in ("debug", "info", "warning") for line in err.splitlines())
-
-
-def write_rows(log: Path, count: int) -> None:
-    rows = [
-        json.dumps(
-            {"rider": "r", "timestamp": 1_700_000_000_000 + 250 * i, "gForceX": 9, "gForceY": 9, "gForceZ": 9}
-        )
-        for i in range(count)
-    ]
-    words = [CLI, "topic", "write", "phone-data", "--key", "rider", "--timestamp", "timestamp"]
-    subprocess.run(
-        [*words, "--broker-address", f"embedded:{log}"], input="\n".join(rows), text=True, check=True
-    )
+    return known | {"TIDERACE_BROKER_ADDRESS": f"embedded:{log}"}
 
 
 def probe(port: int, path: str = "/healthz") -> int:
@@ -104,9 +63,10 @@ def test_it_runs_as_the_chart_starts_it(
     else:
         program = [request.getfixturevalue("cpp_program"), "--model", app_folder / "shaking.ubj"]
     assert probe(observer.port) != 0, "nobody is there yet"
-    with running([*program, *arguments("default", observer, tmp_path / "state")], "default", log):
+    command = [*program, *arguments("default", observer, tmp_path / "state")]
+    with ended(command, variables("default", log)):
         until(lambda: observer.get("/readyz")[0] == 200)
-        write_rows(log, 100)
+        write_rows(f"embedded:{log}", 100)
         until(lambda: observer.value("tiderace_rows_out_total") == 100)
         paths = {probe_of(kind)["path"] for kind in ("startupProbe", "livenessProbe", "readinessProbe")}
         assert paths == {"/healthz", "/readyz"}
