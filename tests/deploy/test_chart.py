@@ -181,7 +181,7 @@ def test_every_pod_is_locked_down_and_stops_in_time(case: str) -> None:
     assert pods
     for pod in pods:
         assert hardened(pod)
-        # A commit waits for brokers up to 30 s; a minute is what the guide wants a stop to be given.
+        # docs/guide/scaling.md: a minute is plenty for a stop.
         assert pod["terminationGracePeriodSeconds"] >= 60
 
 
