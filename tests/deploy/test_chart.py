@@ -107,6 +107,10 @@ def test_values_and_schema_have_the_same_names() -> None:
     assert [name for name in missing if not name.startswith("gateway.limits.")] == []
 
 
+def test_the_version_is_the_library_s() -> None:
+    assert yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"] == tr.__version__
+
+
 def is_read(variable: str) -> bool:
     """Whether the library takes it from the environment: a setting of its security, or a name it asks for."""
     if setting := re.fullmatch(r"TIDERACE_SECURITY_(\w+)", variable):
