@@ -1,0 +1,117 @@
+"""The program of the images, started as compose and chart start it, on the embedded log."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from chart import CHART, DEPLOY, ROOT, container, environment
+from observer import Observer, until
+from programs import app_folder, ended, write_rows
+
+__all__ = ["app_folder"]  # a fixture
+
+PROBE = DEPLOY / "docker" / "probe"
+
+
+@pytest.fixture(scope="module")
+def cpp_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """deploy/service built against the library as `cmake --install` puts it down."""
+    folder = tmp_path_factory.mktemp("cpp")
+
+    def run(*words: str | Path) -> None:
+        done = subprocess.run(["cmake", *words], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    run("--install", ROOT / "build", "--prefix", folder / "usr")
+    run("-S", DEPLOY / "service", "-B", folder / "build", "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={folder}/usr")
+    run("--build", folder / "build")
+    return folder / "build" / "crash_detector"
+
+
+def arguments(case: str, observer: Observer, state: Path) -> list[str]:
+    """Those of the chart, with a port and a directory that are free here."""
+    found = [
+        word.replace("$(POD_NAME)", "demo-tiderace-service-0") for word in container(case, "service")["args"]
+    ]
+    moved = {"--metrics-port": observer.port, "--state-dir": state}
+    return [f"{name}={moved.get(name, value)}" for name, _, value in (word.partition("=") for word in found)]
+
+
+def variables(case: str, log: Path) -> dict[str, str]:
+    """Those of the chart, and none of ours that are like them."""
+    known = {name: value for name, value in os.environ.items() if not name.startswith("TIDERACE_")}
+    known |= {name: value for name, value in environment(case, "service").items() if value is not None}
+    return known | {"TIDERACE_BROKER_ADDRESS": f"embedded:{log}"}
+
+
+def probe(port: int, path: str = "/healthz") -> int:
+    return subprocess.run([PROBE, str(port), path], stderr=subprocess.DEVNULL, check=False).returncode
+
+
+@pytest.mark.parametrize("language", ["python", "cpp"])
+def test_it_runs_as_the_chart_starts_it(
+    language: str, request: pytest.FixtureRequest, app_folder: Path, tmp_path: Path
+) -> None:
+    observer, log = Observer(), tmp_path / "log"
+    program: list[str | Path]
+    if language == "python":
+        program = [sys.executable, app_folder / "crash_detector.py"]
+    else:
+        program = [request.getfixturevalue("cpp_program"), "--model", app_folder / "shaking.ubj"]
+    assert probe(observer.port) != 0, "nobody is there yet"
+    command = [*program, *arguments("default", observer, tmp_path / "state")]
+    with ended(command, variables("default", log)):
+        until(lambda: observer.get("/readyz")[0] == 200)
+        write_rows(f"embedded:{log}", 100)
+        until(lambda: observer.value("tiderace_rows_out_total") == 100)
+        paths = {probe_of(kind)["path"] for kind in ("startupProbe", "livenessProbe", "readinessProbe")}
+        assert paths == {"/healthz", "/readyz"}
+        assert [probe(observer.port, path) for path in sorted(paths)] == [0, 0]
+        assert probe(observer.port, "/nothing") != 0
+        served = set(re.findall(r"^# TYPE (\w+)", observer.get("/metrics")[1], re.MULTILINE))
+        if language == "python":
+            assert dashboard_metrics() <= with_suffixes(served)
+
+
+def probe_of(kind: str) -> dict[str, str]:
+    found: dict[str, str] = container("default", "service")[kind]["httpGet"]
+    assert found["port"] == container("default", "service")["ports"][0]["name"]
+    return found
+
+
+def with_suffixes(names: set[str]) -> set[str]:
+    return names | {f"{name}_bucket" for name in names}
+
+
+def dashboard_metrics() -> set[str]:
+    """Every metric that the dashboard asks for."""
+    board = json.loads((CHART / "files/dashboard.json").read_text())
+    text = "\n".join(target["expr"] for panel in board["panels"] for target in panel.get("targets", []))
+    found = set(re.findall(r"\b(?:tiderace|process)_\w+", text))
+    assert len(found) > 30
+    return found
+
+
+def test_the_dashboard_leaves_nothing_out() -> None:
+    """Each metric of the guide is on a panel, but for what a panel cannot show."""
+    guide = (ROOT / "docs/guide/operations.md").read_text()
+    documented = set(re.findall(r"^\| `((?:tiderace|process)_\w+)` \|", guide, re.MULTILINE))
+    shown = {name.removesuffix("_bucket") for name in dashboard_metrics()}
+    assert documented - shown == {"process_start_time_seconds", "process_virtual_memory_bytes"}
+
+
+def test_the_dashboard_is_one_that_grafana_can_lay_out() -> None:
+    board = json.loads((CHART / "files/dashboard.json").read_text())
+    assert {variable["name"] for variable in board["templating"]["list"]} == {"datasource", "job"}
+    cells: set[tuple[int, int]] = set()
+    for panel in board["panels"]:
+        at = panel["gridPos"]
+        own = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        assert at["x"] + at["w"] <= 24
+        assert not own & cells, f"{panel['title']} lies on another"
+        cells |= own
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
