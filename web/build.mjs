@@ -40,7 +40,7 @@ async function buildPages(out) {
     }),
     cp(join(here, "static"), fresh, { recursive: true }),
     cp(join(here, "node_modules/maplibre-gl/dist/maplibre-gl-worker.mjs"), join(fresh, "map-worker.js")),
-    cp(join(here, "THIRD_PARTY.md"), join(fresh, "THIRD_PARTY.txt")),
+    writeLicences(join(fresh, "THIRD_PARTY.txt")),
     writeWorld(join(fresh, "world.json")),
   ]);
   await build({
@@ -57,6 +57,15 @@ async function buildPages(out) {
   await rename(fresh, out);
 }
 
+/** What is bundled, with each licence in full. */
+async function writeLicences(file) {
+  const texts = [await readFile(join(here, "THIRD_PARTY.md"), "utf8")];
+  for (const licence of ["maplibre-gl/LICENSE.txt", "uplot/LICENSE", "world-atlas/LICENSE"]) {
+    texts.push(`\n---- ${licence} ----\n\n`, await readFile(join(here, "node_modules", licence), "utf8"));
+  }
+  await writeFile(file, texts.join(""));
+}
+
 /** Changes with any of the phone page's files. */
 async function versionOf(directory) {
   const hash = createHash("sha256");
@@ -70,8 +79,13 @@ async function versionOf(directory) {
 async function writeWorld(file) {
   const read = async (name) => JSON.parse(await readFile(join(here, `node_modules/world-atlas/${name}.json`), "utf8"));
   const [land, countries] = [await read("land-50m"), await read("countries-50m")];
+  const polygons = feature(land, land.objects.land).features.flatMap(({ geometry }) => geometry.coordinates);
   const shapes = [
-    { ...feature(land, land.objects.land).features?.[0] ?? feature(land, land.objects.land), properties: { kind: "land" } },
+    {
+      type: "Feature",
+      properties: { kind: "land" },
+      geometry: { type: "MultiPolygon", coordinates: polygons.map((rings) => rings.map(flat)) },
+    },
     {
       type: "Feature",
       properties: { kind: "border" },
@@ -80,6 +94,25 @@ async function writeWorld(file) {
   ];
   const rounded = (_, value) => (typeof value === "number" ? Math.round(value * 1000) / 1000 : value);
   await writeFile(file, JSON.stringify({ type: "FeatureCollection", features: shapes }, rounded));
+}
+
+/**
+ * A ring for a flat map. Those of the source go round a ball: over 180° east they jump to 180° west, and that of Antarctica goes
+ * round the pole. Here longitudes go on beyond 180°, which the map takes, and a ring round the pole is closed along it.
+ */
+function flat(ring) {
+  let turns = 0;
+  const points = ring.map(([longitude, latitude], index) => {
+    const step = index > 0 ? longitude - ring[index - 1][0] : 0;
+    turns -= Math.abs(step) > 180 ? Math.sign(step) : 0;
+    return [longitude + 360 * turns, latitude];
+  });
+  if (turns !== 0) {
+    points.push([points.at(-1)[0], -90], [points[0][0], -90], points[0]);
+  }
+  const middle = points.reduce((sum, [longitude]) => sum + longitude, 0) / points.length;
+  const shift = -360 * Math.round(middle / 360);
+  return points.map(([longitude, latitude]) => [longitude + shift, latitude]);
 }
 
 async function buildTests(out) {

@@ -35,8 +35,15 @@ export class AlertList {
         this.lines.delete(number);
       }
     }
-    for (const alert of shown) {
+    let newer: Element | null = null;
+    for (const alert of shown.reverse()) {
       const line = this.lines.get(alert.number) ?? this.make(alert);
+      // Alerts of a backlog come partition by partition, not in the order of time.
+      const next: Element | null = newer ? newer.nextElementSibling : this.list.firstElementChild;
+      if (next !== line.item) {
+        this.list.insertBefore(line.item, next);
+      }
+      newer = line.item;
       const goesOn = nowMs - alert.endMs < QUIET_MS;
       const lasted = `${((alert.endMs - alert.beginMs) / 1000).toFixed(0)} s`;
       const text = `peak ${alert.peak.toFixed(0)} m/s² · ${goesOn ? "goes on" : lasted}`;
@@ -62,7 +69,6 @@ export class AlertList {
     button.append(name, time, detail);
     button.addEventListener("click", () => this.choose(alert));
     item.append(button);
-    this.list.prepend(item);
     const line = { item, detail };
     this.lines.set(alert.number, line);
     return line;

@@ -16,7 +16,7 @@ export interface Alert {
 export const QUIET_MS = 3000;
 
 export class Alerts {
-  /** The newest last. */
+  /** In the order in which they began. */
   readonly all: Alert[] = [];
   /** Alerts since the page was opened, also those that have left the list. */
   total = 0;
@@ -36,7 +36,11 @@ export class Alerts {
     this.total += 1;
     const alert = { number: this.total, rider, beginMs: timeMs, endMs: timeMs, peak: force, place };
     this.current.set(rider, alert);
-    this.all.push(alert);
+    let at = this.all.length;
+    while (at > 0 && (this.all[at - 1] as Alert).beginMs > timeMs) {
+      at -= 1;
+    }
+    this.all.splice(at, 0, alert);
     if (this.all.length > this.capacity) {
       const left = this.all.shift();
       if (left && this.current.get(left.rider) === left) {

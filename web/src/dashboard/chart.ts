@@ -50,19 +50,19 @@ export class ForceChart {
       cursor: { show: false },
       scales: { x: { time: true, auto: false }, force: { auto: false }, shaking: { auto: false } },
       axes: [
-        { ...axis, space: 80, values: (_, ticks) => ticks.map((seconds) => new Date(seconds * 1000).toLocaleTimeString()) },
+        { ...axis, size: 30, space: 80, values: (_, ticks) => ticks.map((seconds) => new Date(seconds * 1000).toLocaleTimeString()) },
         { ...axis, scale: "force", size: 40 },
       ],
       series: [
         {},
-        { label: "raw", scale: "force", stroke: colour("raw"), width: 1.2, spanGaps: true, points: { show: false } },
-        { label: "mean of 10 s", scale: "force", stroke: colour("mean"), width: 2.5, spanGaps: true, points: { show: false } },
+        { label: "raw", scale: "force", stroke: colour("raw"), width: 1.2, points: { show: false } },
+        { label: "mean of 10 s", scale: "force", stroke: colour("mean"), width: 2.5, points: { show: false } },
         {
           label: "shaking",
           scale: "shaking",
           fill: `color-mix(in srgb, ${colour("alert")} 26%, transparent)`,
           width: 0,
-          spanGaps: true,
+         
           points: { show: false },
           ...stepped(),
         },

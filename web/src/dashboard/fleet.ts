@@ -23,8 +23,9 @@ export interface Rider {
   speed?: number; // m/s
   altitude?: number; // m
   heartRate?: number;
-  /** Timestamp of the newest row, ms since 1970. */
-  newestMs: number;
+  /** Timestamps of the newest row and the newest alert, ms since 1970: an older one that comes later changes no "newest". */
+  rowMs: number;
+  alertMs: number;
   /** When the newest record came, by this machine's clock. */
   seenMs: number;
 }
@@ -70,11 +71,12 @@ export class Fleet {
     };
     const rider = this.rider(record.key ?? "(no key)");
     rider.seenMs = nowMs;
-    rider.newestMs = Math.max(rider.newestMs, timestamp);
-    this.takePlace(rider, number("latitude"), number("longitude"));
-    rider.speed = number("speed") ?? rider.speed;
-    rider.altitude = number("altitude") ?? rider.altitude;
-    rider.heartRate = number("heartRate") ?? rider.heartRate;
+    if (timestamp >= Math.max(rider.rowMs, rider.alertMs)) {
+      this.takePlace(rider, number("latitude"), number("longitude"));
+      rider.speed = number("speed") ?? rider.speed;
+      rider.altitude = number("altitude") ?? rider.altitude;
+      rider.heartRate = number("heartRate") ?? rider.heartRate;
+    }
     if (topic === this.topics.out) {
       this.latencyMs.alert.add(nowMs - timestamp);
       this.takeAlert(rider, timestamp, number("gForceTotal") ?? total(number), number(MEAN), row["shaking"]);
@@ -82,8 +84,11 @@ export class Fleet {
       this.latencyMs.phone.add(nowMs - timestamp);
       const raw = total(number);
       if (raw !== undefined) {
-        rider.total = raw;
         rider.forces.put(timestamp, { raw });
+      }
+      if (timestamp >= rider.rowMs) {
+        rider.rowMs = timestamp;
+        rider.total = raw ?? rider.total;
       }
     }
   }
@@ -91,8 +96,11 @@ export class Fleet {
   private takeAlert(rider: Rider, timeMs: number, raw: number | undefined, mean: number | undefined, says: unknown): void {
     const known = typeof says === "boolean" || typeof says === "number";
     const shaking = known ? Number(says) >= 0.5 : undefined;
-    rider.mean = mean ?? rider.mean;
-    rider.shaking = shaking ?? rider.shaking;
+    if (timeMs >= rider.alertMs) {
+      rider.alertMs = timeMs;
+      rider.mean = mean ?? rider.mean;
+      rider.shaking = shaking ?? rider.shaking;
+    }
     rider.forces.put(timeMs, { raw, mean, shaking: shaking === undefined ? undefined : Number(shaking) });
     if (shaking) {
       const alert = this.alerts.shaken(rider.name, timeMs, raw ?? 0, rider.place);
@@ -123,7 +131,8 @@ export class Fleet {
         forces: new ForceRing(FORCE_POINTS),
         track: new Track(TRACK_POINTS),
         place: null,
-        newestMs: 0,
+        rowMs: 0,
+        alertMs: 0,
         seenMs: 0,
       };
       this.riders.set(name, found);

@@ -11,6 +11,8 @@ export interface Forces {
 export type Columns = [times: number[], raw: Values, mean: Values, shaking: Values];
 type Values = (number | null)[];
 
+/** Over so long without a row no line is drawn. */
+const GAP_MS = 3000;
 const FIRST_CAPACITY = 64;
 
 export class ForceRing {
@@ -47,7 +49,7 @@ export class ForceRing {
     this.fill(at, forces);
   }
 
-  /** The points from `sinceMs` on. */
+  /** The points from `sinceMs` on, with one of nulls where rows are missing. */
   columns(sinceMs: number): Columns {
     const times: number[] = [];
     const series: [Values, Values, Values] = [[], [], []];
@@ -57,6 +59,10 @@ export class ForceRing {
     }
     for (let index = first; index < this.length; index += 1) {
       const slot = this.slot(index);
+      if (index > first && this.timeAt(index) - this.timeAt(index - 1) > GAP_MS) {
+        times.push((this.timeAt(index) - 1) / 1000);
+        series.forEach((values) => values.push(null));
+      }
       times.push((this.times[slot] as number) / 1000);
       series.forEach((values, number) => {
         const value = this.values[3 * slot + number] as number;

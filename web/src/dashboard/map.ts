@@ -4,7 +4,7 @@ import type * as GeoJSON from "geojson";
 import * as maplibre from "maplibre-gl";
 import type { Fleet, Rider } from "./fleet";
 import { gridLines } from "./grid";
-import { mapStyle, paints } from "./map_style";
+import { mapStyle, paints, WORLD } from "./map_style";
 import { metresBetween, type Place } from "./track";
 
 /** A rider that says nothing for so long is shown as silent. */
@@ -20,6 +20,7 @@ export class RiderMap {
   private readonly map: maplibre.Map;
   private ready = false;
   private sawRiders = false;
+  private worldMissing = false;
   private drawn = { tracks: -1, tracksMs: 0, alerts: -1 };
   private centre: Place | null = null;
 
@@ -40,10 +41,18 @@ export class RiderMap {
       dragRotate: false,
       fadeDuration: 0,
       attributionControl: { compact: true },
+      locale: { "Map.Title": "Map of the riders; arrow keys move it, plus and minus zoom" },
+    });
+    // Tiles that do not come leave the land bare. The world is fetched once, so it is asked for again when there is a network.
+    this.map.on("error", (event) => {
+      this.worldMissing ||= (event as { sourceId?: string }).sourceId === "world";
     });
     this.map.touchZoomRotate.disableRotation();
     this.map.addControl(new maplibre.NavigationControl({ showCompass: false }), "top-right");
     this.map.addControl(new maplibre.ScaleControl(), "bottom-left");
+    // Seen from outside whether all that was given is drawn, which is when a picture of it is whole.
+    this.map.on("render", () => (container.dataset["state"] = "drawing"));
+    this.map.on("idle", () => (container.dataset["state"] = "drawn"));
     this.map.on("load", () => {
       this.ready = true;
       this.repaint();
@@ -63,12 +72,21 @@ export class RiderMap {
     this.map.on("mouseleave", "riders", () => (this.map.getCanvas().style.cursor = ""));
   }
 
+  /** The gateway can be reached, it may be again. */
+  reconnected(): void {
+    if (this.worldMissing) {
+      this.worldMissing = false;
+      void this.map.getSource<maplibre.GeoJSONSource>("world")?.setData(WORLD);
+    }
+  }
+
   /** Takes the colours of the scheme of the moment. */
   repaint(): void {
     if (this.ready) {
       for (const [layer, property, value] of paints()) {
         this.map.setPaintProperty(layer, property as never, value as never);
       }
+      this.map.getContainer().dataset["scheme"] = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
     }
   }
 

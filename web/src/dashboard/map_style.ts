@@ -8,6 +8,9 @@ export function colour(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
+/** Land and borders, which the build makes. */
+export const WORLD = "/world.json";
+
 export const EMPTY: GeoJSON.FeatureCollection = { type: "FeatureCollection", features: [] };
 
 /** Which layer takes which colour, so that another scheme repaints them. */
@@ -79,6 +82,7 @@ const LAYERS: LayerSpecification[] = [
       "text-field": ["get", "name"],
       "text-font": ["sans-serif"],
       "text-size": 12,
+      "text-max-width": 30,
       "text-anchor": "left",
       "text-offset": [0.9, 0],
       "symbol-sort-key": ["case", ["get", "chosen"], 0, 1],
@@ -95,7 +99,7 @@ export function mapStyle(tileUrl: string | null): StyleSpecification {
   return {
     version: 8,
     sources: {
-      world: { type: "geojson", data: "/world.json", tolerance: 0.2, attribution: "Natural Earth" },
+      world: { type: "geojson", data: WORLD, tolerance: 0.2, attribution: "Natural Earth" },
       ...(tileUrl ? { tiles: { type: "raster", tiles: [tileUrl], tileSize: 256, maxzoom: 19 } } : {}),
       grid: data(),
       tracks: { ...data(), tolerance: 0.5 },

@@ -30,11 +30,11 @@ class Dashboard {
     this.riders = new RiderList(this.fleet, (rider) => this.choose(rider));
     this.map = this.makeMap(config);
     this.reader = this.makeReader([config.topics.out, config.topics.in]);
+    this.painter.add(50, (nowMs) => this.alerts.draw(nowMs));
     this.painter.add(100, (nowMs) => this.drawChart(nowMs));
     this.painter.add(250, (nowMs) => this.map?.draw(nowMs));
     this.painter.add(500, (nowMs) => this.riders.draw(nowMs));
-    this.painter.add(250, (nowMs) => this.alerts.draw(nowMs));
-    this.painter.add(500, (nowMs) => this.drawFigures(nowMs));
+        this.painter.add(500, (nowMs) => this.drawFigures(nowMs));
     this.listen();
   }
 
@@ -120,6 +120,9 @@ class Dashboard {
     const { state } = this.reader;
     const texts = { connecting: "Connecting…", open: "Live", waiting: "Not connected, trying again" };
     setText("connection", texts[state.kind]);
+    if (state.kind === "open") {
+      this.map?.reconnected();
+    }
     element("connection").dataset["state"] = state.kind;
     const reason = state.kind === "waiting" ? state.reason : "";
     setText("trouble", reason);

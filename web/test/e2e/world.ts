@@ -84,7 +84,7 @@ export class World {
     const page = await context.newPage();
     page.on("pageerror", (error) => this.errors.push(String(error)));
     page.on("console", (message) => {
-      if (message.type() === "error" && !/ERR_|WebSocket connection|Failed to load resource/.test(message.text())) {
+      if (message.type() === "error" && !/ERR_|WebSocket connection|Failed to load resource|fetching the script/.test(message.text())) {
         this.errors.push(message.text());
       }
     });
@@ -123,8 +123,11 @@ function launch(): Promise<Browser> {
 
 let riders = 0;
 
-/** A name that no other test, and no earlier run, has used. */
+/** A name that nobody else has in this log: another test or run, where the log is not new for each test. */
 export function newRider(name: string): string {
+  if (!ELSEWHERE) {
+    return name;
+  }
   riders += 1;
   return `${name}-${process.pid.toString(36)}${Date.now().toString(36)}${riders}`;
 }

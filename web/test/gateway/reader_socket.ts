@@ -60,7 +60,12 @@ export class ReaderSocket {
     }
     const waiting = this.client.bufferedAmount;
     if (waiting > MOST_BYTES) {
-      this.client.close(1013, this.position(this.next.keys()));
+      // A reason has room for 123 bytes.
+      const position = this.position(this.next.keys()).split(",");
+      while (position.join(",").length > 123) {
+        position.pop();
+      }
+      this.client.close(1013, position.join(","));
       return;
     }
     const [records, moved] = this.take();
