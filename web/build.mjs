@@ -14,7 +14,14 @@ const here = import.meta.dirname ?? new URL(".", import.meta.url).pathname;
 /** What has to be there for the phone page to open offline. */
 const PHONE_FILES = ["phone.html", "phone.js", "phone.css", "manifest.webmanifest", "icon.svg", "icon-192.png"];
 
-const browsers = { bundle: true, minify: true, format: "esm", target: ["es2022"], legalComments: "none", logLevel: "warning" };
+const browsers = {
+  bundle: true,
+  minify: true,
+  format: "esm",
+  target: ["es2022"],
+  legalComments: "none", // writeLicences has them in full
+  logLevel: "warning",
+};
 
 async function buildPages(out) {
   // Built beside and then put in place, so that a build that fails or is cut off leaves the old pages.
@@ -97,8 +104,8 @@ async function writeWorld(file) {
 }
 
 /**
- * A ring for a flat map. Those of the source go round a ball: over 180° east they jump to 180° west, and that of Antarctica goes
- * round the pole. Here longitudes go on beyond 180°, which the map takes, and a ring round the pole is closed along it.
+ * A ring for a flat map. Those of the source go round a ball: over 180° east they jump to 180° west, and that of Antarctica
+ * goes round the pole. Here longitudes go on beyond 180°, which the map takes, and a ring round the pole is closed along it.
  */
 function flat(ring) {
   let turns = 0;

@@ -1,6 +1,6 @@
 /**
- * Keeps the phone page, so that it opens without a network. What it keeps is one build's files, all or none: the build fills in
- * their names and a version, and another version is another cache.
+ * Keeps the phone page, so that it opens without a network. What it keeps is one build's files, all or none: the build fills
+ * in their names and a version, and another version is another cache.
  */
 
 export {};

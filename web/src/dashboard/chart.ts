@@ -3,6 +3,7 @@
 import uPlot from "uplot";
 import type { Columns } from "./force_ring";
 import { colour } from "./map_style";
+import { timeText } from "./page_text";
 
 /** What the chart shows, up to now. */
 export const SHOWN_MS = 120_000;
@@ -50,7 +51,7 @@ export class ForceChart {
       cursor: { show: false },
       scales: { x: { time: true, auto: false }, force: { auto: false }, shaking: { auto: false } },
       axes: [
-        { ...axis, size: 30, space: 80, values: (_, ticks) => ticks.map((seconds) => new Date(seconds * 1000).toLocaleTimeString()) },
+        { ...axis, size: 30, space: 80, values: (_, ticks) => ticks.map((seconds) => timeText(seconds * 1000)) },
         { ...axis, scale: "force", size: 40 },
       ],
       series: [
@@ -62,7 +63,6 @@ export class ForceChart {
           scale: "shaking",
           fill: `color-mix(in srgb, ${colour("alert")} 26%, transparent)`,
           width: 0,
-         
           points: { show: false },
           ...stepped(),
         },

@@ -43,7 +43,7 @@ export class RiderMap {
       attributionControl: { compact: true },
       locale: { "Map.Title": "Map of the riders; arrow keys move it, plus and minus zoom" },
     });
-    // Tiles that do not come leave the land bare. The world is fetched once, so it is asked for again when there is a network.
+    // Tiles that do not come leave the land bare. The world is fetched once, so it is asked for again later.
     this.map.on("error", (event) => {
       this.worldMissing ||= (event as { sourceId?: string }).sourceId === "world";
     });
@@ -120,6 +120,7 @@ export class RiderMap {
     }
     if (!bounds.isEmpty()) {
       this.map.fitBounds(bounds, { padding: 48, maxZoom: CLOSE_ZOOM, duration: 600 });
+      void this.map.once("moveend", () => (this.map.getContainer().dataset["moved"] = "all"));
     }
   }
 

@@ -1,8 +1,8 @@
 /** Heart rate from a Bluetooth sensor (chest belt, armband), by the Bluetooth SIG's Heart Rate Service. */
 
 /**
- * Beats a minute from a Heart Rate Measurement (characteristic 0x2A37). Bit 0 of the first byte says whether the rate takes one
- * byte or two, little-endian; bits 1 and 2 whether the sensor touches skin. Null without contact, or where it is cut short.
+ * Beats a minute from a Heart Rate Measurement (characteristic 0x2A37). Bit 0 of the first byte says whether the rate takes
+ * one byte or two, little-endian; bits 1 and 2 whether the sensor touches skin. Null without contact, or if it is cut short.
  */
 export function parseHeartRate(value: DataView): number | null {
   if (value.byteLength < 2) {

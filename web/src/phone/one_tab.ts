@@ -1,8 +1,8 @@
 /**
  * One tab of a browser measures and sends; the others wait, or take over when the user says so.
  *
- * The lock says which (Web Locks: the browser frees it when a tab ends or crashes). It is a courtesy to the user; that two tabs
- * cannot spoil the store is seen to by the store itself.
+ * The lock says which (Web Locks: the browser frees it when a tab ends or crashes). It is a courtesy to the user; that two
+ * tabs cannot spoil the store is seen to by the store itself.
  */
 
 const NAME = "tiderace-phone";

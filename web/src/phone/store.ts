@@ -5,15 +5,15 @@
  *                               │    ▲
  *                               └refuse: marked; moved to `refused` when a later message is stored
  *
- * A row becomes part of a message once, in the transaction that gives the message its number and makes it durable, before any
- * of it is sent. So a message that is sent again is the same text under the same number, whatever happened in between, and the
- * gateway can tell that it has it.
+ * A row becomes part of a message once, in the transaction that gives the message its number and makes it durable, before
+ * any of it is sent. So a message that is sent again is the same text under the same number, whatever happened in between,
+ * and the gateway can tell that it has it.
  *
- * A session belongs to one rider (the key goes with the connection). Rows stay with the rider who was chosen when they were
- * measured: another name begins another session, and sessions are sent in the order in which they were begun.
+ * A session belongs to one rider (the key goes with the connection). Rows stay with the rider who was chosen when they
+ * were measured: another name begins another session, and sessions are sent in the order in which they were begun.
  *
- * Of several tabs one owns the store. Each transaction that writes looks at that first, so that a tab that was taken over while
- * it slept changes nothing when it wakes: it gets TakenOver.
+ * Of several tabs one owns the store. Each transaction that writes looks at that first, so that a tab that was taken over
+ * while it slept changes nothing when it wakes: it gets TakenOver.
  */
 
 import { answer, completed, openDatabase, walk } from "./indexed_db";
@@ -143,9 +143,9 @@ export class PhoneStore {
   /**
    * Holds what the gateway says it has of a session against what is here, and drops what it has.
    *
-   * It knows less than it had acknowledged, or more than was ever made: then its sequences or our store are not what they were
-   * (another log, a store set back), and numbers of this session mean nothing any more. What is still here goes on under a
-   * new name, which is returned.
+   * It knows less than it had acknowledged, or more than was ever made: then its sequences or our store are not what they
+   * were (another log, a store set back), and numbers of this session mean nothing any more. What is still here goes on under
+   * a new name, which is returned.
    */
   async welcome(order: number, sequence: number): Promise<Session> {
     return this.write(["sessions", "messages", "refused"], async (transaction) => {

@@ -87,8 +87,8 @@ export function openSocket(topics: string[], query: Query): WebSocket {
 }
 
 /**
- * Why the gateway refuses. A browser does not tell what a refused handshake was answered, so the same is asked without a socket:
- * a writer by POST with no row, a reader by GET. Null: the gateway cannot be reached, or does not refuse.
+ * Why the gateway refuses. A browser does not tell what a refused handshake was answered, so the same is asked without a
+ * socket: a writer by POST with no row, a reader by GET. Null: the gateway cannot be reached, or does not refuse.
  */
 export async function whyRefused(topics: string[], query: Query, method: "GET" | "POST"): Promise<string | null> {
   let response: Response;

@@ -79,6 +79,8 @@ test("what came while the connection was broken is there when it is back", () =>
     await untilText(page, "alerts", /peak 32/);
     // And nothing came twice.
     assert.equal(await page.locator("#alerts li").count(), 2);
+    await untilDrawn(page);
+    await screenshot(page, "world");
   }));
 
 test("200 riders at 4 Hz: all are shown, and the page keeps up", () =>
@@ -118,7 +120,9 @@ for (const scheme of ["light", "dark"] as const) {
       const background = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
       const lightness = background.match(/\d+/g)?.map(Number).reduce((sum, part) => sum + part, 0) ?? 0;
       assert.equal(lightness < 3 * 128, scheme === "dark", background);
+      await untilText(page, "latency-alert-99", /^\d+ ms$/);
       await page.click("#show-all");
+      await page.waitForSelector("#map[data-moved='all']");
       await untilDrawn(page);
       await screenshot(page, `dashboard-${scheme}`);
       const phone = await world.open(await world.context({ scheme, width: 390, height: 844, mobile: true }), "/phone.html");

@@ -1,4 +1,4 @@
-/** Does what the service of examples/crash_detection does, with a threshold for a model: marks rows of riders being shaken. */
+/** Does what the service of examples/crash_detection does, with a threshold for a model: marks shaken rows. */
 
 import { Stored, Writer } from "./wire";
 

@@ -1,9 +1,9 @@
 /**
  * A gateway, a network and a real Chromium.
  *
- * The gateway is that of test/gateway/, or the one at TIDERACE_GATEWAY_URL (with TIDERACE_GATEWAY_TOKEN, if it wants one), which has
- * to serve the built pages and have the topics phone-data and alerts. What is stored the tests see by reading the topics over
- * the protocol; keys are new for each test, so that a log with other rows in it does not matter.
+ * The gateway is that of test/gateway/, or the one at TIDERACE_GATEWAY_URL (with TIDERACE_GATEWAY_TOKEN, if it wants one),
+ * which has to serve the built pages and have the topics phone-data and alerts. What is stored the tests see by reading the
+ * topics over the protocol; keys are new for each test then, so that a log with other rows in it does not matter.
  */
 
 import { existsSync, mkdirSync } from "node:fs";
@@ -16,6 +16,9 @@ import { MOST_WAIT_MS, Stored, TOKEN } from "./wire";
 /** web/: where ./dev and npm run the tests. */
 const WEB = process.cwd();
 const BROWSERS = [process.env["CHROMIUM"], "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+
+/** What a browser says by itself when there is no network, or a gateway refuses. */
+const NETWORK_ERRORS = /ERR_|WebSocket connection|Failed to load resource|fetching the script/;
 
 export const ELSEWHERE = process.env["TIDERACE_GATEWAY_URL"] ?? "";
 
@@ -84,7 +87,7 @@ export class World {
     const page = await context.newPage();
     page.on("pageerror", (error) => this.errors.push(String(error)));
     page.on("console", (message) => {
-      if (message.type() === "error" && !/ERR_|WebSocket connection|Failed to load resource|fetching the script/.test(message.text())) {
+      if (message.type() === "error" && !NETWORK_ERRORS.test(message.text())) {
         this.errors.push(message.text());
       }
     });
@@ -145,9 +148,7 @@ export async function untilNumber(page: Page, id: string, least: number): Promis
 
 /** Waits for the text of an element. */
 export async function untilText(page: Page, id: string, pattern: RegExp, timeout = MOST_WAIT_MS): Promise<void> {
-  await page.waitForFunction(
-    ([name, source, flags]) => new RegExp(source as string, flags).test(document.getElementById(name as string)?.textContent ?? ""),
-    [id, pattern.source, pattern.flags],
-    { timeout },
-  );
+  const condition = ([name, source]: [string, string]) =>
+    new RegExp(source).test(document.getElementById(name)?.textContent ?? "");
+  await page.waitForFunction(condition, [id, pattern.source] as [string, string], { timeout });
 }

@@ -1,6 +1,6 @@
 /**
- * A gateway for tests of the pages: it speaks the wire protocol over a log in memory. What it has beyond that is what tests need:
- * it can refuse messages and say that its readers are slow.
+ * A gateway for tests of the pages: it speaks the wire protocol over a log in memory. What it has beyond that is what tests
+ * need: it can refuse messages and say that its readers are slow.
  */
 
 import { readFile } from "node:fs/promises";

@@ -3,7 +3,7 @@
 import type { Session } from "../../src/phone/store";
 import type { Socket } from "../../src/wire/socket";
 
-/** What happens to a message: it arrives and is answered; arrives, and the answer is lost with the socket; is lost with it. */
+/** What happens to a message: it arrives and is answered; arrives, and the answer is lost with the socket; is lost too. */
 export type Fate = "answered" | "answer lost" | "lost";
 
 export class FakeGateway {

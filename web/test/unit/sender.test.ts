@@ -152,7 +152,8 @@ test("a gateway that knows more than was ever sent: rows go on under a new sessi
 });
 
 for (const counted of [true, false]) {
-  test(`a refused message is kept to be seen, and the rest goes on (its number is ${counted ? "" : "not "}remembered)`, async () => {
+  const remembered = counted ? "is remembered" : "is not";
+  test(`a refused message is kept to be seen, and the rest goes on (its number ${remembered})`, async () => {
     const gateway = new FakeGateway();
     gateway.refuse = (body) => (body.includes('"n":2}') ? "row 1: not this one" : null);
     const phone = await Phone.open(newDisk(), gateway);
