@@ -40,7 +40,11 @@ export function openDatabase(
   return new Promise((resolve, reject) => {
     const request = factory.open(name, version);
     request.onupgradeneeded = () => create(request.result);
-    request.onsuccess = () => resolve(request.result);
+    request.onsuccess = () => {
+      // A newer page may change the tables; this one says why it can write no more when it tries.
+      request.result.onversionchange = () => request.result.close();
+      resolve(request.result);
+    };
     request.onerror = () =>
       reject(
         new Error(

@@ -12,6 +12,8 @@ export const DEFAULT_CONFIG: Config = {
   tileUrl: null,
 };
 
+/** A network that swallows everything holds the page up no longer. */
+const CONFIG_MS = 4000;
 const TOKEN = "tiderace.token";
 
 /**
@@ -19,7 +21,7 @@ const TOKEN = "tiderace.token";
  * @throws Error if it cannot be reached or refuses
  */
 export async function fetchConfig(): Promise<Config> {
-  const response = await fetch("/v1/config", { headers: authorization() });
+  const response = await fetch("/v1/config", { headers: authorization(), signal: AbortSignal.timeout(CONFIG_MS) });
   if (!response.ok) {
     throw new Error(`/v1/config: ${response.status} ${response.statusText}`);
   }

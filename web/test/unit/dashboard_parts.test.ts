@@ -124,6 +124,36 @@ test("rows and alerts make what is known of a rider", () => {
   assert.equal(fleet.latencyMs.alert.percentile(1), 100);
 });
 
+test("rows that come late change no newest value, and their points and alerts stand where they belong", () => {
+  const fleet = new Fleet(TOPICS);
+  const row = (force: number, latitude: number, shaking: number) => {
+    const features = { gForceTotal: force, "gForceTotal-10s": force, shaking };
+    return { gForceX: force, gForceY: 0, gForceZ: 0, latitude, longitude: 6, speed: force, ...features };
+  };
+  const [newer, older] = [row(30, 52.1, 1), row(20, 52, 1)];
+  fleet.take(
+    [
+      record("alerts", "ann", NOW_MS + 10_000, newer),
+      record("phone-data", "ann", NOW_MS + 10_000, newer),
+      record("alerts", "ann", NOW_MS, older),
+      record("phone-data", "ann", NOW_MS, older),
+      record("alerts", "bob", NOW_MS + 5000, older),
+    ],
+    NOW_MS + 11_000,
+  );
+  const ann = fleet.riders.get("ann");
+  assert.deepEqual([ann?.total, ann?.mean, ann?.speed, ann?.place?.latitude], [30, 30, 30, 52.1]);
+  assert.deepEqual(ann?.track.coordinates, [[6, 52.1]]);
+  const seconds = NOW_MS / 1000;
+  assert.deepEqual(ann?.forces.columns(0), [
+    [seconds, seconds + 9.999, seconds + 10],
+    [20, null, 30],
+    [20, null, 30],
+    [1, null, 1],
+  ]);
+  assert.deepEqual(fleet.alerts.all.map(({ rider }) => rider), ["bob", "ann"]);
+});
+
 test("memory is bounded: 200 riders for six hours, and ten thousand names", () => {
   const fleet = new Fleet(TOPICS);
   for (let second = 0; second < 6 * 3600; second += 12) {
