@@ -35,6 +35,9 @@ export interface SenderOptions {
 /** What can be said of a socket that ended without a word. */
 export const NO_CONNECTION = "No connection.";
 
+/** WebSocket.OPEN. A socket that is closing takes nothing more, and says so by itself. */
+const OPEN = 1;
+
 /** Messages that were sent and not acknowledged. */
 const WINDOW = 16;
 /** A socket that acknowledges nothing for so long is dead, whatever the browser thinks of it. */
@@ -207,7 +210,7 @@ export class Sender {
         return;
       }
       const message = await this.options.store.next(connection.session.order, connection.sent);
-      if (connection !== this.connection) {
+      if (connection !== this.connection || connection.socket.readyState !== OPEN) {
         return;
       }
       if (!message) {

@@ -4,6 +4,8 @@
 export interface Socket {
   onmessage: ((event: MessageEvent) => void) | null;
   onclose: ((event: CloseEvent) => void) | null;
+  /** WebSocket.OPEN, or another number. */
+  readonly readyState: number;
   send(data: string): void;
   close(code?: number, reason?: string): void;
 }

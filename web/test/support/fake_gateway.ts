@@ -53,6 +53,10 @@ export class FakeSocket implements Socket {
     readonly session: Session,
   ) {}
 
+  get readyState(): number {
+    return this.ended ? 3 : 1;
+  }
+
   greet(sequence: number): void {
     this.next = sequence + 1;
     this.say({ hello: { sequence } });

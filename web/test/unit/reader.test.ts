@@ -9,6 +9,7 @@ import { FakeClock } from "../support/fake_clock";
 class ReaderSocket implements Socket {
   onmessage: ((event: MessageEvent) => void) | null = null;
   onclose: ((event: CloseEvent) => void) | null = null;
+  readonly readyState = 1;
   closed = false;
 
   constructor(readonly from: string) {}
