@@ -219,3 +219,67 @@ test("a token comes with the address, is kept, and opens what is closed without 
     },
     { token: "a-secret" },
   ));
+
+test("a full storage is said, and what waited in memory goes into it when there is room again", () =>
+  World.run(async (world) => {
+    const rider = newRider("karl");
+    const context = await world.context();
+    // Chromium's own quota cannot be lowered for a database that is open.
+    await context.addInitScript(() => {
+      const add = IDBObjectStore.prototype.add;
+      IDBObjectStore.prototype.add = function (...row) {
+        if ("full" in window && this.name === "rows") {
+          throw new DOMException("no room", "QuotaExceededError");
+        }
+        return add.apply(this, row);
+      };
+    });
+    const page = await world.open(context, "/phone.html");
+    const hands = await Hands.on(page);
+    const stored = await world.stored("phone-data", [rider]);
+    await hands.start(rider);
+    await stored.until((rows) => rows.length >= 1, "the first row");
+    await page.evaluate("window.full = true");
+    await untilText(page, "trouble", /storage is full/);
+    await untilNumber(page, "waiting", 3);
+    await page.evaluate("delete window.full");
+    await page.waitForSelector("#trouble", { state: "hidden" });
+    const measured = await hands.stop();
+    await untilText(page, "waiting", /^0$/);
+    await stored.until((rows) => rows.length >= measured, `all ${measured} rows`);
+    assert.equal(stored.rows.length, measured);
+    assertEveryBeat(stored.rows, "after the storage was full");
+  }));
+
+test("a heart-rate sensor's beats are in the rows, and not once it is silent", () =>
+  World.run(async (world) => {
+    const rider = newRider("lena");
+    const context = await world.context();
+    // A belt that says what it is told to, by the Heart Rate Measurement's bytes.
+    await context.addInitScript(() => {
+      const measurement = Object.assign(new EventTarget(), {
+        value: new DataView(new ArrayBuffer(2)),
+        startNotifications: () => Promise.resolve(),
+        oncharacteristicvaluechanged: () => undefined,
+      });
+      const service = { getCharacteristic: () => Promise.resolve(measurement) };
+      const gatt = { connect: () => Promise.resolve({ getPrimaryService: () => Promise.resolve(service) }) };
+      const belt = Object.assign(new EventTarget(), { name: "Belt", gatt });
+      const bluetooth = { requestDevice: () => Promise.resolve(belt) };
+      Object.defineProperty(navigator, "bluetooth", { value: bluetooth });
+      const beat = (beats: number) => {
+        measurement.value.setUint8(1, beats);
+        measurement.oncharacteristicvaluechanged();
+      };
+      Object.assign(window, { beat });
+    });
+    const page = await world.open(context, "/phone.html");
+    const hands = await Hands.on(page);
+    const stored = await world.stored("phone-data", [rider]);
+    await hands.start(rider);
+    await page.click("#heart");
+    await untilText(page, "heart", /Belt is connected/);
+    await page.evaluate("window.beat(142)");
+    await stored.until((rows) => rows.some(({ heartRate }) => heartRate === 142), "a row with the heart rate");
+    await stored.until((rows) => rows.at(-1)?.["heartRate"] === undefined, "a row without it");
+  }));
