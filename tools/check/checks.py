@@ -8,6 +8,7 @@ from pathlib import Path
 
 CPP = (".cc", ".h", ".cpp")
 PYTHON = (".py",)
+WEB = (".ts", ".mjs", ".css", ".html")
 
 
 @dataclass(frozen=True)

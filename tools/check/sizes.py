@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from checks import CPP, PYTHON, Tree
+from checks import CPP, PYTHON, WEB, Tree
 
 FILE_LINES = 600
 FUNCTION_LINES = 70
@@ -19,7 +19,9 @@ _NOISE = re.compile(
     | ^[ \t]*\#(?:\\\n|[^\n])*""",
     re.VERBOSE | re.DOTALL | re.MULTILINE,
 )
-_SCOPE = re.compile(r"(?:inline\s+)?(?:namespace|class|struct|union|enum|extern)\b")
+_SCOPE = re.compile(
+    r"(?:export\s+)?(?:abstract\s+)?(?:inline\s+)?(?:namespace|class|struct|union|enum|extern)\b"
+)
 _TEMPLATE = re.compile(r"template\s*<[^{};]*?>\s*(?=\w|\[|requires)|requires\s*[^{};]*?(?=\n)|\[\[[^\]]*\]\]")
 
 
@@ -44,7 +46,7 @@ def _without_noise(source: str) -> str:
 
 
 def functions(source: str) -> Iterator[Function]:
-    """The functions of a C++ source: what opens a brace in a namespace or a class and has parameters."""
+    """The functions of a C++ or TypeScript source: what opens a brace in a scope and has parameters."""
     text = _without_noise(source)
     open_scopes: list[str] = []  # "scope", "function" or "other" for each open brace
     starts: list[tuple[str, int]] = []
@@ -96,14 +98,14 @@ def _front_end(path: Path) -> bool:
 
 def check(tree: Tree) -> list[str]:
     problems: list[str] = []
-    sources = tree.with_suffix(CPP + PYTHON)
+    sources = tree.with_suffix(CPP + PYTHON + WEB)
     for path in sources:
         text = tree.text(path)
         count = text.count("\n")
         if count > FILE_LINES:
             problems.append(f"{path}: {count} lines, at most {FILE_LINES}: look for the noun that wants out")
         limit, found = (
-            (FUNCTION_LINES, functions(text)) if path.suffix in CPP else (FRONT_END_LINES, iter(()))
+            (FUNCTION_LINES, functions(text)) if path.suffix in CPP + WEB else (FRONT_END_LINES, iter(()))
         )
         if _front_end(path):
             found = front_end_functions(text)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import documents
+import formatting
 import layers
 import pytest
 import sizes
@@ -114,6 +115,20 @@ def test_functions_are_found_with_their_lines() -> None:
     assert found["long_one"] == 6
     assert found["constrained"] <= 5
     assert set(found) <= {"S", "constrained", "text", "TEST", "long_one"}
+
+
+def test_methods_of_typescript_are_found() -> None:
+    source = "export class A {\n  async first(): Promise<A> {\n    a();\n  }\n}\nfunction f() {\n  a();\n}\n"
+    assert [(found.name, found.lines) for found in sizes.functions(source)] == [("first", 3), ("f", 3)]
+
+
+def test_formatting_finds_long_lines_and_loose_ends_of_pages(tmp_path: Path) -> None:
+    bad = "a;\n" + "b" * 127 + "\nc; \n"
+    tree = tree_of(tmp_path, {"web/a.ts": bad, "web/b.css": "a {}\n" + "b" * 126 + "\n"})
+    assert formatting.check(tree) == [
+        "web/a.ts:2: 127 characters, at most 126",
+        "web/a.ts:3: a tab, or white space at the end",
+    ]
 
 
 def test_sizes_finds(tmp_path: Path) -> None:

@@ -1,0 +1,41 @@
+/** Where the phone is. */
+
+export class PhoneLocation {
+  latest: GeolocationPosition | null = null;
+  /** Why there is none, or null. */
+  trouble: string | null = null;
+  private watch: number | null = null;
+
+  constructor(private readonly onChange: () => void) {}
+
+  /** The browser asks the user. Rows without a place are sent all the same. */
+  start(): void {
+    if (!("geolocation" in navigator)) {
+      this.trouble = "This browser knows no location.";
+      this.onChange();
+      return;
+    }
+    this.watch = navigator.geolocation.watchPosition(
+      (position) => {
+        this.latest = position;
+        this.trouble = null;
+        this.onChange();
+      },
+      (error) => {
+        this.trouble =
+          error.code === error.PERMISSION_DENIED
+            ? "Location is not allowed; allow it in the browser's settings of this page."
+            : "No location yet; the phone has to see the sky.";
+        this.onChange();
+      },
+      { enableHighAccuracy: true, maximumAge: 1000, timeout: 30_000 },
+    );
+  }
+
+  stop(): void {
+    if (this.watch !== null) {
+      navigator.geolocation.clearWatch(this.watch);
+    }
+    this.watch = this.latest = this.trouble = null;
+  }
+}

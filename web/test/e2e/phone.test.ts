@@ -1,0 +1,285 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Hands, SHAKEN, STILL } from "./phone_hands";
+import { ELSEWHERE, newRider, screenshot, untilNumber, untilText, World } from "./world";
+
+/** What only the gateway of the tests can be told to do. */
+const notHere = ELSEWHERE ? "wants the gateway of the tests" : false;
+
+test("a shake is in the log as the sensors said it", () =>
+  World.run(async (world) => {
+    const rider = newRider("ann");
+    const page = await world.open(await world.context({ width: 390, height: 844, mobile: true }), "/phone.html");
+    const hands = await Hands.on(page);
+    const stored = await world.stored("phone-data", [rider]);
+    await hands.start(rider);
+    await stored.until((rows) => rows.some(({ gForceY }) => gForceY === STILL.y), "a row at rest");
+    await hands.move(SHAKEN);
+    await stored.until((rows) => rows.some(({ gForceX }) => gForceX === SHAKEN.x), "a shaken row");
+    await stored.until((rows) => rows.some(({ latitude }) => latitude === 52.0973), "a row with a place");
+    await screenshot(page, "phone");
+    const last = stored.records.at(-1);
+    assert.equal(last?.key, rider);
+    const row = stored.rows.find(({ gForceX, latitude }) => gForceX === SHAKEN.x && latitude !== undefined);
+    assert.deepEqual({ ...row, timestamp: 0 }, {
+      timestamp: 0,
+      gForceX: SHAKEN.x,
+      gForceY: SHAKEN.y,
+      gForceZ: SHAKEN.z,
+      latitude: 52.0973,
+      longitude: 6.6485,
+    });
+    assert.ok(stored.records.every(({ timestamp, value }) => timestamp === (value as { timestamp: number }).timestamp));
+  }));
+
+/** One row for each beat: on the beat, none twice, none missing. */
+function assertEveryBeat(rows: Record<string, number>[], message: string): void {
+  const beats = rows.map(({ timestamp }) => Math.floor((timestamp as number) / 250)).sort((one, other) => one - other);
+  const missing = beats.slice(1).filter((beat, index) => beat - (beats[index] as number) > 1);
+  assert.equal(new Set(beats).size, beats.length, `${message}: a beat is there twice`);
+  assert.deepEqual(missing, [], `${message}: beats are missing before these`);
+}
+
+test("offline and back, with answers lost on the way: no row is lost and none is twice", () =>
+  World.run(async (world) => {
+    const rider = newRider("bob");
+    const page = await world.open(await world.context(), "/phone.html");
+    const hands = await Hands.on(page);
+    const stored = await world.stored("phone-data", [rider]);
+    await hands.start(rider);
+    await stored.until((rows) => rows.length >= 3, "the first rows");
+    for (let round = 0; round < 2; round += 1) {
+      // What is sent now arrives, but the phone never hears that it did.
+      world.proxy.loseAnswers();
+      const before = stored.rows.length;
+      await stored.until((rows) => rows.length >= before + 3, "rows whose answers are lost");
+      world.proxy.cut();
+      await untilText(page, "connection", /Offline/);
+      await untilNumber(page, "waiting", 8);
+      world.proxy.restore();
+      await untilText(page, "connection", /Connected/);
+      await untilText(page, "waiting", /^[01]$/);
+    }
+    const measured = await hands.stop();
+    await untilText(page, "waiting", /^0$/);
+    await stored.until((rows) => rows.length >= measured, `all ${measured} rows`);
+    assert.equal(stored.rows.length, measured);
+    assertEveryBeat(stored.rows, "after two breaks");
+  }));
+
+test("a page that is opened anew without a network keeps what waits, and sends it when the network is back", () =>
+  World.run(async (world) => {
+    const rider = newRider("carl");
+    const context = await world.context();
+    const page = await world.open(context, "/phone.html");
+    await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
+    const hands = await Hands.on(page);
+    const stored = await world.stored("phone-data", [rider]);
+    await hands.start(rider);
+    await stored.until((rows) => rows.length >= 2, "the first rows");
+    await context.setOffline(true);
+    world.proxy.cut();
+    await untilNumber(page, "waiting", 6);
+    const before = await hands.stop();
+    await page.reload();
+    await untilNumber(page, "waiting", 6);
+    assert.equal(await page.inputValue("#rider"), rider);
+    await screenshot(page, "phone-offline");
+    await hands.start(rider);
+    await untilNumber(page, "measured", 4);
+    const after = await hands.stop();
+    world.proxy.restore();
+    await context.setOffline(false);
+    await untilText(page, "waiting", /^0$/);
+    await stored.until((rows) => rows.length >= before + after, `all ${before + after} rows`);
+    assert.equal(stored.rows.length, before + after);
+    assert.equal(new Set(stored.rows.map(({ timestamp }) => timestamp)).size, before + after);
+  }));
+
+test("a tab that is killed while it measures loses nothing that it had shown as waiting", () =>
+  World.run(async (world) => {
+    const rider = newRider("dora");
+    const context = await world.context();
+    const page = await world.open(context, "/phone.html");
+    const hands = await Hands.on(page);
+    await hands.start(rider);
+    world.proxy.cut();
+    await untilNumber(page, "waiting", 5);
+    const waiting = Number(await page.locator("#waiting").textContent());
+    await page.close();
+    world.proxy.restore();
+    const stored = await world.stored("phone-data", [rider]);
+    const again = await world.open(context, "/phone.html");
+    await untilText(again, "waiting", /^0$/);
+    await stored.until((rows) => rows.length >= waiting, `the ${waiting} rows that waited`);
+    assertEveryBeat(stored.rows, "after the tab was killed");
+  }));
+
+test("of two tabs one sends; the other takes over when it is told to", () =>
+  World.run(async (world) => {
+    const rider = newRider("emil");
+    const context = await world.context();
+    const first = await world.open(context, "/phone.html");
+    const hands = await Hands.on(first);
+    const stored = await world.stored("phone-data", [rider]);
+    await hands.start(rider);
+    await stored.until((rows) => rows.length >= 2, "rows of the first tab");
+    const second = await world.open(context, "/phone.html");
+    await untilText(second, "elsewhere-text", /Another tab/);
+    assert.equal(await second.isDisabled("#start"), true);
+    await second.click("#take");
+    await untilText(first, "elsewhere-text", /has taken over/);
+    const before = Number(await first.locator("#measured").textContent());
+    const otherHands = await Hands.on(second);
+    await otherHands.start(rider);
+    await untilNumber(second, "measured", 4);
+    const after = await otherHands.stop();
+    await untilText(second, "waiting", /^0$/);
+    await stored.until((rows) => rows.length >= before + after - 1, "rows of both tabs");
+    // A row that the first tab had measured as it lost its turn was not taken into the store any more.
+    assert.ok(before + after - stored.rows.length <= 1, `${stored.rows.length} of ${before} and ${after}`);
+    assert.equal(new Set(stored.rows.map(({ timestamp }) => timestamp)).size, stored.rows.length);
+    await second.close();
+    await first.bringToFront();
+    await first.waitForSelector("#elsewhere", { state: "hidden" });
+  }));
+
+test("motion is asked for in the tap itself, and a refusal says what to do", () =>
+  World.run(async (world) => {
+    const context = await world.context();
+    await context.addInitScript(() => {
+      Object.assign(DeviceMotionEvent, {
+        requestPermission: () => {
+          Object.assign(window, { asked: navigator.userActivation.isActive });
+          return Promise.resolve("denied");
+        },
+      });
+    });
+    const page = await world.open(context, "/phone.html");
+    await page.fill("#rider", newRider("frida"));
+    await page.click("#start");
+    await untilText(page, "trouble", /Motion is not allowed/);
+    assert.equal(await page.evaluate("window.asked"), true);
+    // Rows with the place alone are sent all the same.
+    await untilNumber(page, "acknowledged", 1);
+  }));
+
+test("another name is another rider, and each row is its own rider's", () =>
+  World.run(async (world) => {
+    const [one, other] = [newRider("gina"), newRider("hugo")];
+    const page = await world.open(await world.context(), "/phone.html");
+    const hands = await Hands.on(page);
+    const stored = await world.stored("phone-data", [one, other]);
+    world.proxy.cut();
+    await hands.start(one);
+    await untilNumber(page, "measured", 3);
+    const first = await hands.stop();
+    await hands.start(other);
+    await untilNumber(page, "measured", first + 3);
+    const all = await hands.stop();
+    world.proxy.restore();
+    await stored.until((rows) => rows.length >= all, "rows of both riders");
+    const of = (rider: string) => stored.records.filter(({ key }) => key === rider).length;
+    assert.deepEqual([of(one), of(other)], [first, all - first]);
+  }));
+
+test("rows that the gateway refuses are shown with the reason, and do not stop the others", { skip: notHere }, () =>
+  World.run(async (world) => {
+    const page = await world.open(await world.context(), "/phone.html");
+    const hands = await Hands.on(page);
+    let left = 2;
+    assert.ok(world.inside);
+    world.inside.refuse = () => (left-- > 0 ? "speed is out of range" : null);
+    await hands.start(newRider("ida"));
+    await untilText(page, "refused-why", /row 1: speed is out of range/);
+    await untilNumber(page, "acknowledged", 2);
+    assert.equal(await page.locator("#refused-rows").textContent(), "2");
+    const download = page.waitForEvent("download");
+    await page.click("#refused-save");
+    assert.equal((await download).suggestedFilename(), "refused-rows.ndjson");
+    await page.click("#refused-clear");
+    await page.waitForSelector("#refused", { state: "hidden" });
+  }));
+
+test("a token comes with the address, is kept, and opens what is closed without it", { skip: notHere }, () =>
+  World.run(
+    async (world) => {
+      const context = await world.context();
+      const page = await world.open(context, "/phone.html");
+      const hands = await Hands.on(page);
+      await hands.start(newRider("jo"));
+      await untilText(page, "trouble", /wants a token/);
+      await page.goto("about:blank");
+      await page.goto(`${world.proxy.address}/phone.html#token=a-secret&rider=jo`);
+      assert.equal(new URL(page.url()).hash, "");
+      await untilText(page, "waiting", /^0$/);
+      assert.equal(await page.inputValue("#rider"), "jo");
+      await page.reload();
+      await untilText(page, "connection", /Connected/);
+    },
+    { token: "a-secret" },
+  ));
+
+test("a full storage is said, and what waited in memory goes into it when there is room again", () =>
+  World.run(async (world) => {
+    const rider = newRider("karl");
+    const context = await world.context();
+    // Chromium's own quota cannot be lowered for a database that is open.
+    await context.addInitScript(() => {
+      const add = IDBObjectStore.prototype.add;
+      IDBObjectStore.prototype.add = function (...row) {
+        if ("full" in window && this.name === "rows") {
+          throw new DOMException("no room", "QuotaExceededError");
+        }
+        return add.apply(this, row);
+      };
+    });
+    const page = await world.open(context, "/phone.html");
+    const hands = await Hands.on(page);
+    const stored = await world.stored("phone-data", [rider]);
+    await hands.start(rider);
+    await stored.until((rows) => rows.length >= 1, "the first row");
+    await page.evaluate("window.full = true");
+    await untilText(page, "trouble", /storage is full/);
+    await untilNumber(page, "waiting", 3);
+    await page.evaluate("delete window.full");
+    await page.waitForSelector("#trouble", { state: "hidden" });
+    const measured = await hands.stop();
+    await untilText(page, "waiting", /^0$/);
+    await stored.until((rows) => rows.length >= measured, `all ${measured} rows`);
+    assert.equal(stored.rows.length, measured);
+    assertEveryBeat(stored.rows, "after the storage was full");
+  }));
+
+test("a heart-rate sensor's beats are in the rows, and not once it is silent", () =>
+  World.run(async (world) => {
+    const rider = newRider("lena");
+    const context = await world.context();
+    // A belt that says what it is told to, by the Heart Rate Measurement's bytes.
+    await context.addInitScript(() => {
+      const measurement = Object.assign(new EventTarget(), {
+        value: new DataView(new ArrayBuffer(2)),
+        startNotifications: () => Promise.resolve(),
+        oncharacteristicvaluechanged: () => undefined,
+      });
+      const service = { getCharacteristic: () => Promise.resolve(measurement) };
+      const gatt = { connect: () => Promise.resolve({ getPrimaryService: () => Promise.resolve(service) }) };
+      const belt = Object.assign(new EventTarget(), { name: "Belt", gatt });
+      const bluetooth = { requestDevice: () => Promise.resolve(belt) };
+      Object.defineProperty(navigator, "bluetooth", { value: bluetooth });
+      const beat = (beats: number) => {
+        measurement.value.setUint8(1, beats);
+        measurement.oncharacteristicvaluechanged();
+      };
+      Object.assign(window, { beat });
+    });
+    const page = await world.open(context, "/phone.html");
+    const hands = await Hands.on(page);
+    const stored = await world.stored("phone-data", [rider]);
+    await hands.start(rider);
+    await page.click("#heart");
+    await untilText(page, "heart", /Belt is connected/);
+    await page.evaluate("window.beat(142)");
+    await stored.until((rows) => rows.some(({ heartRate }) => heartRate === 142), "a row with the heart rate");
+    await stored.until((rows) => rows.at(-1)?.["heartRate"] === undefined, "a row without it");
+  }));

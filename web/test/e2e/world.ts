@@ -1,0 +1,154 @@
+/**
+ * A gateway, a network and a real Chromium.
+ *
+ * The gateway is that of test/gateway/, or the one at TIDERACE_GATEWAY_URL (with TIDERACE_GATEWAY_TOKEN, if it wants one),
+ * which has to serve the built pages and have the topics phone-data and alerts. What is stored the tests see by reading the
+ * topics over the protocol; keys are new for each test then, so that a log with other rows in it does not matter.
+ */
+
+import { existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { type GatewayOptions, TestGateway } from "../gateway/gateway";
+import { Proxy } from "./proxy";
+import { MOST_WAIT_MS, Stored, TOKEN } from "./wire";
+
+/** web/: where ./dev and npm run the tests. */
+const WEB = process.cwd();
+const BROWSERS = [process.env["CHROMIUM"], "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+
+/** What a browser says by itself when there is no network, or a gateway refuses. */
+const NETWORK_ERRORS = /ERR_|WebSocket connection|Failed to load resource|fetching the script/;
+
+export const ELSEWHERE = process.env["TIDERACE_GATEWAY_URL"] ?? "";
+
+export interface Shape {
+  width?: number;
+  height?: number;
+  scheme?: "light" | "dark";
+  mobile?: boolean;
+}
+
+export class World {
+  private readonly contexts: BrowserContext[] = [];
+  private readonly toStop: (() => unknown)[] = [];
+  /** Errors of the pages; a test fails that leaves any. */
+  readonly errors: string[] = [];
+
+  private constructor(
+    /** The gateway's own address. */
+    readonly gateway: string,
+    /** The gateway of the tests, if it is that one. */
+    readonly inside: TestGateway | null,
+    readonly proxy: Proxy,
+    private readonly browser: Browser,
+  ) {}
+
+  /** Runs `test` in a world of its own. */
+  static async run(test: (world: World) => Promise<void>, options: Partial<GatewayOptions> = {}): Promise<void> {
+    const inside = ELSEWHERE ? null : new TestGateway({ webRoot: join(WEB, "dist"), ...options });
+    const gateway = inside ? await inside.start() : ELSEWHERE;
+    const proxy = await Proxy.to(gateway);
+    const world = new World(gateway, inside, proxy, await launch());
+    try {
+      await test(world);
+      if (world.errors.length > 0) {
+        throw new Error(`errors of the page:\n${world.errors.join("\n")}`);
+      }
+    } catch (error) {
+      await world.keepPictures();
+      throw error;
+    } finally {
+      world.toStop.forEach((stop) => stop());
+      await world.browser.close();
+      await proxy.stop();
+      await inside?.stop();
+    }
+  }
+
+  /** A browser profile of its own, at the place of the ride. */
+  async context(shape: Shape = {}): Promise<BrowserContext> {
+    const context = await this.browser.newContext({
+      viewport: { width: shape.width ?? 1280, height: shape.height ?? 860 },
+      colorScheme: shape.scheme ?? "light",
+      hasTouch: shape.mobile ?? false,
+      isMobile: shape.mobile ?? false,
+      deviceScaleFactor: shape.mobile ? 2 : 1,
+      permissions: ["geolocation", "accelerometer", "gyroscope"],
+      geolocation: { latitude: 52.0973, longitude: 6.6485, accuracy: 5 },
+      locale: "en-GB",
+    });
+    context.setDefaultTimeout(MOST_WAIT_MS);
+    this.contexts.push(context);
+    return context;
+  }
+
+  async open(context: BrowserContext, path: string): Promise<Page> {
+    const page = await context.newPage();
+    page.on("pageerror", (error) => this.errors.push(String(error)));
+    page.on("console", (message) => {
+      if (message.type() === "error" && !NETWORK_ERRORS.test(message.text())) {
+        this.errors.push(message.text());
+      }
+    });
+    await page.goto(this.proxy.address + path + (TOKEN ? `#token=${TOKEN}` : ""));
+    return page;
+  }
+
+  async stored(topics: string, keys: string[]): Promise<Stored> {
+    const stored = await Stored.from(this.gateway, topics, keys);
+    this.atEnd(() => stored.close());
+    return stored;
+  }
+
+  /** What the pages showed when a test failed. */
+  private async keepPictures(): Promise<void> {
+    const pages = this.contexts.flatMap((context) => context.pages());
+    for (const [index, page] of pages.entries()) {
+      await screenshot(page, `failed-${Date.now()}-${index}`).catch(() => undefined);
+    }
+  }
+
+  atEnd(stop: () => unknown): void {
+    this.toStop.push(stop);
+  }
+}
+
+function launch(): Promise<Browser> {
+  const executablePath = BROWSERS.find((path) => path !== undefined && existsSync(path));
+  if (!executablePath) {
+    throw new Error("no Chromium found; wanted CHROMIUM=path, or Debian's package chromium");
+  }
+  // WebGL without a graphics card; a window that nobody sees draws all the same.
+  const args = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-dev-shm-usage"];
+  return chromium.launch({ executablePath, args });
+}
+
+let riders = 0;
+
+/** A name that nobody else has in this log: another test or run, where the log is not new for each test. */
+export function newRider(name: string): string {
+  if (!ELSEWHERE) {
+    return name;
+  }
+  riders += 1;
+  return `${name}-${process.pid.toString(36)}${Date.now().toString(36)}${riders}`;
+}
+
+export async function screenshot(page: Page, name: string): Promise<void> {
+  mkdirSync(join(WEB, "test-results"), { recursive: true });
+  await page.screenshot({ path: join(WEB, "test-results", `${name}.png`) });
+}
+
+/** Waits until an element shows a number of at least `least`. */
+export async function untilNumber(page: Page, id: string, least: number): Promise<void> {
+  const condition = ([name, wanted]: [string, number]) => Number(document.getElementById(name)?.textContent) >= wanted;
+  await page.waitForFunction(condition, [id, least] as [string, number]);
+}
+
+/** Waits for the text of an element. */
+export async function untilText(page: Page, id: string, pattern: RegExp, timeout = MOST_WAIT_MS): Promise<void> {
+  const condition = ([name, source]: [string, string]) =>
+    new RegExp(source).test(document.getElementById(name)?.textContent ?? "");
+  await page.waitForFunction(condition, [id, pattern.source] as [string, string], { timeout });
+}

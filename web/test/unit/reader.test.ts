@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Reader } from "../../src/dashboard/reader";
+import { Backoff } from "../../src/wire/backoff";
+import type { LogRecord } from "../../src/wire/frames";
+import type { Socket } from "../../src/wire/socket";
+import { FakeClock } from "../support/fake_clock";
+
+class ReaderSocket implements Socket {
+  onmessage: ((event: MessageEvent) => void) | null = null;
+  onclose: ((event: CloseEvent) => void) | null = null;
+  readonly readyState = 1;
+  closed = false;
+
+  constructor(readonly from: string) {}
+
+  say(frame: unknown): void {
+    this.onmessage?.({ data: JSON.stringify(frame) } as MessageEvent);
+  }
+
+  end(code: number, reason = ""): void {
+    this.onclose?.({ code, reason } as CloseEvent);
+  }
+
+  send(): void {}
+
+  close(): void {
+    this.closed = true;
+  }
+}
+
+class World {
+  readonly sockets: ReaderSocket[] = [];
+  readonly records: LogRecord[] = [];
+  readonly conflated: boolean[] = [];
+  readonly clock = new FakeClock();
+  readonly reader = new Reader({
+    from: "latest",
+    clock: this.clock,
+    backoff: new Backoff(500, 10_000, () => 1),
+    connect: (from) => {
+      this.sockets.push(new ReaderSocket(from));
+      return this.socket;
+    },
+    onRecords: (records, conflated) => {
+      this.records.push(...records);
+      this.conflated.push(conflated);
+    },
+    onChange: () => undefined,
+    whyRefused: () => Promise.resolve("a token is wanted"),
+  });
+
+  get socket(): ReaderSocket {
+    return this.sockets.at(-1) as ReaderSocket;
+  }
+
+  hello(position = "alerts:0:5,alerts:1:7"): void {
+    this.socket.say({ hello: { position } });
+  }
+
+  record(offset: number, conflated = false): void {
+    const record = { topic: "alerts", partition: 0, offset, timestamp: 1, key: "ann", value: {} };
+    this.socket.say({ records: [record], position: `alerts:0:${offset + 1}`, ...(conflated ? { conflated } : {}) });
+  }
+}
+
+test("after a break a reader goes on from the newest position of every partition", () => {
+  const world = new World();
+  world.reader.start();
+  assert.equal(world.socket.from, "latest");
+  world.hello();
+  world.record(5);
+  world.socket.end(1006);
+  assert.equal(world.reader.state.kind, "waiting");
+  world.clock.advance(500);
+  assert.equal(world.socket.from, "alerts:0:6,alerts:1:7");
+  world.hello("alerts:0:6,alerts:1:7");
+  assert.equal(world.reader.state.kind, "open");
+});
+
+test("an old socket says nothing any more", () => {
+  const world = new World();
+  world.reader.start();
+  world.hello();
+  const old = world.socket;
+  world.reader.drop("offline");
+  world.reader.start();
+  old.say({ records: [], position: "alerts:0:99" });
+  old.end(1006);
+  world.hello();
+  assert.deepEqual([world.sockets.length, world.reader.state.kind, old.closed], [2, "open", true]);
+});
+
+test("conflation is passed on", () => {
+  const world = new World();
+  world.reader.start();
+  world.hello();
+  world.record(5);
+  world.record(9, true);
+  assert.deepEqual(world.conflated, [false, true]);
+});
+
+test("closed for slowness it goes on, and the third time within a minute it passes over what waits", () => {
+  const world = new World();
+  world.reader.start();
+  for (const expected of ["alerts:0:5,alerts:1:7", "alerts:0:5,alerts:1:7", "latest"]) {
+    world.hello();
+    world.socket.end(1013, "alerts:0:5,alerts:1:7");
+    world.clock.advance(10_000);
+    assert.equal(world.socket.from, expected);
+  }
+  assert.equal(world.reader.skips, 1);
+});
+
+test("a refused handshake says why", async () => {
+  const world = new World();
+  world.reader.start();
+  world.socket.end(1006);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(world.reader.state.kind === "waiting" && world.reader.state.reason, "a token is wanted");
+});
+
+test("a frame that is none ends the connection, and silence of a minute too", () => {
+  const world = new World();
+  world.reader.start();
+  world.hello();
+  world.socket.say({ strange: 1 });
+  assert.match(JSON.stringify(world.reader.state), /wanted hello or records/);
+  world.clock.advance(500);
+  world.hello();
+  world.clock.advance(60_000);
+  assert.equal(world.reader.state.kind, "waiting");
+});
