@@ -15,8 +15,9 @@ from tiderace._tiderace import version as __version__
 from tiderace.application import Application, Explanation, Producer
 from tiderace.dataframe import StreamingDataFrame
 from tiderace.errors import BadRowError, BrokerError, ConfigError, Error, PlanError, StateError
-from tiderace.models import Model, load_model
+from tiderace.models import Model, load_model, promote_model, publish_model
 from tiderace.reader import Reader, Record
+from tiderace.registry.version import ModelVersion
 from tiderace.rolling import Rolling
 from tiderace.series import Series, where
 
@@ -30,6 +31,7 @@ __all__ = [
     "Explanation",
     "KafkaSecurity",
     "Model",
+    "ModelVersion",
     "PlanError",
     "Producer",
     "Reader",
@@ -43,5 +45,7 @@ __all__ = [
     "Topic",
     "__version__",
     "load_model",
+    "promote_model",
+    "publish_model",
     "where",
 ]

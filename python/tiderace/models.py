@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tiderace import _tiderace
+from tiderace import _tiderace, registry
 from tiderace.dataframe import StreamingDataFrame
 from tiderace.errors import ConfigError, PlanError
+from tiderace.registry.runnable import Bind, of_file, of_object
+from tiderace.registry.version import ModelVersion
 from tiderace.series import Series
-
-ONNX_ROWS = 128  # a call; larger ones are slower
-
-Call = Callable[[Any, list[str]], Any]
 
 
 class Model:
-    """A trained model, as `load_model` returns it."""
+    """A trained model, as `load_model` returns it.
 
-    def __init__(self, name: str, bind: Callable[[str], _tiderace.Model]) -> None:
+    Attributes
+    ----------
+    about : ModelVersion or None
+        What its registry knows of the version; None for a file or an object.
+    """
+
+    def __init__(self, name: str, bind: Bind, about: ModelVersion | None = None) -> None:
         self._name = name
         self._bind = bind
+        self.about = about
+
+    @property
+    def version(self) -> str | None:
+        """Its number in the registry; None for a file or an object."""
+        return self.about.version if self.about else None
 
     def __repr__(self) -> str:
         return f"<Model {self._name}>"
@@ -70,28 +80,32 @@ class Model:
 
 
 def load_model(model: Any, sha256: str = "") -> Model:
-    """A model from a file, or an object with `predict`.
+    """A model from a registry, a file, or an object with `predict`.
 
     Parameters
     ----------
     model
-        A path: a pickle or joblib file (by scikit-learn or any other library that is installed), `.onnx`
-        (through onnxruntime), `.ubj` or `.json` of XGBoost (by the engine, without Python). Or an object
-        with `predict(features)`, and `predict_proba(features)` for that method; one that was trained with
-        the names of its features gets a pandas DataFrame, any other a NumPy array.
+        A registry's model: `"models:/shaking@champion"` of MLflow (`@ALIAS`, `/VERSION`, `/STAGE`,
+        `/latest`), `"s3://bucket/models/shaking@champion"`, `"file:models/shaking@champion"` or the path of
+        such a folder; `@3` is version 3, no `@` the newest one.
+        A file: a pickle or joblib file (by scikit-learn or any other library that is installed), `.onnx`
+        (through onnxruntime), `.ubj` or `.json` of XGBoost (by the engine, without Python).
+        Or an object with `predict(features)`, and `predict_proba(features)` for that method; one that was
+        trained with the names of its features gets a pandas DataFrame, any other a NumPy array.
     sha256
         The hash that the file must have, in hexadecimal; a file that has another is not opened.
 
     Raises
     ------
     ConfigError
-        If the file is missing, has another hash, or is no model that can be run.
+        If the file or version is missing, damaged, has another hash, or is no model that can be run; or if
+        its registry cannot be reached.
 
     Warnings
     --------
     A pickle, and so a joblib file, runs whatever code its maker put into it: load only files from those whom
-    you would let run code, and hold them to a `sha256` that you have from them. `.onnx`, `.ubj` and `.json`
-    are data.
+    you would let run code, and hold them to a `sha256` that you have from them. A registry's own hash shows
+    damage, not who published. `.onnx`, `.ubj` and `.json` are data.
 
     Examples
     --------
@@ -104,122 +118,121 @@ def load_model(model: Any, sha256: str = "") -> Model:
     if not isinstance(model, str | os.PathLike):
         if sha256:
             raise ConfigError("load_model: sha256= is for files; an object has no hash")
-        return _of_object(model, type(model).__name__)
-    path = Path(model)
-    if path.suffix in (".ubj", ".json"):
-        _tiderace.xgboost_model(str(path), sha256, "predict")  # what is wrong with it shows here
-        return Model(path.name, lambda method: _tiderace.xgboost_model(str(path), sha256, method))
-    return _of_object(_read(path, _tiderace.model_bytes(str(path), sha256)), path.name)
+        return Model(type(model).__name__, of_object(model, type(model).__name__))
+    found = registry.find(model)
+    return _of_file(found, sha256) if isinstance(found, Path) else _of_registry(found, sha256)
 
 
-def _read(path: Path, content: bytes) -> Any:
-    load = {".onnx": _Onnx, ".joblib": _unjoblib}.get(path.suffix, _unpickle)
+def _of_file(path: Path, sha256: str) -> Model:
+    content = _tiderace.model_bytes(str(path), sha256)
     try:
-        return load(content)
-    except Exception as error:
-        raise ConfigError(f"cannot load the model '{path}': {type(error).__name__}: {error}") from error
+        return Model(path.name, of_file(content, path.name, path.name))
+    except ConfigError as error:
+        raise ConfigError(str(error).replace(f"'{path.name}'", f"'{path}'")) from error
 
 
-def _unpickle(content: bytes) -> Any:
-    import pickle
-
-    return pickle.loads(content)
-
-
-def _unjoblib(content: bytes) -> Any:
-    import io
-
-    import joblib  # type: ignore[import-untyped]
-
-    return joblib.load(io.BytesIO(content))
+def _of_registry(reference: registry.Reference, sha256: str) -> Model:
+    version = reference.registry.resolve(reference.pointer)
+    about, bind = reference.registry.load(version, reference.text)
+    if sha256 and sha256.lower() != about.sha256:
+        raise ConfigError(
+            f"{reference.text} is not the one that was asked for: wanted SHA-256 {sha256}, version {version} "
+            f"has {about.sha256 or 'none on record'}; change sha256 if the new model is meant"
+        )
+    return Model(reference.text, _checked(bind, about, f"{reference.text} version {version}"), about)
 
 
-def _of_object(model: Any, name: str) -> Model:
-    def bind(method: str) -> _tiderace.Model:
-        lacks_it = method == "predict_proba" and isinstance(model, _Onnx) and len(model._outputs) < 2
-        if method not in ("predict", "predict_proba") or not hasattr(model, method) or lacks_it:
-            raise ConfigError(
-                f"{name}: wanted method 'predict', or 'predict_proba' if the model has it, found {method!r}"
-            )
-        return _tiderace.python_model(_call_of(model, method), name, *_trained_on(model))
-
-    if not hasattr(model, "predict"):
-        raise ConfigError(f"{name}: wanted a path or an object with predict(), found {type(model).__name__}")
-    return Model(name, bind)
+def _checked(bind: Bind, about: ModelVersion, label: str) -> Bind:
+    """`bind` for a plan with the features that the version was trained on."""
+    if not about.features:
+        return bind
+    return lambda method: _tiderace.with_features(bind(method), label, list(about.features.items()))
 
 
-def _trained_on(model: Any) -> tuple[int | None, list[str]]:
-    """How many features the model wants and their names, as far as it says so and would insist on it."""
-    count = getattr(model, "n_features_in_", None)
-    if not isinstance(count, int) or hasattr(model, "steps") or hasattr(model, "best_estimator_"):
-        return None, []  # a pipeline may select columns by name
-    return count, [str(name) for name in getattr(model, "feature_names_in_", ())]
+def publish_model(
+    model: Any,
+    name: str | os.PathLike[str],
+    features: Any = None,
+    metrics: Mapping[str, float] | None = None,
+    training_range: Any = None,
+    alias: str = "",
+) -> ModelVersion:
+    """Writes a new version of a model to a registry.
+
+    It appears whole or not at all, under the next number, and never changes; any number of publishers may
+    write at the same moment.
+
+    Parameters
+    ----------
+    model
+        An object (stored as `.ubj` if it is XGBoost's and runs without Python, as `.onnx` if it is ONNX's,
+        else pickled), or the path of a model file.
+    name
+        Where: `"models:/shaking"` of MLflow, `"s3://bucket/models/shaking"`, `"file:models/shaking"` or the
+        path of a folder, which is made.
+    features
+        What it was trained on, in order: names (then float64), names to types (`"float64"`, `"int64"`,
+        `"bool"`), or the DataFrame or Arrow table that it was trained on. Default: what the model says.
+        `predict` refuses a frame that has others.
+    metrics
+        How good it is, by name.
+    training_range
+        What it was trained on: times, the range of each feature, or whatever is worth keeping; as JSON.
+    alias
+        An alias that names the new version once it is there, such as `"champion"`; `@latest` always does.
+
+    Returns
+    -------
+    ModelVersion
+        With the version's number and hash.
+
+    Raises
+    ------
+    ConfigError
+        If the model cannot be stored or would not load again, its features are not known, or the registry
+        cannot be reached or written to.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LinearRegression
+    >>> line = LinearRegression().fit([[0.0], [1.0]], [1.0, 3.0])
+    >>> tr.publish_model(line, "models/line", features=["x"], metrics={"r2": 1.0}, alias="champion").version
+    '1'
+    >>> sdf["y"] = tr.load_model("models/line@champion").predict(sdf[["x"]]).round(6)
+    >>> sdf.backtest([{"x": 2}])["y"].to_pylist()
+    [5.0]
+    """
+    to = registry.to_publish(name)
+    content, about = registry.described(
+        model, to.name, features=features, metrics=metrics, training_range=training_range
+    )
+    return to.publish(content, about, alias)
 
 
-def _call_of(model: Any, method: str) -> Call:
-    """`model.method` from features and their names to an array with as many rows."""
-    predict = getattr(model, method)
-    named = _frame_maker() if hasattr(model, "feature_names_in_") else None
+def promote_model(name: str | os.PathLike[str], version: str | int, alias: str = "champion") -> None:
+    """Lets an alias of a registry's model name another version, from one moment to the next.
 
-    def call(features: Any, names: list[str]) -> Any:
-        result = _array_of(predict(named(features, columns=names) if named else features))
-        if result.ndim == 2 and result.shape[1] == 1:
-            return result[:, 0]
-        two_classes = method == "predict_proba" and result.ndim == 2 and result.shape[1] == 2
-        return result[:, 1] if two_classes else result
+    Parameters
+    ----------
+    name
+        The model, as `publish_model` takes it.
+    version
+        A version that is there.
+    alias
+        The alias to move; made where there is none.
 
-    return call
+    Raises
+    ------
+    ConfigError
+        If there is no such version, or the registry cannot be reached or written to.
 
-
-def _array_of(result: Any) -> Any:
-    import numpy as np
-
-    array = np.asarray(result)
-    if array.ndim == 0:
-        raise TypeError(f"wanted an array with a prediction for each row, found {result!r:.100}")
-    return array
-
-
-def _frame_maker() -> Callable[..., Any] | None:
-    """pandas' DataFrame, if pandas is installed."""
-    try:
-        import pandas  # type: ignore[import-untyped]
-    except ImportError:
-        return None
-    make: Callable[..., Any] = pandas.DataFrame
-    return make
-
-
-class _Onnx:
-    """An ONNX model: its first input takes the features, its first output is the prediction."""
-
-    def __init__(self, content: bytes) -> None:
-        try:
-            import onnxruntime  # type: ignore[import-untyped]
-        except ImportError:
-            raise ConfigError("a .onnx model needs onnxruntime: pip install onnxruntime") from None
-        self._session = onnxruntime.InferenceSession(content)
-        self._input = self._session.get_inputs()[0]
-        self._outputs = [output.name for output in self._session.get_outputs()]
-        self._type = {"tensor(double)": "float64", "tensor(int64)": "int64"}.get(self._input.type, "float32")
-
-    def predict(self, features: Any) -> Any:
-        return self._run(features, self._outputs[0])
-
-    def predict_proba(self, features: Any) -> Any:
-        return self._run(features, self._outputs[1])
-
-    def _run(self, features: Any, output: str) -> Any:
-        import numpy as np
-
-        matrix = features.astype(self._type)
-        chunks = [matrix[begin : begin + ONNX_ROWS] for begin in range(0, len(matrix), ONNX_ROWS)]
-        parts = [self._session.run([output], {self._input.name: chunk})[0] for chunk in chunks]
-        return np.concatenate([_array(part) for part in parts])
-
-
-def _array(part: Any) -> Any:
-    """Probabilities may come as a list of dicts from class to probability."""
-    import numpy as np
-
-    return np.array([list(row.values()) for row in part]) if isinstance(part, list) else part
+    Examples
+    --------
+    >>> from sklearn.linear_model import LinearRegression
+    >>> line = LinearRegression().fit([[0.0], [1.0]], [1.0, 3.0])
+    >>> version = tr.publish_model(line, "models/line", features=["x"]).version
+    >>> tr.promote_model("models/line", version)
+    >>> tr.load_model("models/line@champion").version == version
+    True
+    """
+    registry.to_publish(name).point(alias, str(version))

@@ -201,6 +201,13 @@ Frame Frame::map_batches(std::shared_ptr<BatchFunction> function, const std::str
   return result;
 }
 
+std::vector<Feature> Frame::features_of(const Selection& selection) {
+  std::vector<Feature> features;
+  for (std::size_t i = 0; i < selection.names.size(); ++i)
+    features.push_back({selection.names[i], selection.columns[i].kinds()});
+  return features;
+}
+
 Series Frame::predict(std::shared_ptr<Model> model, const std::string& model_name, bool pass_nulls) const {
   const Selection selection =
       selections(fmt::format("load_model({}).predict(sdf)", quoted(model_name))).front();
@@ -215,7 +222,8 @@ Series Frame::predict(std::shared_ptr<Model> model, const std::string& model_nam
     step.features.push_back(inputs.back().reference());
   }
   step.feature_names = selection.names;
-  if (const auto mismatch = step.model->mismatch(step.feature_names)) throw Error(ErrorKind::plan, *mismatch);
+  if (const auto mismatch = step.model->mismatch(features_of(selection)))
+    throw Error(ErrorKind::plan, *mismatch);
   const std::string output = to_text(Step{step});
   step.output = output;
   return Series::computed(inputs, std::move(step), output, false);

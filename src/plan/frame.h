@@ -12,6 +12,10 @@
 #include "plan/pipeline.h"
 #include "plan/series.h"
 
+namespace tiderace {
+struct Feature;
+}
+
 namespace tiderace::plan {
 
 class RollingFrame;
@@ -78,6 +82,7 @@ class Frame {
   [[nodiscard]] Frame after(const NodePtr& node) const { return pipeline_->frame(node); }
   [[nodiscard]] Selection own_columns(const std::string& wanted_by) const;
   [[nodiscard]] std::vector<Selection> selections(const std::string& wanted_by) const;
+  [[nodiscard]] static std::vector<Feature> features_of(const Selection& selection);
   [[nodiscard]] Frame assign_all(const std::vector<std::string>& names,
                                  const std::vector<Series>& values) const;
   [[nodiscard]] Frame row_function(std::shared_ptr<RowFunction> function, const RowFunctionOptions& options,

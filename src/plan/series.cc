@@ -91,6 +91,11 @@ Series Series::with(Expression expression) && {
   return std::move(*this);
 }
 
+KindMask Series::kinds() const {
+  if (pipeline_ == nullptr) return any_mask;
+  return infer_kinds(*expression_, *pipeline_->schemas().of(at_));
+}
+
 bool Series::movable_to(const NodePtr& node) const {
   if (node == base_) return true;
   if (bound_) return false;

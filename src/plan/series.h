@@ -68,6 +68,8 @@ class Series {
   /// The series as users read it.
   [[nodiscard]] std::string to_text() const { return tiderace::to_text(*expression_); }
   [[nodiscard]] const ExpressionPtr& expression() const noexcept { return expression_; }
+  /// What its values may be, as far as the plan knows.
+  [[nodiscard]] KindMask kinds() const;
   /// The frame that it was taken from; null for a constant.
   [[nodiscard]] const NodePtr& base() const noexcept { return base_; }
   [[nodiscard]] const std::shared_ptr<Pipeline>& pipeline() const noexcept { return pipeline_; }
