@@ -4,40 +4,52 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from tiderace import _tiderace, registry
 from tiderace.dataframe import StreamingDataFrame
 from tiderace.errors import ConfigError, PlanError
-from tiderace.registry.runnable import Bind, of_file, of_object
+from tiderace.registry.runnable import METHODS, Bind, of_file, of_object
+from tiderace.registry.source import Source
 from tiderace.registry.version import ModelVersion
 from tiderace.series import Series
 
+Duration = float | str | timedelta
+
 
 class Model:
-    """A trained model, as `load_model` returns it.
+    """A trained model, as `load_model` returns it."""
 
-    Attributes
-    ----------
-    about : ModelVersion or None
-        What its registry knows of the version; None for a file or an object.
-    """
-
-    def __init__(self, name: str, bind: Bind, about: ModelVersion | None = None) -> None:
+    def __init__(self, name: str, bind: Bind, versions: _Versions | None = None) -> None:
         self._name = name
         self._bind = bind
-        self.about = about
+        self._versions = versions
 
     @property
     def version(self) -> str | None:
-        """Its number in the registry; None for a file or an object."""
-        return self.about.version if self.about else None
+        """The newest version that was loaded, of a model in a registry; None for a file or an object."""
+        return self._versions.native.version if self._versions else None
+
+    @property
+    def about(self) -> ModelVersion | None:
+        """What the registry knows of that version."""
+        return self._versions.source.about[self._versions.native.version] if self._versions else None
 
     def __repr__(self) -> str:
         return f"<Model {self._name}>"
 
-    def predict(self, features: StreamingDataFrame, method: str = "predict", nulls: str = "null") -> Series:
+    def predict(
+        self,
+        features: StreamingDataFrame,
+        method: str = "predict",
+        nulls: str = "null",
+        version_column: str = "",
+        shadow: Model | None = None,
+        shadow_column: str = "",
+    ) -> Series:
         """The model's value for every row, computed a batch a call.
 
         Parameters
@@ -50,6 +62,14 @@ class Model:
         nulls
             `"null"`: a row with a null feature is not put to the model and gets null. `"pass"`: nulls are
             handed over as NaN.
+        version_column
+            A column for the version that gave the prediction, of a model in a registry. Records that are
+            written have it in the header `tiderace.model.NAME` all the same.
+        shadow
+            A second model, called with the same rows by the same method. What it fails on is null, and
+            counted; the time that it takes is the rows'.
+        shadow_column
+            The column of its predictions. Default: the one that the prediction is assigned to, and `-shadow`.
 
         Notes
         -----
@@ -76,10 +96,26 @@ class Model:
             raise PlanError(f'predict: wanted columns of a frame, sdf[["x", "y"]], found {features!r:.100}')
         if nulls not in ("null", "pass"):
             raise ConfigError(f'nulls: wanted "null" or "pass", found {nulls!r}')
-        return Series(features._frame.predict(self._bind(method), nulls == "pass"))
+        beside = shadow._bind(method) if shadow else None
+        bound = self._bind(method)
+        return Series(features._frame.predict(bound, nulls == "pass", version_column, beside, shadow_column))
 
 
-def load_model(model: Any, sha256: str = "") -> Model:
+@dataclass(frozen=True)
+class _Versions:
+    """A model of a registry, as the engine and as Python have it."""
+
+    native: _tiderace.ModelVersions
+    source: Source
+
+
+def load_model(
+    model: Any,
+    sha256: str = "",
+    poll_interval: Duration | None = None,
+    control_topic: str = "",
+    on_lost_version: str = "stop",
+) -> Model:
     """A model from a registry, a file, or an object with `predict`.
 
     Parameters
@@ -94,6 +130,16 @@ def load_model(model: Any, sha256: str = "") -> Model:
         trained with the names of its features gets a pandas DataFrame, any other a NumPy array.
     sha256
         The hash that the file must have, in hexadecimal; a file that has another is not opened.
+    poll_interval : seconds, optional
+        Of a registry: how often a stream that runs asks whether the reference names another version. That one
+        is loaded beside the old one, tried on a batch beside it, and takes over between two batches; if it
+        fails the batch on which it is tried, the old one stays. Default: never.
+    control_topic
+        Of a registry: a topic (made where there is none) that tells of versions: a record with the model's
+        name as key and `{"version": "4"}` as value goes before what the registry says; `{}` ends that.
+    on_lost_version
+        Where the version that scores a partition is gone from the registry when its state is restored:
+        `"stop"` with an error, or go on with the `"current"` one.
 
     Raises
     ------
@@ -115,12 +161,15 @@ def load_model(model: Any, sha256: str = "") -> Model:
     >>> sdf.backtest([{"x": 2}])["y"].to_pylist()
     [5.0]
     """
+    watch = _Watch(poll_interval, control_topic, on_lost_version)
     if not isinstance(model, str | os.PathLike):
         if sha256:
             raise ConfigError("load_model: sha256= is for files; an object has no hash")
-        return Model(type(model).__name__, of_object(model, type(model).__name__))
+        return watch.of_fixed(Model(type(model).__name__, of_object(model, type(model).__name__)))
     found = registry.find(model)
-    return _of_file(found, sha256) if isinstance(found, Path) else _of_registry(found, sha256)
+    if isinstance(found, Path):
+        return watch.of_fixed(_of_file(found, sha256))
+    return watch.of_registry(found, sha256)
 
 
 def _of_file(path: Path, sha256: str) -> Model:
@@ -131,22 +180,44 @@ def _of_file(path: Path, sha256: str) -> Model:
         raise ConfigError(str(error).replace(f"'{path.name}'", f"'{path}'")) from error
 
 
-def _of_registry(reference: registry.Reference, sha256: str) -> Model:
-    version = reference.registry.resolve(reference.pointer)
-    about, bind = reference.registry.load(version, reference.text)
-    if sha256 and sha256.lower() != about.sha256:
-        raise ConfigError(
-            f"{reference.text} is not the one that was asked for: wanted SHA-256 {sha256}, version {version} "
-            f"has {about.sha256 or 'none on record'}; change sha256 if the new model is meant"
-        )
-    return Model(reference.text, _checked(bind, about, f"{reference.text} version {version}"), about)
+@dataclass(frozen=True)
+class _Watch:
+    """How new versions are heard of."""
+
+    poll_interval: Duration | None
+    control_topic: str
+    on_lost_version: str
+
+    def of_fixed(self, model: Model) -> Model:
+        if self.poll_interval is not None or self.control_topic:
+            raise ConfigError(
+                f"load_model({model._name}): poll_interval= and control_topic= are for models in a registry, "
+                "of which new versions may come; this is a file or an object"
+            )
+        return model
+
+    def of_registry(self, reference: registry.Reference, sha256: str) -> Model:
+        self._check(reference, sha256)
+        source = Source(reference, sha256)
+        native = _tiderace.model_versions(
+            source, reference.registry.name, reference.text, self.poll_interval, self.control_topic,
+            self.on_lost_version,
+        )  # fmt: skip
+        return Model(reference.text, lambda method: _method(native, method), _Versions(native, source))
+
+    def _check(self, reference: registry.Reference, sha256: str) -> None:
+        if self.poll_interval is not None and not reference.moves:
+            raise ConfigError(
+                f"load_model: {reference.text} is one version, which never changes; poll an alias or @latest"
+            )
+        if sha256 and (self.poll_interval is not None or self.control_topic):
+            raise ConfigError("load_model: a model that is to change cannot have one sha256=; leave it out")
 
 
-def _checked(bind: Bind, about: ModelVersion, label: str) -> Bind:
-    """`bind` for a plan with the features that the version was trained on."""
-    if not about.features:
-        return bind
-    return lambda method: _tiderace.with_features(bind(method), label, list(about.features.items()))
+def _method(native: _tiderace.ModelVersions, method: str) -> _tiderace.Model:
+    if method not in METHODS:
+        raise ConfigError(f"wanted method 'predict' or 'predict_proba', found {method!r}")
+    return native.method(method)
 
 
 def publish_model(

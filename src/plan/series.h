@@ -89,6 +89,15 @@ class Series {
 
   // What follows is for Frame.
 
+  /// The hidden column of what a second model says, which is to be assigned wherever this series is.
+  [[nodiscard]] const std::optional<std::string>& companion() const noexcept { return companion_; }
+  [[nodiscard]] Series with_companion(std::optional<std::string> column) && {
+    companion_ = std::move(column);
+    return std::move(*this);
+  }
+  /// Throws Error{plan} if there is one: it would have no name.
+  void require_no_companion() const;
+
   /// The series as a plain column, a nested value, or a hidden column that is computed first.
   [[nodiscard]] Series as_column() const;
   [[nodiscard]] const ColumnReference& reference() const;  ///< of one that is such a column
@@ -117,6 +126,7 @@ class Series {
   ExpressionPtr expression_;
   std::vector<Step> pending_;
   std::vector<ColumnReference> reads_;  ///< visible columns
+  std::optional<std::string> companion_;
   bool bound_ = false;
   std::size_t depth_ = 1;
   std::size_t size_ = 1;

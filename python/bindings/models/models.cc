@@ -123,7 +123,7 @@ ModelHandle python_model(nb::object call, std::string name, std::optional<std::s
 
 void bind_models(nb::module_& module) {
   nb::class_<ModelHandle>(module, "Model").def("__repr__", [](const ModelHandle& self) {
-    return self.model->name();
+    return self.planned().name;
   });
   module.def("python_model", &python_model, nb::arg("call"), nb::arg("name"), nb::arg("trained_on").none(),
              nb::arg("trained_names"),
