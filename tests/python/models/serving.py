@@ -113,12 +113,13 @@ class Serving:
             self.error = error
 
     def send(self, *rows: float, **headers: str) -> Scored:
-        """Each row a batch of its own, or nearly; gives what came of the last."""
+        """Each row a batch of its own; gives what came of the last."""
         for x in rows:
             with self.app.get_producer() as producer:
                 producer.produce(self._topic, "key", {"x": x}, headers=headers or None)
             self._sent += 1
-        return scored(self.app, self._output, self._sent)[-1]
+            last = scored(self.app, self._output, self._sent)[-1]
+        return last
 
 
 def metrics(port: int) -> dict[tuple[str, str], float]:
