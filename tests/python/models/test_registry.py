@@ -17,6 +17,7 @@ import boto3
 import numpy as np
 import pandas as pd
 import pytest
+import serving
 import skl2onnx
 import tiderace as tr
 import xgboost
@@ -393,6 +394,21 @@ def test_without_the_packages(tmp_path: Path) -> None:
         )
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
         assert wanted in done.stdout
+
+
+def test_a_service_takes_up_what_is_published(
+    address: str, app: tr.Application, sdf: tr.StreamingDataFrame
+) -> None:
+    """Polled on a thread of the engine's, from each of the registries."""
+    serving.publish(address, 1)
+    model = tr.load_model(f"{address}@champion", poll_interval="10ms")
+    sdf["y"] = model.predict(sdf[["x"]])
+    sdf.to_topic(app.topic("output"))
+    with serving.Serving(app).running() as service:
+        assert service.send(1).y == 1
+        serving.publish(address, 2)
+        serving.until(lambda: model.version == "2")
+        assert service.send(2, 3).y == 6
 
 
 def test_stages_of_mlflow(mlflow: Path) -> None:
