@@ -11,6 +11,7 @@
 #include <tiderace/row.h>
 #include <tiderace/security.h>
 #include <tiderace/series.h>
+#include <tiderace/sink.h>
 #include <tiderace/state.h>
 #include <tiderace/table.h>
 #include <tiderace/topic.h>

@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "columnar/function.h"
+#include "plan/sink.h"
 
 namespace tiderace::python {
 
@@ -27,6 +28,11 @@ struct ModelHandle {
   std::shared_ptr<Model> model;
 };
 
+/// A sink as Python holds it.
+struct SinkHandle {
+  std::shared_ptr<SinkConnector> sink;
+};
+
 /// Bars go to Python's standard error, which notebooks show.
 void draw_progress_in_notebook();
 
@@ -35,6 +41,7 @@ void bind_series(nb::module_& module);
 void bind_frame(nb::module_& module);
 void bind_functions(nb::module_& module);  ///< State
 void bind_models(nb::module_& module);
+void bind_sinks(nb::module_& module);  ///< PostgresSink
 void bind_table(nb::module_& module);
 void bind_application(nb::module_& module);
 void bind_producer(nb::module_& module);

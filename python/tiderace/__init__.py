@@ -19,6 +19,7 @@ from tiderace.models import Model, load_model
 from tiderace.reader import Reader, Record
 from tiderace.rolling import Rolling
 from tiderace.series import Series, where
+from tiderace.sinks import PostgresSink
 
 __all__ = [
     "Application",
@@ -31,6 +32,7 @@ __all__ = [
     "KafkaSecurity",
     "Model",
     "PlanError",
+    "PostgresSink",
     "Producer",
     "Reader",
     "Record",

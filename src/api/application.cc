@@ -176,9 +176,10 @@ std::shared_ptr<std::vector<std::unique_ptr<Stage>>> ApplicationState::resolve()
 
 void ApplicationState::warn_of_unused() const {
   for (const NodePtr& node : pipeline->unused()) {
-    tiderace::log(LogLevel::warning,
-                  "nobody uses the result of {}: assign it (sdf = ...), or write it with to_topic()",
-                  to_text(node->step));
+    tiderace::log(
+        LogLevel::warning,
+        "nobody uses the result of {}: assign it (sdf = ...), or write it with to_topic() or sink()",
+        to_text(node->step));
   }
 }
 
@@ -186,7 +187,7 @@ Summary ApplicationState::run(const RunOptions& run_options) {
   require_positive("timeout", run_options.timeout);
   auto resolved = resolve();
   if (resolved->empty()) {
-    throw Error(ErrorKind::plan, "there is nothing to run: no frame ends in to_topic() or print()");
+    throw Error(ErrorKind::plan, "there is nothing to run: no frame ends in to_topic(), sink() or print()");
   }
   warn_of_unused();
   auto state = std::make_shared<RunState>();

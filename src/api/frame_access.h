@@ -44,6 +44,7 @@ struct FrameAccess {
     return Series(std::move(state));
   }
   [[nodiscard]] static const plan::Frame& of(const StreamingDataFrame& frame) { return frame.state_->get(); }
+  [[nodiscard]] static const std::shared_ptr<SinkConnector>& of(const Sink& sink) { return sink.connector_; }
   [[nodiscard]] static const plan::Series& of(const Series& series) { return series.state_->get(); }
 };
 

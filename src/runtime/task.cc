@@ -22,6 +22,7 @@ Task::Task(const RuntimeContext& context, Stage& stage, TopicPartition partition
   lowering.store = &store_;
   lowering.keys = &keys_;
   lowering.producer = resources_.producer;
+  lowering.sink = resources_.sink;
   lowering.print = context.print;
   if (context.options.state_ttl) lowering.state_ttl_ns = context.options.state_ttl->count();
   lowering.clock = context.clock;
