@@ -48,10 +48,10 @@ class PostgresSink:
 
     Examples
     --------
-    >>> sdf = sdf.sink(tr.PostgresSink("postgresql://ada:secret@db/telemetry", table="phone"))
-    >>> print(app.explain())
-      0  sdf = app.dataframe(app.topic("input"))
-      1  sdf.sink(tr.PostgresSink("postgresql://ada@db/telemetry", table="phone"))
+    >>> sink = tr.PostgresSink("postgresql://ada:secret@db/telemetry", table="phone")
+    >>> sink
+    tr.PostgresSink("postgresql://ada@db/telemetry", table="phone")
+    >>> sdf = sdf.sink(sink)
     """
 
     def __init__(
