@@ -41,7 +41,8 @@ void bind_series(nb::module_& module);
 void bind_frame(nb::module_& module);
 void bind_functions(nb::module_& module);  ///< State
 void bind_models(nb::module_& module);
-void bind_sinks(nb::module_& module);  ///< PostgresSink
+void bind_sinks(nb::module_& module);
+void bind_sources(nb::module_& module);
 void bind_table(nb::module_& module);
 void bind_application(nb::module_& module);
 void bind_producer(nb::module_& module);

@@ -21,5 +21,6 @@ NB_MODULE(_tiderace, module) {
   bind_security(module);
   bind_application(module);
   bind_producer(module);
+  bind_sources(module);
   bind_reader(module);
 }

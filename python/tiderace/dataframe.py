@@ -12,7 +12,7 @@ from tiderace.batches import adapter
 from tiderace.errors import PlanError
 from tiderace.rolling import Rolling
 from tiderace.series import Series, unwrapped
-from tiderace.sinks import PostgresSink
+from tiderace.sinks import Sink
 from tiderace.tables import read, result_table
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ class StreamingDataFrame:
         self._frame.to_topic(topic, unwrapped(key))
         return self
 
-    def sink(self, sink: PostgresSink) -> StreamingDataFrame:
+    def sink(self, sink: Sink) -> StreamingDataFrame:
         """Writes every row to a place outside the log, once; returns itself.
 
         Rows are written with every checkpoint, before the log commits. `backtest` writes nothing.

@@ -119,6 +119,7 @@ bool Worker::turn() {
   report();  // preparing may be the worker's own work, and long
   prepare();
   start_prepared();
+  find_fed_ends();
   if (!result.records.empty()) behind_ = behind_ && result.behind;
   if (!context_.exactly_once()) hand_over(result.behind);
   const bool full = uncommitted_bytes_ >= max_uncommitted_bytes;
@@ -213,7 +214,12 @@ bool Worker::take_prepared(const TopicPartition& partition, Assigned& assigned) 
         away.what());
   }
   if (!assigned.prepared) return false;
-  if (assigned.end_offset < 0) assigned.end_offset = assigned.prepared->end_offset;
+  if (assigned.end_offset >= 0) return true;
+  assigned.end_offset = assigned.prepared->end_offset;
+  assigned.fed = limits_.until_end &&
+                 std::any_of(state_.feeders.begin(), state_.feeders.end(),
+                             [&](const auto& feeder) { return feeder->topic() == partition.topic; });
+  if (assigned.fed) assigned.end_offset = INT64_MAX;
   return true;
 }
 
@@ -521,6 +527,17 @@ void Worker::end_checkpoint() {
 void Worker::give_up_checkpoint() {
   if (under_way_ && (!under_way_->asked || !producer_->is_deciding())) under_way_.reset();
   end_checkpoint();
+}
+
+void Worker::find_fed_ends() {
+  for (const auto& feeder : state_.feeders) {
+    if (!feeder->done()) continue;
+    for (auto& [partition, assigned] : tasks_) {
+      if (!assigned.fed || partition.topic != feeder->topic()) continue;
+      assigned.end_offset = context_.log->written_offset(partition);
+      assigned.fed = false;
+    }
+  }
 }
 
 bool Worker::all_reached_limit() {

@@ -28,9 +28,10 @@ struct RunLimits {
 /// What the workers of a run share.
 struct RunState {
   std::atomic<bool> stop{false};
-  std::atomic<std::int64_t> rows_left{INT64_MAX};  ///< of `RunLimits::count`
-  std::atomic<std::int64_t> last_row_ns{0};        ///< steady clock; also the end of a restore
-  std::atomic<int> at_limit{0};                    ///< workers that have reached a limit
+  std::atomic<std::int64_t> rows_left{INT64_MAX};     ///< of `RunLimits::count`
+  std::atomic<std::int64_t> last_row_ns{0};           ///< steady clock; also the end of a restore
+  std::atomic<int> at_limit{0};                       ///< workers that have reached a limit
+  std::vector<std::unique_ptr<Feeder>> feeders = {};  ///< set before workers begin
 };
 
 /// One thread with a consumer, a producer and the tasks of its partitions.
@@ -66,6 +67,7 @@ class Worker {
     bool sinks_open = false;                   ///< `prepared` begins where the sinks want it
     std::unique_ptr<Task> task;                ///< once it is started
     std::int64_t end_offset = -1;              ///< in runs until the end: when it was first prepared
+    bool fed = false;                          ///< a source brings more rows: `end_offset` is not known yet
     std::int64_t heard_end = -1;               ///< the last that the consumer has heard of, for metrics
     std::int64_t committed_offset = -1;        ///< the input offset of the last checkpoint, or of the claim
     bool is_new = false;                       ///< the group has no offset of it yet
@@ -137,6 +139,8 @@ class Worker {
   [[nodiscard]] std::optional<BadRow> replay(Assigned& assigned, std::int64_t end);
   void start(const TopicPartition& partition, Assigned& assigned, Prepared prepared);
   [[nodiscard]] bool reached_limit() const;
+  /// In runs until the end: the end of a topic that a source feeds is known once that is done.
+  void find_fed_ends();
   /// Whether all workers have reached a limit: one that left early would give the others its partitions.
   [[nodiscard]] bool all_reached_limit();
   [[nodiscard]] std::chrono::milliseconds poll_timeout() const;

@@ -167,6 +167,7 @@ def build(source: Path) -> Path:
 PRELUDE = """\
 #include <tiderace/tiderace.h>
 #include <cassert>
+#include <fstream>
 #include <iostream>
 #include <vector>
 namespace tr = tiderace;

@@ -55,7 +55,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
 }
 
 # What the layers below `api` may take from the public headers.
-PUBLIC_VALUES = {f"tiderace/{name}.h" for name in ("error", "options", "security", "sink", "topic")}
+PUBLIC_VALUES = {f"tiderace/{name}.h" for name in ("error", "options", "security", "sink", "source", "topic")}
 
 SYSTEM = re.compile(
     r"[a-z0-9_]+|(?:sys|linux|arpa|netinet|sanitizer)/[a-z0-9_]+\.h|(?:[a-z]mmintrin|cxxabi|execinfo|arm_neon)\.h"

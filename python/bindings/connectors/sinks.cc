@@ -3,6 +3,7 @@
 #include "arguments.h"
 #include "bindings.h"
 #include "connectors/postgres/postgres_sink.h"
+#include "connectors/python_sink.h"
 #include "exceptions.h"
 
 namespace tiderace::python {
@@ -39,6 +40,17 @@ void bind_sinks(nb::module_& module) {
       nb::arg("columns"), nb::arg("hypertable"), nb::arg("timeout"),
       nb::sig("def postgres_sink(url: str, table: str, name: str, columns: dict[str, str], hypertable: "
               "bool, timeout: object) -> Sink"));
+  module.def(
+      "python_sink",
+      [](nb::object open, nb::object write, std::string name, std::string text,
+         std::map<std::string, std::string> columns) {
+        return SinkHandle{python_sink(std::move(open), std::move(write), std::move(name), std::move(text),
+                                      std::move(columns))};
+      },
+      nb::arg("open"), nb::arg("write"), nb::arg("name"), nb::arg("text"), nb::arg("columns"),
+      nb::sig(
+          "def python_sink(open: object, write: object, name: str, text: str, columns: dict[str, str]) -> "
+          "Sink"));
 }
 
 }  // namespace tiderace::python
