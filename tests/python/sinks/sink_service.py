@@ -6,7 +6,10 @@ import tiderace as tr
 
 
 def pipeline(app: tr.Application) -> tr.StreamingDataFrame:
-    sdf = app.dataframe(app.topic("phone-data", timestamp="t", num_partitions=3))
+    return features(app.dataframe(app.topic("phone-data", timestamp="t", num_partitions=3)))
+
+
+def features(sdf: tr.StreamingDataFrame) -> tr.StreamingDataFrame:
     sdf = sdf[sdf["x"].notnull()]
     sdf["mean"] = sdf["x"].rolling("10s").mean()
     sdf["change"] = sdf["x"].diff()

@@ -6,10 +6,11 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import phone_features
 import pytest
 import sink_service
 import tiderace as tr
@@ -17,21 +18,6 @@ from conftest import produce
 from postgres_server import Postgres
 
 MakeApp = Callable[..., tr.Application]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    with Postgres() as server:
-        yield server
-
-
-@pytest.fixture
-def postgres(server: Postgres) -> Postgres:
-    """The server, with an empty database."""
-    if not server.running:
-        server.start()
-    server.query("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-    return server
 
 
 def columns(postgres: Postgres, table: str = "rows") -> dict[str, str]:
@@ -234,38 +220,6 @@ def test_rows_are_not_written_twice_where_the_log_forgets(tmp_path: Path, postgr
         other.run(until_end=True)
 
 
-def phone_rows(begin: int, end: int) -> list[dict[str, Any]]:
-    """The same rows whoever asks: some without x, with numbers of two kinds, with a new field."""
-    rows: list[dict[str, Any]] = []
-    for n in range(begin, end):
-        row: dict[str, Any] = {"n": n, "rider": f"rider-{n * n % 7}", "t": 1_700_000_000_000 + 40 * n}
-        if n % 6 != 4:
-            row["x"] = n % 97 if n % 2 else n % 97 + 0.25
-        if n % 500 == 499:
-            row[f"extra-{n // 500 % 4}"] = {"n": n}
-        rows.append(row)
-    return rows
-
-
-def expected_features(rows: list[dict[str, Any]], tmp_path: Path) -> list[tuple[str, ...]]:
-    """`n`, rider and features by a backtest, in the spelling of psql."""
-    app = tr.Application(f"embedded:{tmp_path}/backtest", consumer_group="backtest")
-    table = sink_service.pipeline(app).backtest(rows, key="rider", timestamp="t", progress=False)
-    spelled = [
-        (str(row["n"]), row["rider"], repr(row["mean"]), "" if row["change"] is None else repr(row["change"]))
-        for row in table.to_pylist()
-    ]
-    return sorted(spelled, key=lambda row: int(row[0]))
-
-
-def found_features(postgres: Postgres) -> list[tuple[str, ...]]:
-    numbers = "SELECT n, rider, mean, change FROM features ORDER BY n"
-    return [
-        (n, rider, repr(float(mean)), "" if change == "" else repr(float(change)))
-        for n, rider, mean, change in postgres.rows(numbers)
-    ]
-
-
 class Trial:
     """A service that is ended again and again while rows come."""
 
@@ -279,7 +233,7 @@ class Trial:
         self.random = random.Random(7)
 
     def append(self, count: int) -> None:
-        rows = phone_rows(len(self.rows), len(self.rows) + count)
+        rows = phone_features.phone_rows(len(self.rows), len(self.rows) + count)
         produce(self.app, "phone-data", rows, key="rider")
         self.rows += rows
 
@@ -294,11 +248,8 @@ class Trial:
 
     def assert_each_row_is_there_once(self) -> None:
         assert self.start("--until-end").wait(timeout=120) == 0
-        expected = expected_features(self.rows, self.folder)
-        found = found_features(self.postgres)
-        assert [row[0] for row in found] == [row[0] for row in expected]
-        wanted = [(n, rider, repr(float(m)), c and repr(float(c))) for n, rider, m, c in expected]
-        assert found == wanted
+        expected = phone_features.expected(self.rows, self.folder)
+        assert phone_features.found(self.postgres) == expected
 
 
 @pytest.mark.parametrize("guarantee", ["at-least-once", "exactly-once"])
