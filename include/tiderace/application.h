@@ -5,6 +5,7 @@
 #include <tiderace/options.h>
 #include <tiderace/producer.h>
 #include <tiderace/reader.h>
+#include <tiderace/source.h>
 #include <tiderace/topic.h>
 
 #include <chrono>
@@ -54,6 +55,11 @@ class Application {
   TopicPtr topic(const std::string& name, TopicOptions options = {});
   /// All rows of `topic`.
   StreamingDataFrame dataframe(const TopicPtr& topic);
+  /// All rows of a history: while the application runs, they are brought into a topic of their own,
+  /// `<consumer_group>-<name of the source>`, each once over all restarts. A run until the end ends when all
+  /// of them are there and processed. Throws Error{config} for options that cannot be, Error{plan} for
+  /// another source of that name.
+  StreamingDataFrame dataframe(const History& source, const ReplayOptions& options = {});
 
   /// Runs until SIGINT, SIGTERM, `stop()`, or what `options` say; ends with a checkpoint. Throws Error:
   /// `bad_row` after everything before the row is committed. One run at a time.

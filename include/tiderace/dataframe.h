@@ -3,6 +3,7 @@
 #include <tiderace/export.h>
 #include <tiderace/row.h>
 #include <tiderace/series.h>
+#include <tiderace/sink.h>
 #include <tiderace/state.h>
 #include <tiderace/topic.h>
 
@@ -50,9 +51,9 @@ struct BacktestOptions {
 /// sdf.to_topic(app.topic("alerts"));
 /// ```
 ///
-/// Every method returns another frame; only `sdf["x"] = ...` and `sdf = ...` change the variable; `to_topic`
-/// and `print` act where they stand. *Errors*: what cannot be throws Error{plan} at once, naming the step.
-/// *Threads*: one that builds.
+/// Every method returns another frame; only `sdf["x"] = ...` and `sdf = ...` change the variable; `to_topic`,
+/// `sink` and `print` act where they stand. *Errors*: what cannot be throws Error{plan} at once, naming the
+/// step. *Threads*: one that builds.
 class [[nodiscard]] StreamingDataFrame {
  public:
   /// A column, to read or to set.
@@ -128,6 +129,9 @@ class [[nodiscard]] StreamingDataFrame {
   StreamingDataFrame& to_topic(const TopicPtr& topic, const char* key) {
     return to_topic(topic, std::string(key));
   }
+  /// Writes the rows to a place outside the log, once each; returns this frame. Throws Error{plan} if the
+  /// application writes to another sink of that name.
+  StreamingDataFrame& sink(const Sink& sink);
   /// Prints the rows as they pass, columns `width` characters wide; `live`: as a table that redraws.
   StreamingDataFrame& print(int width = 15, bool live = false);
 

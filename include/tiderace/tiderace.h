@@ -12,6 +12,8 @@
 #include <tiderace/row.h>
 #include <tiderace/security.h>
 #include <tiderace/series.h>
+#include <tiderace/sink.h>
+#include <tiderace/source.h>
 #include <tiderace/state.h>
 #include <tiderace/table.h>
 #include <tiderace/topic.h>

@@ -14,6 +14,7 @@
 #include "columnar/function.h"
 #include "columnar/model/versioned_model.h"
 #include "plan/plan.h"
+#include "plan/sink.h"
 
 namespace tiderace::python {
 
@@ -35,6 +36,11 @@ struct ModelHandle {
   }
 };
 
+/// A sink as Python holds it.
+struct SinkHandle {
+  std::shared_ptr<SinkConnector> sink;
+};
+
 /// Bars go to Python's standard error, which notebooks show.
 void draw_progress_in_notebook();
 
@@ -44,6 +50,8 @@ void bind_frame(nb::module_& module);
 void bind_functions(nb::module_& module);  ///< State
 void bind_models(nb::module_& module);
 void bind_model_versions(nb::module_& module);
+void bind_sinks(nb::module_& module);
+void bind_sources(nb::module_& module);
 void bind_table(nb::module_& module);
 void bind_application(nb::module_& module);
 void bind_producer(nb::module_& module);

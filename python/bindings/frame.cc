@@ -121,6 +121,7 @@ void bind_frame(nb::module_& module) {
           nb::arg("shadow_column"))
       .def("to_topic", &to_topic, nb::arg("topic"), nb::arg("key").none(),
            nb::sig("def to_topic(self, topic: Topic, key: object) -> None"))
+      .def("sink", [](const Frame& self, const SinkHandle& sink) { self.sink(sink.sink); })
       .def("print", [](const Frame& self, std::int64_t width, bool live) { self.print(width, live); })
       .def("__repr__", [](const Frame& self) { return to_text(self.node()->step); });
 }

@@ -14,6 +14,7 @@ NB_MODULE(_tiderace, module) {
   bind_values(module);
   bind_models(module);
   bind_model_versions(module);
+  bind_sinks(module);
   bind_series(module);
   bind_frame(module);
   bind_functions(module);
@@ -21,5 +22,6 @@ NB_MODULE(_tiderace, module) {
   bind_security(module);
   bind_application(module);
   bind_producer(module);
+  bind_sources(module);
   bind_reader(module);
 }

@@ -14,13 +14,24 @@ from tiderace._tiderace import BadRow, KafkaSecurity, State, Summary, Topic
 from tiderace._tiderace import version as __version__
 from tiderace.application import Application, Explanation
 from tiderace.dataframe import StreamingDataFrame
-from tiderace.errors import BadRowError, BrokerError, ConfigError, Error, PlanError, StateError
+from tiderace.errors import (
+    BadRowError,
+    BrokerError,
+    ConfigError,
+    Error,
+    PlanError,
+    SinkUnavailable,
+    StateError,
+)
+from tiderace.file_sinks import DuckDBSink, ParquetSink
 from tiderace.models import Model, load_model, promote_model, publish_model
 from tiderace.producer import Producer, RecordMetadata, TransactionalProducer
 from tiderace.reader import Reader, Record
 from tiderace.registry.version import ModelVersion
 from tiderace.rolling import Rolling
 from tiderace.series import Series, where
+from tiderace.sinks import PostgresSink, Sink, SinkPart
+from tiderace.sources import CsvSource, NdjsonSource, ParquetSource, PostgresSource, Source
 
 __all__ = [
     "Application",
@@ -28,18 +39,29 @@ __all__ = [
     "BadRowError",
     "BrokerError",
     "ConfigError",
+    "CsvSource",
+    "DuckDBSink",
     "Error",
     "Explanation",
     "KafkaSecurity",
     "Model",
     "ModelVersion",
+    "NdjsonSource",
+    "ParquetSink",
+    "ParquetSource",
     "PlanError",
+    "PostgresSink",
+    "PostgresSource",
     "Producer",
     "Reader",
     "Record",
     "RecordMetadata",
     "Rolling",
     "Series",
+    "Sink",
+    "SinkPart",
+    "SinkUnavailable",
+    "Source",
     "State",
     "StateError",
     "StreamingDataFrame",

@@ -12,6 +12,7 @@ from tiderace.dataframe import StreamingDataFrame
 from tiderace.errors import ConfigError, PlanError
 from tiderace.producer import Producer, TransactionalProducer
 from tiderace.reader import Reader
+from tiderace.sources import Source
 
 Duration = float | str | timedelta
 OnError = str | Callable[[BadRow], str]
@@ -219,8 +220,30 @@ class Application:
         )
         # fmt: on
 
-    def dataframe(self, topic: Topic) -> StreamingDataFrame:
-        """All rows of `topic`, which `topic()` gave."""
+    def dataframe(
+        self,
+        topic: Topic | None = None,
+        *,
+        source: Source | None = None,
+        replay_speed: float | None = None,
+    ) -> StreamingDataFrame:
+        """All rows of `topic`, which `topic()` gave, or of a history.
+
+        Parameters
+        ----------
+        topic : Topic
+        source : Source, instead of a topic
+            `tr.CsvSource(...)` and the like. Its rows are brought into a topic of its own while the
+            application runs, each once over all restarts; a run until the end ends when all of them are
+            processed.
+        replay_speed : float, optional
+            How many times as fast as event time these rows come: 1 is as they came, 10 ten times as fast.
+            Default: as fast as it goes.
+        """
+        if source is not None:
+            return StreamingDataFrame(
+                self._application, source._native.dataframe(self._application, replay_speed)
+            )
         if not isinstance(topic, Topic):
             raise PlanError(f"app.dataframe: wanted a topic, app.topic(...), found {topic!r:.100}")
         return StreamingDataFrame(self._application, self._application.dataframe(topic))

@@ -12,6 +12,7 @@ from tiderace.batches import adapter
 from tiderace.errors import PlanError
 from tiderace.rolling import Rolling
 from tiderace.series import Series, unwrapped
+from tiderace.sinks import Sink
 from tiderace.tables import read, result_table
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class StreamingDataFrame:
     """A frame of rows that are still to come, as pandas' DataFrame: what is said of it is a plan.
 
     `app.run()` runs the plan on a log, `backtest` on a table. Every method returns another frame; only
-    `sdf["x"] = ...` and `sdf = ...` change the variable; `to_topic` and `print` act where they stand.
+    `sdf["x"] = ...` and `sdf = ...` change the variable; `to_topic`, `sink` and `print` act where they stand.
 
     Notes
     -----
@@ -204,6 +205,23 @@ class StreamingDataFrame:
         >>> _ = sdf.to_topic(app.topic("alerts"), key="rider")
         """
         self._frame.to_topic(topic, unwrapped(key))
+        return self
+
+    def sink(self, sink: Sink) -> StreamingDataFrame:
+        """Writes every row to a place outside the log, once; returns itself.
+
+        Rows are written with every checkpoint, before the log commits. `backtest` writes nothing.
+
+        Raises
+        ------
+        PlanError
+            If the application writes to another sink of that name.
+
+        Examples
+        --------
+        >>> _ = sdf.sink(tr.PostgresSink("postgresql://localhost/telemetry", table="phone"))
+        """
+        self._frame.sink(sink._native)
         return self
 
     def print(self, width: int = 15, *, live: bool = False) -> StreamingDataFrame:

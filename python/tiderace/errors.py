@@ -19,6 +19,10 @@ class BrokerError(Error):
     """The log cannot be reached, or refused a request."""
 
 
+class SinkUnavailable(Error):
+    """What a `Sink` of yours raises where it cannot store rows now, and waiting helps."""
+
+
 class StateError(Error):
     """The state or its changelog cannot be read or written."""
 

@@ -176,17 +176,42 @@ std::shared_ptr<std::vector<std::unique_ptr<Stage>>> ApplicationState::resolve()
 
 void ApplicationState::warn_of_unused() const {
   for (const NodePtr& node : pipeline->unused()) {
-    tiderace::log(LogLevel::warning,
-                  "nobody uses the result of {}: assign it (sdf = ...), or write it with to_topic()",
-                  to_text(node->step));
+    tiderace::log(
+        LogLevel::warning,
+        "nobody uses the result of {}: assign it (sdf = ...), or write it with to_topic() or sink()",
+        to_text(node->step));
   }
+}
+
+plan::Frame ApplicationState::dataframe(const std::shared_ptr<SourceConnector>& source,
+                                        std::optional<double> replay_speed) {
+  if (replay_speed && !(*replay_speed > 0 && *replay_speed < 1e9)) {
+    throw_error(ErrorKind::config, "replay_speed: wanted a number above 0 (1 is as the rows came), found {}",
+                *replay_speed);
+  }
+  const TopicOptions topic_options = source->topic();
+  if (replay_speed && !topic_options.timestamp) {
+    throw_error(ErrorKind::config,
+                "replay_speed: {} has no times to go by; name their field with timestamp=", source->text());
+  }
+  const std::string name = options.consumer_group + "-" + source->name();
+  for (const Feed& feed : feeds) {
+    if (feed.topic != name || (feed.source == source && feed.replay_speed == replay_speed)) continue;
+    throw_error(
+        ErrorKind::plan,
+        "app.dataframe(source={}): there is another source of that name; give it a name=", source->text());
+  }
+  const auto topic = pipeline->topic(name, topic_options);
+  if (std::none_of(feeds.begin(), feeds.end(), [&](const Feed& feed) { return feed.topic == name; }))
+    feeds.push_back({name, source, replay_speed});
+  return pipeline->dataframe(topic);
 }
 
 Summary ApplicationState::run(const RunOptions& run_options) {
   require_positive("timeout", run_options.timeout);
   auto resolved = resolve();
   if (resolved->empty()) {
-    throw Error(ErrorKind::plan, "there is nothing to run: no frame ends in to_topic() or print()");
+    throw Error(ErrorKind::plan, "there is nothing to run: no frame ends in to_topic(), sink() or print()");
   }
   warn_of_unused();
   auto state = std::make_shared<RunState>();
@@ -200,6 +225,12 @@ Summary ApplicationState::run(const RunOptions& run_options) {
   RuntimeContext context;
   context.options = options;
   context.print = print;
+  for (const Feed& feed : feeds) {
+    const bool read = std::any_of(resolved->begin(), resolved->end(), [&](const auto& stage) {
+      return stage->resolved.topic->name == feed.topic;
+    });
+    if (read) context.feeds.push_back(feed);
+  }
   // Reading a changelog from brokers takes its time, and other partitions can run meanwhile.
   context.restore_threads = embedded_directory(options.broker_address) ? 0 : kafka_restore_threads;
   const RunLimits limits{run_options.until_end, run_options.timeout, run_options.count};
@@ -251,6 +282,10 @@ TopicPtr Application::topic(const std::string& name, TopicOptions options) {
 
 StreamingDataFrame Application::dataframe(const TopicPtr& topic) {
   return FrameAccess::make(state_->pipeline->dataframe(topic));
+}
+
+StreamingDataFrame Application::dataframe(const History& source, const ReplayOptions& options) {
+  return FrameAccess::make(state_->dataframe(SourceAccess::of(source), options.replay_speed));
 }
 
 Summary Application::run(const RunOptions& options) {

@@ -23,9 +23,13 @@ struct ApplicationState {
   [[nodiscard]] Summary run(const RunOptions& run_options);
   [[nodiscard]] std::string explain() const;
   void set_summary(const Summary& summary);
+  /// All rows of `source`, by way of its topic.
+  [[nodiscard]] plan::Frame dataframe(const std::shared_ptr<SourceConnector>& source,
+                                      std::optional<double> replay_speed);
 
   ApplicationOptions options;
   std::shared_ptr<plan::Pipeline> pipeline;
+  std::vector<Feed> feeds;  ///< of all sources that frames were made of
   std::function<void(std::string_view)>
       print;  ///< where `print()` writes; standard output unless a front end sets it
 

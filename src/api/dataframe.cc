@@ -95,6 +95,11 @@ StreamingDataFrame& StreamingDataFrame::to_topic(const TopicPtr& topic, const st
   (void)state_->get().to_topic(topic, std::optional(key));
   return *this;
 }
+StreamingDataFrame& StreamingDataFrame::sink(const Sink& sink) {
+  state_->get().sink(FrameAccess::of(sink));
+  return *this;
+}
+
 StreamingDataFrame& StreamingDataFrame::print(int width, bool live) {
   (void)state_->get().print(width, live);
   return *this;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <tiderace/dataframe.h>
+#include <tiderace/source.h>
 
 #include <memory>
 #include <optional>
@@ -44,7 +45,15 @@ struct FrameAccess {
     return Series(std::move(state));
   }
   [[nodiscard]] static const plan::Frame& of(const StreamingDataFrame& frame) { return frame.state_->get(); }
+  [[nodiscard]] static const std::shared_ptr<SinkConnector>& of(const Sink& sink) { return sink.connector_; }
   [[nodiscard]] static const plan::Series& of(const Series& series) { return series.state_->get(); }
+};
+
+/// From a history to what it is made of.
+struct SourceAccess {
+  [[nodiscard]] static const std::shared_ptr<SourceConnector>& of(const History& source) {
+    return source.connector_;
+  }
 };
 
 /// The plan's form of the options of `rolling`.

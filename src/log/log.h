@@ -102,6 +102,8 @@ class Consumer {
   /// Reads an assigned partition from `offset` on (also to go back to one). A started partition stays so
   /// until revoked.
   virtual void start(const TopicPartition& partition, std::int64_t offset) = 0;
+  /// Nothing more is wanted of a started partition until the next `start`; rows may come all the same.
+  virtual void hold(const TopicPartition& /*partition*/) {}
   /// Where to begin: at `known`, which state has; else at the offset that the group committed; else where
   /// `auto_offset_reset` points. Where the log no longer has that offset, what `on_lost_offset` says: `stop`
   /// throws Error{broker}. Any thread.

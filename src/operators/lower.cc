@@ -9,6 +9,7 @@
 #include "operators/print.h"
 #include "operators/rolling.h"
 #include "operators/shift.h"
+#include "operators/sinks/sink.h"
 #include "operators/to_topic.h"
 
 namespace tiderace {
@@ -38,6 +39,7 @@ struct Lowering {
   Result operator()(const MapBatches&) const { return make_map_batches(stage, step); }
   Result operator()(const Predict&) const { return make_predict(step, resources); }
   Result operator()(const ToTopic&) const { return make_to_topic(step, resources); }
+  Result operator()(const ToSink&) const { return make_sink(step, resources); }
   Result operator()(const Print&) const { return make_print(step, resources); }
 };
 

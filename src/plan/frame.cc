@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "columnar/function.h"
 #include "columnar/model/versioned_model.h"
+#include "plan/sink.h"
 #include "plan/text.h"
 
 namespace tiderace::plan {
@@ -295,6 +296,20 @@ Frame Frame::to_topic(std::shared_ptr<const Topic> topic, const Frame& key) cons
   }
   pipeline_->mark_used(key.node_);
   return to_topic(std::move(topic), *key.as_series_);
+}
+
+Frame Frame::sink(std::shared_ptr<SinkConnector> sink) const {
+  for (const NodePtr& end : pipeline_->ends()) {
+    const auto* other = std::get_if<ToSink>(&end->step);
+    if (other == nullptr || other->sink == sink || other->sink->name() != sink->name()) continue;
+    throw_error(ErrorKind::plan,
+                "sdf.sink({}): another sink is called {} too, and under that name the offsets are kept of "
+                "what is written; give one of them a name=, or use one sink for both",
+                sink->text(), quoted(sink->name()));
+  }
+  pipeline_->add_end(node_, ToSink{std::move(sink)});
+  pipeline_->mark_used(node_);
+  return *this;
 }
 
 Frame Frame::print(std::int64_t width, bool live) const {

@@ -75,7 +75,9 @@ class Frame {
                  const Series& key) const;  // NOLINT(modernize-use-nodiscard)
   /// `sdf.to_topic(topic, key=sdf.apply(f))`.
   Frame to_topic(std::shared_ptr<const Topic> topic,
-                 const Frame& key) const;                         // NOLINT(modernize-use-nodiscard)
+                 const Frame& key) const;  // NOLINT(modernize-use-nodiscard)
+  /// Throws Error{plan} if another sink of that name is written to.
+  Frame sink(std::shared_ptr<SinkConnector> sink) const;          // NOLINT(modernize-use-nodiscard)
   Frame print(std::int64_t width = 15, bool live = false) const;  // NOLINT(modernize-use-nodiscard)
 
  private:

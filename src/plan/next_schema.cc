@@ -175,6 +175,7 @@ struct NextSchema {
   void operator()(const ToTopic& step) {
     if (step.key) next.require(*step.key);
   }
+  void operator()(const ToSink&) {}
   void operator()(const Print&) {}
 
  private:

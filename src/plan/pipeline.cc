@@ -56,6 +56,9 @@ struct Identity {
   std::string operator()(const ToTopic& step) const {
     return fmt::format("{}", static_cast<const void*>(step.topic.get()));
   }
+  std::string operator()(const ToSink& step) const {
+    return fmt::format("{}", static_cast<const void*>(step.sink.get()));
+  }
   std::string operator()(const Filter&) const { return {}; }
   std::string operator()(const Project&) const { return {}; }
   std::string operator()(const Drop&) const { return {}; }

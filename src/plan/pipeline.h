@@ -30,7 +30,7 @@ class Pipeline : public std::enable_shared_from_this<Pipeline> {
 
   /// The topics in order of first mention.
   [[nodiscard]] const std::vector<std::shared_ptr<const Topic>>& topics() const noexcept { return topics_; }
-  /// `ToTopic` and `Print` nodes in the order in which they were written.
+  /// `ToTopic`, `ToSink` and `Print` nodes in the order in which they were written.
   [[nodiscard]] const std::vector<NodePtr>& ends() const noexcept { return ends_; }
   /// Frames that nothing reads: neither an end nor a backtest nor another frame. `run` warns of them.
   [[nodiscard]] std::vector<NodePtr> unused() const;

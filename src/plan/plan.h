@@ -19,12 +19,13 @@ namespace tiderace {
 class BatchFunction;
 class Model;
 class RowFunction;
+class SinkConnector;
 class ValueFunction;
 class VersionedModel;
 
 /// The plan of one dataframe is a tree of immutable nodes, each pointing to its input; the leaves are topics,
-/// the ends are `ToTopic`, `Print`, or whatever frame a backtest asks for. It holds no data and nothing that
-/// runs.
+/// the ends are `ToTopic`, `ToSink`, `Print`, or whatever frame a backtest asks for. It holds no data and
+/// nothing that runs.
 struct Node;
 using NodePtr = std::shared_ptr<const Node>;
 
@@ -155,13 +156,17 @@ struct ToTopic {
   std::optional<ColumnReference> key;  ///< unset: the input's key
 };
 
+struct ToSink {
+  std::shared_ptr<SinkConnector> sink;
+};
+
 struct Print {
   int width = 15;
   bool live = false;
 };
 
 using Step = std::variant<Source, Filter, Assign, Project, Drop, Rename, Rolling, Shift, ApplyRow, ApplyValue,
-                          MapBatches, Predict, ToTopic, Print>;
+                          MapBatches, Predict, ToTopic, ToSink, Print>;
 
 struct Node {
   Step step;

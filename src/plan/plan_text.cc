@@ -29,6 +29,7 @@ bool is_hidden(const Step& step) {
     bool operator()(const Drop&) const { return false; }
     bool operator()(const Rename&) const { return false; }
     bool operator()(const ToTopic&) const { return false; }
+    bool operator()(const ToSink&) const { return false; }
     bool operator()(const Print&) const { return false; }
   };
   return std::visit(Hidden{}, step);
@@ -93,7 +94,8 @@ std::vector<NodePtr> path_to(const NodePtr& end) {
 }
 
 bool is_end(const Step& step) {
-  return std::holds_alternative<ToTopic>(step) || std::holds_alternative<Print>(step);
+  return std::holds_alternative<ToTopic>(step) || std::holds_alternative<ToSink>(step) ||
+         std::holds_alternative<Print>(step);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "plan/offset.h"
+#include "plan/sink.h"
 
 namespace tiderace {
 
@@ -244,6 +245,7 @@ struct StepText {
     }
     return fmt::format("sdf.to_topic({}{})", to_text(*step.topic), key);
   }
+  std::string operator()(const ToSink& step) const { return fmt::format("sdf.sink({})", step.sink->text()); }
   std::string operator()(const Print& step) const {
     std::vector<std::string> arguments;
     if (step.width != Print{}.width) arguments.push_back(fmt::format("width={}", step.width));

@@ -54,18 +54,31 @@ class Workers {
  public:
   Workers(const RuntimeContext& context, std::vector<std::unique_ptr<Stage>>& stages, const RunLimits& limits,
           RunState& state)
-      : state_(state), metrics_(*context.metrics) {
+      : context_(context), state_(state), metrics_(*context.metrics) {
     for (int i = 0; i < context.options.workers; ++i) {
       workers_.push_back(std::make_unique<Worker>(context, stages, limits, state, i));
     }
   }
 
   void run() {
+    for (const Feed& feed : context_.feeds) {
+      state_.feeders.push_back(
+          std::make_unique<Feeder>(feed, *context_.log, state_.stop, *context_.clock, [this] {
+            try {
+              throw;
+            } catch (const Error& error) {
+              fail(error.what());
+            } catch (...) {
+              fail("an exception that is none of Tiderace's");
+            }
+          }));
+    }
     std::vector<std::thread> threads;
     for (std::size_t i = 1; i < workers_.size(); ++i)
       threads.emplace_back([this, i] { run_one(*workers_[i]); });
     run_one(*workers_[0]);
     for (std::thread& thread : threads) thread.join();
+    state_.feeders.clear();
   }
 
   [[nodiscard]] Summary summary(double seconds) const {
@@ -102,6 +115,7 @@ class Workers {
     metrics_.fail(reason);
   }
 
+  const RuntimeContext& context_;
   RunState& state_;
   RunMetrics& metrics_;
   std::vector<std::unique_ptr<Worker>> workers_;

@@ -6,12 +6,14 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "log/log.h"
 #include "operators/resolve/resolve.h"
 #include "runtime/metrics.h"
 #include "runtime/observation/run_metrics.h"
+#include "runtime/sources/feeder.h"
 #include "state/store.h"
 
 namespace tiderace {
@@ -39,6 +41,7 @@ struct RuntimeContext {
   /// worker.
   int restore_threads = 0;
   std::function<void(std::string_view)> print;
+  std::vector<Feed> feeds = {};  ///< the sources of topics that stages read
   std::shared_ptr<RunMetrics> metrics = std::make_shared<RunMetrics>();
 
   [[nodiscard]] bool exactly_once() const noexcept {

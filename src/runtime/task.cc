@@ -24,6 +24,7 @@ Task::Task(const RuntimeContext& context, Stage& stage, TopicPartition partition
   lowering.keys = &keys_;
   lowering.producer = resources_.producer;
   lowering.models = models_.uses();
+  lowering.sink = resources_.sink;
   lowering.print = context.print;
   if (context.options.state_ttl) lowering.state_ttl_ns = context.options.state_ttl->count();
   lowering.clock = context.clock;

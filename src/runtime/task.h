@@ -23,10 +23,11 @@ namespace tiderace {
 class Task {
  public:
   struct Resources {
-    std::unique_ptr<StateStore> store;  ///< committed state, up to date
-    Producer* producer = nullptr;       ///< null in a backtest
-    RunCounters* counters = nullptr;    ///< the worker's
-    std::vector<RestoredModel> models;  ///< of the stage; empty: as they are now
+    std::unique_ptr<StateStore> store;                        ///< committed state, up to date
+    Producer* producer = nullptr;                             ///< null in a backtest
+    RunCounters* counters = nullptr;                          ///< the worker's
+    std::vector<RestoredModel> models = {};                   ///< of the stage; empty: as they are now
+    std::function<SinkPort(const SinkConnector&)> sink = {};  ///< the way into a sink
     /// Takes the rows that reach the step that a backtest asks for.
     std::function<void(const Batch&)> collect;
   };

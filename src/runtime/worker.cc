@@ -40,6 +40,9 @@ Worker::Worker(const RuntimeContext& context, std::vector<std::unique_ptr<Stage>
       limits_(limits),
       state_(state),
       index_(index),
+      sinks_(
+          context, stages, state.stop,
+          [this] { metrics_->heartbeat_ns().store(context_.clock->steady_ns(), std::memory_order_relaxed); }),
       metrics_(context.metrics->add_worker(static_cast<std::size_t>(index))),
       // Under exactly-once a worker waits for its commits.
       pace_(context.commit_interval_ns(), context.exactly_once() && !context.options.commit_interval) {}
@@ -85,6 +88,8 @@ void Worker::run() {
       go_back(reason);
     } catch (const BrokerAway& reason) {
       go_back(reason);  // wherever it was: what was not committed is done again
+    } catch (const SinkLost& reason) {
+      go_back(reason);
     }
     done = done || state_.stop.load(std::memory_order_relaxed);
   }
@@ -108,10 +113,12 @@ bool Worker::turn() {
   report();  // preparing may be the worker's own work, and long
   prepare();
   start_prepared();
+  find_fed_ends();
   if (!result.records.empty()) behind_ = behind_ && result.behind;
   if (!context_.exactly_once()) hand_over(result.behind);
   const bool full = uncommitted_bytes_ >= max_uncommitted_bytes;
-  if (under_way_ && (full || producer_->commit_ended())) end_checkpoint();
+  if (under_way_ && !under_way_->asked && sinks_.commit_ended()) ask_log(*under_way_);
+  if (under_way_ && (full || (under_way_->asked && producer_->commit_ended()))) end_checkpoint();
   if (dirty_ && !under_way_ && (full || pace_.left_ns(context_.clock->steady_ns(), behind_) <= 0)) {
     begin_checkpoint();
     if (has_to_wait()) end_checkpoint();
@@ -163,7 +170,7 @@ void Worker::swap_models() {
 }
 
 std::chrono::milliseconds Worker::poll_timeout() const {
-  if (at_limit_ || under_way_ || preparing_) return busy_poll;
+  if (at_limit_ || under_way_ || preparing_ || opening_) return busy_poll;
   if (!dirty_) return idle_poll;
   const std::int64_t left_ns = pace_.left_ns(context_.clock->steady_ns(), behind_);
   return std::clamp(std::chrono::milliseconds((left_ns + 999'999) / 1'000'000), std::chrono::milliseconds(0),
@@ -185,6 +192,7 @@ void Worker::forget(const TopicPartition& partition) {
     ending_.emplace(partition, std::move(preparation));
   }
   tasks_.erase(found);
+  sinks_.forget(partition);
 }
 
 void Worker::prepare() {
@@ -214,14 +222,40 @@ bool Worker::take_prepared(const TopicPartition& partition, Assigned& assigned) 
         away.what());
   }
   if (!assigned.prepared) return false;
-  if (assigned.end_offset < 0) assigned.end_offset = assigned.prepared->end_offset;
+  if (assigned.end_offset >= 0) return true;
+  assigned.end_offset = assigned.prepared->end_offset;
+  assigned.fed = limits_.until_end &&
+                 std::any_of(state_.feeders.begin(), state_.feeders.end(),
+                             [&](const auto& feeder) { return feeder->topic() == partition.topic; });
+  if (assigned.fed) assigned.end_offset = INT64_MAX;
+  return true;
+}
+
+bool Worker::open_sinks(const TopicPartition& partition, Assigned& assigned) {
+  const Stage& stage = stage_of(partition.topic);
+  if (assigned.sinks_open || !sinks_.has(stage)) return true;
+  const auto start = sinks_.open(stage, partition, [&] {
+    return SinkStart{assigned.prepared->start, context_.log->offsets(partition).first,
+                     context_.log->written_offset(partition)};
+  });
+  if (!start) {
+    state_.last_row_ns.store(context_.clock->steady_ns(), std::memory_order_relaxed);  // waiting is no pause
+    return false;
+  }
+  assigned.prepared->start.offset = *start;
+  assigned.sinks_open = true;
   return true;
 }
 
 void Worker::start_prepared() {
   std::vector<OffsetCommit> claims;
-  for (const auto& [partition, assigned] : tasks_) {
-    if (assigned.prepared) claims.push_back({partition, assigned.prepared->start.offset});
+  opening_ = false;
+  for (auto& [partition, assigned] : tasks_) {
+    if (!assigned.prepared) continue;
+    if (open_sinks(partition, assigned))
+      claims.push_back({partition, assigned.prepared->start.offset});
+    else
+      opening_ = opening_ || sinks_.waits_for(stage_of(partition.topic)).empty();
   }
   if (claims.empty()) return;
   // A claim is a commit: what others have done since the last one must not go out with it, without its
@@ -247,6 +281,9 @@ void Worker::start(const TopicPartition& partition, Assigned& assigned, Prepared
   resources.producer = producer_.get();
   resources.counters = &counters_;
   resources.models = std::move(prepared.models);
+  resources.sink = [this, partition, begin = prepared.start.offset](const SinkConnector& sink) {
+    return sinks_.port(sink, partition, begin);
+  };
   assigned.task = std::make_unique<Task>(context_, stage, partition, std::move(resources));
   assigned.committed_offset = prepared.start.offset;
   assigned.task->set_position(assigned.committed_offset);
@@ -286,8 +323,11 @@ void Worker::go_back(const Error& reason) {
     log(LogLevel::debug, "{}: {}", context_.options.consumer_group, lost.what());
   } catch (const BrokerAway& away) {
     log(LogLevel::debug, "{}: {}", context_.options.consumer_group, away.what());
+  } catch (const SinkLost& lost) {
+    log(LogLevel::debug, "{}: {}", context_.options.consumer_group, lost.what());
   }
   failures_ = failures;
+  sinks_.abort();
   producer_->abort();
   pending_.clear();
   if (limits_.count) {
@@ -297,7 +337,10 @@ void Worker::go_back(const Error& reason) {
   dirty_ = false;
   uncommitted_bytes_ = 0;
   for (auto& [partition, assigned] : tasks_) {
+    // A sink may be away for long.
+    if (assigned.task && !sinks_.empty()) consumer_->hold(partition);
     assigned.task.reset();  // what is being prepared, or is prepared, goes on
+    assigned.sinks_open = false;
   }
   // Whatever took the commit away may not be over; nothing can be done meanwhile.
   std::this_thread::sleep_for(first_pause * (1 << std::min(failures_++, doublings)));
@@ -351,16 +394,16 @@ void Worker::reach(const TopicPartition& partition, std::int64_t offset) {
 void Worker::hand_over(bool behind) {
   if (pending_.empty()) return;
   if (!behind) producer_->flush();
-  note_latency();
+  if (sinks_.empty()) note_latency(pending_);
 }
 
-void Worker::note_latency() {
+void Worker::note_latency(std::vector<Pending>& pending) {
   const std::int64_t now = context_.clock->steady_ns();
-  for (const Pending& pending : pending_) {
-    latency_.add(now - pending.arrived_ns, pending.rows);
-    report_.latency.add(now - pending.arrived_ns, pending.rows);
+  for (const Pending& each : pending) {
+    latency_.add(now - each.arrived_ns, each.rows);
+    report_.latency.add(now - each.arrived_ns, each.rows);
   }
-  pending_.clear();
+  pending.clear();
 }
 
 void Worker::report() {
@@ -380,9 +423,12 @@ void Worker::report() {
       entry.state_bytes = assigned.task->state_bytes();
       entry.memory_bytes = assigned.task->keys().bytes();
       if (const auto heard = consumer_->heard_end_offset(partition)) assigned.heard_end = *heard;
+    } else {
+      entry.waits_for = sinks_.waits_for(stage_of(partition.topic));
     }
     if (assigned.heard_end >= 0) entry.end_offset = std::max(assigned.heard_end, entry.position);
   }
+  sinks_.report(report_.sinks);
   metrics_->publish(report_);
 }
 
@@ -404,6 +450,7 @@ void Worker::checkpoint(const std::vector<TopicPartition>& given_back) {
 
 void Worker::begin_checkpoint(const std::vector<TopicPartition>& given_back) {
   Checkpoint begun;
+  std::vector<WorkerSinks::Moved> moved_rows;
   begun.begin_ns = context_.clock->steady_ns();
   pace_.begin(begun.begin_ns);
   for (auto& [partition, assigned] : tasks_) {
@@ -413,17 +460,30 @@ void Worker::begin_checkpoint(const std::vector<TopicPartition>& given_back) {
     const bool moved = task.position() != assigned.committed_offset || task.models_changed();
     if (!moved && !assigned.is_new && !given) continue;
     begun.offsets.push_back({partition, task.position(), given});
-    if (!task.stage().stateful() || !moved) continue;
-    send_changes(task, task.flush(std::move(assigned.initial)));
-    begun.flushed.push_back(&assigned);
+    if (!moved) continue;
+    moved_rows.push_back({&task.stage(), partition, task.position()});
+    if (!task.stage().stateful()) continue;
+    begun.flushed.emplace_back(&assigned, &task.flush(std::move(assigned.initial)));
   }
   begun.counters = counters_;
-  begun.commit_ns = context_.clock->steady_ns();
-  producer_->begin_commit(context_.options.consumer_group, begun.offsets);
+  if (!sinks_.empty() || context_.exactly_once()) begun.pending = std::exchange(pending_, {});
+  if (sinks_.empty())
+    ask_log(begun);
+  else
+    sinks_.begin_commit(moved_rows);
   under_way_ = std::move(begun);
   dirty_ = false;
   behind_ = true;
   uncommitted_bytes_ = 0;
+}
+
+void Worker::ask_log(Checkpoint& checkpoint) {
+  // Not before the sinks have the rows: what state knows of is never read again.
+  sinks_.end_commit();
+  for (const auto& [assigned, changes] : checkpoint.flushed) send_changes(*assigned->task, *changes);
+  checkpoint.commit_ns = context_.clock->steady_ns();
+  producer_->begin_commit(context_.options.consumer_group, checkpoint.offsets);
+  checkpoint.asked = true;
 }
 
 bool Worker::has_to_wait() const {
@@ -453,14 +513,15 @@ void Worker::trim_state() {
 
 void Worker::end_checkpoint() {
   if (!under_way_) return;
-  const Checkpoint ended = *std::exchange(under_way_, std::nullopt);
+  if (!under_way_->asked) ask_log(*under_way_);
+  Checkpoint ended = *std::exchange(under_way_, std::nullopt);
   const auto ends = producer_->end_commit();
   const std::int64_t commit_ns = context_.clock->steady_ns() - ended.commit_ns;
   pace_.took(commit_ns);
   report_.commit.add(commit_ns);
-  if (context_.exactly_once()) note_latency();
+  note_latency(ended.pending);
   committed_counters_ = ended.counters;
-  for (Assigned* assigned : ended.flushed)
+  for (const auto& [assigned, changes] : ended.flushed)
     assigned->task->committed(ends.at(changelog_of(context_, assigned->task->partition())));
   trim_state();
   for (const OffsetCommit& commit : ended.offsets) {
@@ -473,8 +534,19 @@ void Worker::end_checkpoint() {
 }
 
 void Worker::give_up_checkpoint() {
-  if (under_way_ && !producer_->is_deciding()) under_way_.reset();
+  if (under_way_ && (!under_way_->asked || !producer_->is_deciding())) under_way_.reset();
   end_checkpoint();
+}
+
+void Worker::find_fed_ends() {
+  for (const auto& feeder : state_.feeders) {
+    if (!feeder->done()) continue;
+    for (auto& [partition, assigned] : tasks_) {
+      if (!assigned.fed || partition.topic != feeder->topic()) continue;
+      assigned.end_offset = context_.log->written_offset(partition);
+      assigned.fed = false;
+    }
+  }
 }
 
 bool Worker::all_reached_limit() {
@@ -493,69 +565,6 @@ bool Worker::reached_limit() const {
     return entry.second.task && entry.second.task->position() >= entry.second.end_offset;
   });
   return own && (at_limit_ || consumer_->settled());
-}
-
-void Worker::stop_before(const TopicPartition& partition, BadRow row) {
-  // Rows behind the bad one may have entered the state of steps before it, so everything since the last
-  // checkpoint is done again, up to the row. On the way an earlier row may turn out bad at a later step.
-  end_checkpoint();
-  for (std::optional<BadRow> found = row; found;) {
-    row = *found;
-    producer_->abort();
-    pending_.clear();
-    counters_ = committed_counters_;
-    for (auto& [other, assigned] : tasks_) {
-      if (assigned.task) assigned.task->set_position(assigned.committed_offset);
-    }
-    Assigned& assigned = tasks_.at(partition);
-    // Not from the group's offset: without one it may be the topic's present end. What there is to restore is
-    // one checkpoint, which no stop needs to cut short.
-    assigned.task.reset();  // closes its store before the store is opened again
-    Prepared prepared;
-    prepared.store = restore(context_, stage_of(partition.topic), partition, [] { return false; });
-    prepared.start.offset = assigned.committed_offset;
-    prepared.models = restore_models(stage_of(partition.topic), *prepared.store, partition,
-                                     assigned.committed_offset, [] { return false; });
-    start(partition, assigned, std::move(prepared));
-    found = replay(assigned, row.offset);
-  }
-  ++counters_.bad;
-  for (const TopicPartition& other : partitions()) {
-    if (other != partition) forget(other);
-  }
-  checkpoint();
-  throw Error(std::move(row));
-}
-
-std::optional<BadRow> Worker::replay(Assigned& assigned, std::int64_t end) {
-  const TopicPartition partition = assigned.task->partition();
-  while (assigned.task->position() < end) {
-    const PollResult result = consumer_->poll(idle_poll);
-    for (const auto* gone : {&result.revoked, &result.lost}) {
-      if (std::find(gone->begin(), gone->end(), partition) != gone->end()) {
-        forget(partition);
-        for (const TopicPartition& given : result.assigned) tasks_[given] = {};
-        throw CommitLost(
-            Error(ErrorKind::broker, "the partition of the bad row was given to another member"));
-      }
-      for (const TopicPartition& other : *gone) forget(other);
-    }
-    for (const TopicPartition& given : result.assigned) tasks_[given] = {};
-    for (const auto& [reached, offset] : result.reached) {
-      if (reached == partition)
-        assigned.task->set_position(std::max(assigned.task->position(), std::min(offset, end)));
-    }
-    for (const auto& records : result.records) {
-      if (records->topic != partition.topic || records->partition != partition.partition) continue;
-      const auto part = cut(records, end, SIZE_MAX);
-      if (!part->rows.empty()) {
-        if (auto row = assigned.task->process(part)) return row;
-      }
-      assigned.task->set_position(part->next_offset);
-    }
-  }
-  assigned.task->set_position(end);
-  return std::nullopt;
 }
 
 }  // namespace tiderace

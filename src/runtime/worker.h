@@ -12,6 +12,7 @@
 #include "runtime/commit_pace.h"
 #include "runtime/observation/run_metrics.h"
 #include "runtime/preparation.h"
+#include "runtime/sinks/worker_sinks.h"
 #include "runtime/stage.h"
 #include "runtime/task.h"
 
@@ -27,18 +28,20 @@ struct RunLimits {
 /// What the workers of a run share.
 struct RunState {
   std::atomic<bool> stop{false};
-  std::atomic<std::int64_t> rows_left{INT64_MAX};  ///< of `RunLimits::count`
-  std::atomic<std::int64_t> last_row_ns{0};        ///< steady clock; also the end of a restore
-  std::atomic<int> at_limit{0};                    ///< workers that have reached a limit
+  std::atomic<std::int64_t> rows_left{INT64_MAX};     ///< of `RunLimits::count`
+  std::atomic<std::int64_t> last_row_ns{0};           ///< steady clock; also the end of a restore
+  std::atomic<int> at_limit{0};                       ///< workers that have reached a limit
+  std::vector<std::unique_ptr<Feeder>> feeders = {};  ///< set before workers begin
 };
 
 /// One thread with a consumer, a producer and the tasks of its partitions.
 ///
 ///   poll -> process -> (at-least-once: flush) -> every commit interval: checkpoint -> poll ...
 ///
-/// A checkpoint makes state changes, outputs and input offsets visible together, then lets the stores take
-/// the changes. Only what is committed is ever in a store, so going back is throwing tasks away. Under
-/// at-least-once, rows do not wait for it: what they change goes into the next one.
+/// A checkpoint first lets the sinks commit, which the worker waits for no more than it has to, then makes
+/// state changes, outputs and input offsets visible together, then lets the stores take the changes. Only
+/// what is committed is ever in a store, so going back is throwing tasks away. Under at-least-once, rows do
+/// not wait for it: what they change goes into the next one.
 ///
 /// A partition that the group assigns is prepared beside the others, claimed, and started. One that is
 /// revoked is checkpointed and given back; one that is lost is thrown away.
@@ -61,25 +64,31 @@ class Worker {
   struct Assigned {
     std::unique_ptr<Preparation> preparation;  ///< null: its turn has not come, or is over
     std::optional<Prepared> prepared;          ///< until it is claimed
+    bool sinks_open = false;                   ///< `prepared` begins where the sinks want it
     std::unique_ptr<Task> task;                ///< once it is started
     std::int64_t end_offset = -1;              ///< in runs until the end: when it was first prepared
+    bool fed = false;                          ///< a source brings more rows: `end_offset` is not known yet
     std::int64_t heard_end = -1;               ///< the last that the consumer has heard of, for metrics
     std::int64_t committed_offset = -1;        ///< the input offset of the last checkpoint, or of the claim
     bool is_new = false;                       ///< the group has no offset of it yet
     std::vector<Change> initial;               ///< changes that the first checkpoint adds
   };
-  /// A checkpoint that is under way: the log decides on it, and the worker goes on where it may.
-  struct Checkpoint {
-    std::int64_t begin_ns = 0;
-    std::int64_t commit_ns = 0;  ///< when the log was asked
-    std::vector<OffsetCommit> offsets;
-    std::vector<Assigned*> flushed;  ///< whose changes of state are in it
-    RunCounters counters;
-  };
   /// Outputs that are not visible yet, for the latency.
   struct Pending {
     std::int64_t arrived_ns;
     std::uint64_t rows;
+  };
+  /// A checkpoint that is under way: the sinks, then the log decide on it, and the worker goes on where it
+  /// may.
+  struct Checkpoint {
+    std::int64_t begin_ns = 0;
+    std::int64_t commit_ns = 0;  ///< when the log was asked
+    bool asked = false;          ///< the log
+    std::vector<OffsetCommit> offsets;
+    /// Whose changes of state are in it, and the changes.
+    std::vector<std::pair<Assigned*, const std::vector<Change>*>> flushed;
+    std::vector<Pending> pending;  ///< what becomes visible with it
+    RunCounters counters;
   };
 
   void open();
@@ -90,6 +99,8 @@ class Worker {
   void prepare();
   /// What the preparation has come to; false if it has to be done again.
   [[nodiscard]] bool take_prepared(const TopicPartition& partition, Assigned& assigned);
+  /// Whether the sinks have said where a prepared partition begins.
+  [[nodiscard]] bool open_sinks(const TopicPartition& partition, Assigned& assigned);
   /// Claims and starts what is prepared.
   void start_prepared();
   /// A partition that is not this member's any more: its preparation ends in its own time.
@@ -108,6 +119,8 @@ class Worker {
   /// it.
   void checkpoint(const std::vector<TopicPartition>& given_back = {});
   void begin_checkpoint(const std::vector<TopicPartition>& given_back = {});
+  /// Once the sinks have committed.
+  void ask_log(Checkpoint& checkpoint);
   /// Waits for the one that is under way, if there is one.
   void end_checkpoint();
   /// The same before all tasks go back: takes it back where the log does not decide on it yet.
@@ -120,14 +133,16 @@ class Worker {
   void send_changes(Task& task, const std::vector<Change>& changes);
   /// Lets outputs out; at once where the rows that they are of are not `behind` others.
   void hand_over(bool behind);
-  /// Outputs that wait for it are visible by now.
-  void note_latency();
+  /// These outputs are visible by now.
+  void note_latency(std::vector<Pending>& pending);
   /// Tells those who look in from outside how it is, some times a second.
   void report();
   [[noreturn]] void stop_before(const TopicPartition& partition, BadRow row);
   [[nodiscard]] std::optional<BadRow> replay(Assigned& assigned, std::int64_t end);
   void start(const TopicPartition& partition, Assigned& assigned, Prepared prepared);
   [[nodiscard]] bool reached_limit() const;
+  /// In runs until the end: the end of a topic that a source feeds is known once that is done.
+  void find_fed_ends();
   /// Whether all workers have reached a limit: one that left early would give the others its partitions.
   [[nodiscard]] bool all_reached_limit();
   [[nodiscard]] std::chrono::milliseconds poll_timeout() const;
@@ -140,6 +155,7 @@ class Worker {
   int index_;
   std::unique_ptr<Consumer> consumer_;  // before the producer, which commits its offsets
   std::unique_ptr<Producer> producer_;  // before the tasks, which use it
+  WorkerSinks sinks_;                   // the same
   std::map<TopicPartition, Assigned> tasks_;
   std::multimap<TopicPartition, std::unique_ptr<Preparation>> ending_;  ///< cancelled, and still at it
   RunCounters counters_;
@@ -152,6 +168,7 @@ class Worker {
   std::optional<Checkpoint> under_way_;
   bool joined_ = false;                  ///< the group has assigned partitions, be it none
   bool preparing_ = false;               ///< some preparation goes on
+  bool opening_ = false;                 ///< some sink has been asked, and is not away
   bool at_limit_ = false;                ///< counted in `RunState::at_limit`
   int failures_ = 0;                     ///< commits lost one after the other
   bool behind_ = true;                   ///< more rows waited wherever some of these were read

@@ -1,6 +1,7 @@
 """What README and guide show runs, and gives what they say.
 
-A page is followed from top to bottom in an empty directory. By the info string of a fenced block:
+A page is followed from top to bottom in an empty directory, one that speaks of DATABASE_URL with an
+empty PostgreSQL there. By the info string of a fenced block:
 
 - ``python``: runs; all blocks of a page share their variables.
 - ``output``: what the block before has printed. ``...`` stands for anything, alone in a line for any lines.
@@ -16,12 +17,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tiderace as tr
+from postgres_server import Postgres
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
@@ -92,8 +95,26 @@ def run_console(block: Block, directory: Path) -> None:
         assert_shown(shown, done.stdout, f"{block}: $ {command}")
 
 
+@contextmanager
+def database(page: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """For a page that speaks of DATABASE_URL: an empty database under that address."""
+    if "DATABASE_URL" not in (ROOT / page).read_text():
+        yield
+        return
+    with Postgres() as server:
+        monkeypatch.setenv("DATABASE_URL", server.url)
+        yield
+
+
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_page_runs(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with database(page, monkeypatch):
+        follow(page, tmp_path, monkeypatch, capfd)
+
+
+def follow(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -146,6 +167,7 @@ def build(source: Path) -> Path:
 PRELUDE = """\
 #include <tiderace/tiderace.h>
 #include <cassert>
+#include <fstream>
 #include <iostream>
 #include <vector>
 namespace tr = tiderace;
@@ -154,7 +176,7 @@ int main() {
 """
 
 
-def test_cpp_of_the_guide(tmp_path: Path) -> None:
+def test_cpp_of_the_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The snippets of a page are one program, each in a scope of its own."""
     for page in PAGES[1:]:
         snippets = [
@@ -170,7 +192,8 @@ def test_cpp_of_the_guide(tmp_path: Path) -> None:
         program = build(source)
         folder = tmp_path / f"{page.stem}-run"
         folder.mkdir()
-        subprocess.run([program], cwd=folder, env=environment(), timeout=60, check=True)
+        with database(page, monkeypatch):
+            subprocess.run([program], cwd=folder, env=environment(), timeout=60, check=True)
 
 
 def records(directory: Path, topic: str) -> list[str]:

@@ -19,6 +19,7 @@ class EmbeddedConsumer final : public Consumer {
   void subscribe(const std::vector<std::string>& topics) override;
   PollResult poll(std::chrono::milliseconds timeout) override;
   void start(const TopicPartition& partition, std::int64_t offset) override;
+  void hold(const TopicPartition& partition) override { position_of(partition).offset.reset(); }
   StartOffset start_offset(const TopicPartition& partition, std::optional<std::int64_t> known) override;
   std::optional<std::int64_t> heard_end_offset(const TopicPartition& partition) override;
   /// Without a group: exactly these partitions, each from its offset on.

@@ -243,6 +243,17 @@ void KafkaConsumer::start(const TopicPartition& partition, std::int64_t offset) 
   seek(list, doing);
 }
 
+void KafkaConsumer::hold(const TopicPartition& partition) {
+  const auto found = positions_.find(partition);
+  if (found == positions_.end() || !found->second.started) return;
+  PartitionList list;
+  list.add(partition, RD_KAFKA_OFFSET_INVALID);
+  const Failure failure(rd_kafka_incremental_unassign(client_.get(), list.get()));
+  if (failure) throw error_of(failure.get(), "hold " + partition.topic);
+  found->second = {};
+  latest_ = {};
+}
+
 void KafkaConsumer::seek(PartitionList& partitions, std::string_view doing) {
   BrokerWatch watch = new_watch();
   for (;;) {

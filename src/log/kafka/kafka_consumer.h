@@ -29,6 +29,7 @@ class KafkaConsumer final : public Consumer {
   void subscribe(const std::vector<std::string>& topics) override;
   PollResult poll(std::chrono::milliseconds timeout) override;
   void start(const TopicPartition& partition, std::int64_t offset) override;
+  void hold(const TopicPartition& partition) override;
   StartOffset start_offset(const TopicPartition& partition, std::optional<std::int64_t> known) override;
   std::optional<std::int64_t> heard_end_offset(const TopicPartition& partition) override;
   bool settled() override;

@@ -51,6 +51,8 @@ class MemoryConsumer final : public Consumer {
     position_of(partition) = offset;
   }
 
+  void hold(const TopicPartition& partition) override { position_of(partition) = std::nullopt; }
+
   StartOffset start_offset(const TopicPartition& partition, std::optional<std::int64_t> known) override {
     const auto committed = topics_.group_offsets(options_.group);
     if (const auto found = committed.find(partition); !known && found != committed.end())

@@ -395,6 +395,11 @@ class Resolver {
     step.layout = std::move(layout);
   }
 
+  void add(const NodePtr& node, const ToSink&, Resolved& point) {
+    RowLayout layout = point.scope.layout(stage_);
+    new_step(node, point.step).layout = std::move(layout);
+  }
+
   void add(const NodePtr& node, const Print&, Resolved& point) {
     RowLayout layout = point.scope.layout(stage_);
     new_step(node, point.step).layout = std::move(layout);

@@ -16,8 +16,9 @@ namespace tiderace::plan {
 ///     sdf["mean"] = sdf["x"].rolling("10s").mean()
 ///     sdf.to_topic(app.topic("alerts"), key="rider")
 ///
-/// Functions and models have no text. Returns the frame called `sdf`, or, without one, the frame that was set
-/// last. Throws Error{plan} with line and column; what was built before the mistake stays in `pipeline`.
+/// Functions, models and sinks have no text. Returns the frame called `sdf`, or, without one, the frame that
+/// was set last. Throws Error{plan} with line and column; what was built before the mistake stays in
+/// `pipeline`.
 Frame parse_plan(const std::shared_ptr<Pipeline>& pipeline, std::string_view text);
 
 }  // namespace tiderace::plan

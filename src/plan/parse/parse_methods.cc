@@ -198,6 +198,8 @@ Value frame_method(const Frame& frame, const std::string& method, Arguments& arg
   } else if (method == "apply" || method == "filter" || method == "update" || method == "map_batches") {
     refuse_text(arguments.position(),
                 fmt::format("{} takes a function, and functions have no plan text", method));
+  } else if (method == "sink") {
+    refuse_text(arguments.position(), "sink takes an object, and sinks have no plan text");
   } else {
     no_method(arguments, method, "a frame", "drop rename rolling to_topic print");
   }

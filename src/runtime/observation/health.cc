@@ -34,6 +34,9 @@ Health ready(const RunMetrics& metrics) {
     for (const PartitionReport& partition : report.partitions) {
       ++partitions;
       if (partition.ready) continue;
+      if (!partition.waits_for.empty())
+        return {false, fmt::format("{} partition {} waits for {}", partition.partition.topic,
+                                   partition.partition.partition, partition.waits_for)};
       const auto found = restores.find(partition.partition);
       const RestoreReport restore = found == restores.end() ? RestoreReport() : found->second;
       return {false,

@@ -18,6 +18,19 @@ struct Observed {
   std::map<TopicPartition, RestoreReport> restores;
 };
 
+void add_sink(std::vector<SinkReport>& sinks, const SinkReport& report) {
+  const auto found = std::find_if(sinks.begin(), sinks.end(),
+                                  [&](const SinkReport& known) { return known.name == report.name; });
+  if (found == sinks.end()) {
+    sinks.push_back(report);
+    return;
+  }
+  found->rows += report.rows;
+  found->commit.merge(report.commit);
+  found->waiting = found->waiting || report.waiting;
+  found->waited_seconds = std::max(found->waited_seconds, report.waited_seconds);
+}
+
 Observed observe(const RuntimeContext& context, const std::vector<std::unique_ptr<Stage>>& stages) {
   Observed observed{context, stages, {}, context.metrics->restores()};
   for (const auto& worker : context.metrics->workers()) {
@@ -31,6 +44,7 @@ Observed observe(const RuntimeContext& context, const std::vector<std::unique_pt
     observed.all.commits_lost += report.commits_lost;
     observed.all.partitions.insert(observed.all.partitions.end(), report.partitions.begin(),
                                    report.partitions.end());
+    for (const SinkReport& sink : report.sinks) add_sink(observed.all.sinks, sink);
   }
   return observed;
 }
@@ -130,6 +144,28 @@ void write_standbys(Exposition& out, const RunMetrics& metrics) {
         [](const StandbyReport& report) { return std::optional(report.state_bytes); });
 }
 
+void write_sinks(Exposition& out, const Observed& observed) {
+  if (observed.all.sinks.empty()) return;
+  const auto metric = [&](std::string_view name, std::string_view type, std::string_view help,
+                          const auto& value) {
+    out.metric(name, type, help);
+    for (const SinkReport& sink : observed.all.sinks) out.sample(value(sink), {{"sink", sink.name}});
+  };
+  metric("tiderace_sink_rows_total", "counter", "Rows that the sink has committed.",
+         [](const SinkReport& sink) { return sink.rows; });
+  metric("tiderace_sink_commits_total", "counter", "Commits of the sink.", [](const SinkReport& sink) {
+    std::uint64_t commits = 0;
+    for (const std::uint64_t count : sink.commit.counts()) commits += count;
+    return commits;
+  });
+  metric("tiderace_sink_commit_seconds_total", "counter", "Time that the commits of the sink took.",
+         [](const SinkReport& sink) { return sink.commit.seconds(); });
+  metric("tiderace_sink_waiting", "gauge", "1: the sink is away and waited for, 0: it is not.",
+         [](const SinkReport& sink) { return std::uint64_t{sink.waiting ? 1u : 0u}; });
+  metric("tiderace_sink_waited_seconds_total", "counter", "Time that the sink was waited for.",
+         [](const SinkReport& sink) { return sink.waited_seconds; });
+}
+
 void write_steps(Exposition& out, const Observed& observed) {
   const auto counter = [&](std::string_view name, std::string_view help, const auto& value) {
     out.metric(name, "counter", help);
@@ -223,6 +259,7 @@ std::string prometheus_text(const RuntimeContext& context,
   write_times(out, observed);
   write_partitions(out, observed);
   write_standbys(out, *context.metrics);
+  write_sinks(out, observed);
   write_steps(out, observed);
   write_models(out, observed);
   write_workers(out, observed);

@@ -19,10 +19,20 @@ namespace tiderace {
 struct PartitionReport {
   TopicPartition partition;
   bool ready = false;              ///< its state is restored, it is read
+  std::string waits_for = {};      ///< what it is not read for, if that is no restore
   std::int64_t position = -1;      ///< the next offset to process; -1: not known yet
   std::int64_t end_offset = -1;    ///< of the partition, as far as it was heard of; -1: not yet
   std::uint64_t state_bytes = 0;   ///< of its store
   std::uint64_t memory_bytes = 0;  ///< of its hot state
+};
+
+/// A sink of a worker.
+struct SinkReport {
+  std::string name;
+  std::uint64_t rows = 0;    ///< that it has committed
+  DurationHistogram commit;  ///< of its commits
+  bool waiting = false;      ///< it does not answer
+  double waited_seconds = 0;
 };
 
 /// What a worker tells of itself several times a second: a copy, so that nobody who looks in from outside
@@ -37,6 +47,7 @@ struct WorkerReport {
   std::uint64_t commits_lost = 0;
   bool joined = false;  ///< the group has said by now which partitions are its own, be it none
   std::vector<PartitionReport> partitions;
+  std::vector<SinkReport> sinks;
 };
 
 /// Where a worker leaves its reports. `publish` and `finish` by the worker, the rest by any thread.

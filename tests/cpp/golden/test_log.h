@@ -82,7 +82,10 @@ class TestLog final : public ForwardingLog {
               std::int32_t partition) override {
       producer_->send(topic, records, partition);
     }
-    void flush() override { producer_->flush(); }
+    /// What a commit that has begun is about must not become visible before it; nor need anything else.
+    void flush() override {
+      if (!begun_) producer_->flush();
+    }
     std::map<TopicPartition, std::int64_t> commit(const std::string& group,
                                                   std::span<const OffsetCommit> offsets) override {
       if (log_.commits_until_failure >= 0 && log_.commits_until_failure-- == 0) {
@@ -96,11 +99,18 @@ class TestLog final : public ForwardingLog {
       group_ = group;
       offsets_.assign(offsets.begin(), offsets.end());
       asked_ = 0;
+      begun_ = true;
     }
     [[nodiscard]] bool commit_ended() override { return ++asked_ > 2; }
     [[nodiscard]] bool is_deciding() const override { return false; }
-    std::map<TopicPartition, std::int64_t> end_commit() override { return commit(group_, offsets_); }
-    void abort() noexcept override { producer_->abort(); }
+    std::map<TopicPartition, std::int64_t> end_commit() override {
+      begun_ = false;
+      return commit(group_, offsets_);
+    }
+    void abort() noexcept override {
+      begun_ = false;
+      producer_->abort();
+    }
 
    private:
     std::unique_ptr<Producer> producer_;
@@ -108,6 +118,7 @@ class TestLog final : public ForwardingLog {
     std::string group_;
     std::vector<OffsetCommit> offsets_;
     int asked_ = 0;
+    bool begun_ = false;
   };
 
   std::size_t batch_rows_;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -67,7 +68,8 @@ class TestService {
   }
   Summary run(RunState& state) {
     pipeline = plan::Pipeline::make();
-    static_cast<void>(plan::parse_plan(pipeline, plan));
+    const plan::Frame frame = plan::parse_plan(pipeline, plan);
+    if (extend) extend(frame);
     stages.clear();
     std::set<NodePtr> sources;
     for (const NodePtr& end : pipeline->ends()) {
@@ -143,6 +145,7 @@ class TestService {
   }
 
   std::string plan;
+  std::function<void(const plan::Frame& frame)> extend;  ///< adds what has no plan text
   RuntimeContext context;
   RunLimits limits;
   std::shared_ptr<plan::Pipeline> pipeline;

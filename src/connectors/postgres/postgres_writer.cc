@@ -1,0 +1,372 @@
+#include "connectors/postgres/postgres_writer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/logging.h"
+#include "columnar/describe.h"
+
+namespace tiderace::postgres {
+namespace {
+
+constexpr std::size_t longest_application_name = 63;  // bytes that a server keeps of it
+constexpr std::size_t most_refused = 10'000;          // rows that are looked for in one commit
+
+/// Beside `table`, in its schema.
+std::string offsets_table_of(const std::string& table) {
+  const std::size_t dot = table.find('.');
+  return dot == std::string::npos ? "tiderace_offsets" : table.substr(0, dot) + ".tiderace_offsets";
+}
+
+/// An array as a parameter; the texts are names of topics or numbers, which need no escapes.
+template <class Item>
+std::string array_of(std::span<const SinkCommit> offsets, const Item& item) {
+  std::string text = "{";
+  for (const SinkCommit& offset : offsets) {
+    if (text.size() > 1) text += ',';
+    text += item(offset);
+  }
+  return text + '}';
+}
+
+std::string advice_for(const std::string& code) {
+  if (code == "42501") return "; grant the rights to this role, or create the table and grant INSERT on it";
+  if (code == "42809") return "";
+  if (code.starts_with("28")) return "; check user, password and pg_hba.conf";
+  if (code == "3D000") return "; create the database";
+  if (code == "3F000") return "; create the schema";
+  return "";
+}
+
+}  // namespace
+
+PostgresWriter::PostgresWriter(std::string url, PostgresSinkOptions options, std::string shown,
+                               SinkContext context)
+    : url_(std::move(url)),
+      options_(std::move(options)),
+      shown_(std::move(shown)),
+      context_(std::move(context)),
+      record_{options_.key_column, options_.event_time_column, options_.topic_column,
+              options_.partition_column, options_.offset_column},
+      offsets_table_(offsets_table_of(options_.table)),
+      application_name_(
+          ("tiderace " + context_.group + " " + options_.name).substr(0, longest_application_name)) {}
+
+template <class Call>
+auto PostgresWriter::translated(const Call& call) {
+  try {
+    return call();
+  } catch (const Failure& failure) {
+    give_up(failure);
+  }
+}
+
+void PostgresWriter::give_up(const Failure& failure) {
+  connection_.reset();  // whatever was open on it is rolled back
+  const std::string what = failure.code().empty()
+                               ? failure.what()
+                               : fmt::format("{} (SQLSTATE {})", failure.what(), failure.code());
+  if (failure.kind() == FailureKind::refused)
+    throw Error(ErrorKind::config, fmt::format("{}: {}{}", shown_, what, advice_for(failure.code())));
+  throw SinkLost(fmt::format("{}: {}", shown_, what));
+}
+
+Connection& PostgresWriter::connection() {
+  if (!connection_) {
+    connection_ = std::make_unique<Connection>(url_, options_.timeout, context_.cancelled);
+    connection_->query("SELECT pg_catalog.set_config('application_name', $1, false)", {application_name_});
+  }
+  return *connection_;
+}
+
+void PostgresWriter::create_tables() {
+  Connection& server = connection();
+  const Rows found = server.query("SELECT pg_catalog.to_regclass($1), pg_catalog.to_regclass($2)",
+                                  {table_identifier(options_.table), table_identifier(offsets_table_)});
+  if (found.at(0, 0) && found.at(0, 1)) return;
+  // One after the other, also for two who make the same.
+  server.query("BEGIN");
+  lock_tables();
+  server.query(fmt::format("CREATE TABLE IF NOT EXISTS {} ()", table_identifier(options_.table)));
+  server.query(
+      fmt::format("CREATE TABLE IF NOT EXISTS {} (consumer_group text, sink text, topic text, partition "
+                  "integer, \"offset\" "
+                  "bigint NOT NULL, updated_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY "
+                  "(consumer_group, sink, topic, "
+                  "partition))",
+                  table_identifier(offsets_table_)));
+  server.query("COMMIT");
+}
+
+void PostgresWriter::lock_tables() {
+  connection().query("SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext($1))", {"tiderace"}, true);
+}
+
+void PostgresWriter::make_hypertable() {
+  Connection& server = connection();
+  if (server.query("SELECT 1 FROM pg_catalog.pg_extension WHERE extname = 'timescaledb'").size() == 0) {
+    throw Failure(FailureKind::refused, "",
+                  "hypertable=True wants TimescaleDB, which this database does not have: CREATE EXTENSION "
+                  "timescaledb, or leave the option out");
+  }
+  server.query(
+      "SELECT create_hypertable($1::regclass, $2::name, if_not_exists => true, migrate_data => true)",
+      {table_identifier(options_.table), options_.event_time_column}, true);
+}
+
+void PostgresWriter::read_table() {
+  auto shape = read_shape(connection(), options_.table);
+  if (!shape) throw Failure(FailureKind::changed, "42P01", options_.table + " is gone");
+  const std::lock_guard lock(mutex_);
+  actual_ = *shape;
+  // What was taken meanwhile is judged when it is committed.
+  for (const TableColumn& column : wanted_.columns()) shape->add(column.name, column.type, column.spelled);
+  wanted_ = std::move(*shape);
+  const auto own = [this](const std::string& name, ColumnType type, const char* spelled) {
+    if (!name.empty()) wanted_.add(name, type, spelled);
+  };
+  own(record_.key, ColumnType::text, "text");
+  own(record_.event_time, ColumnType::other, "timestamp with time zone");
+  own(record_.topic, ColumnType::text, "text");
+  own(record_.partition, ColumnType::int32, "integer");
+  own(record_.offset, ColumnType::int64, "bigint");
+}
+
+std::vector<std::optional<std::int64_t>> PostgresWriter::open(std::span<const SinkPartition> partitions) {
+  return translated([&] {
+    create_tables();
+    read_table();
+    TableShape wanted;
+    {
+      const std::lock_guard lock(mutex_);
+      wanted = wanted_;
+    }
+    change_table(wanted);
+    if (options_.hypertable) make_hypertable();
+    std::vector<std::optional<std::int64_t>> offsets;
+    for (const SinkPartition& partition : partitions) {
+      const Rows row = connection().query(
+          fmt::format("SELECT \"offset\" FROM {} WHERE consumer_group = $1 AND sink = $2 AND topic = $3 AND "
+                      "partition = $4::integer",
+                      table_identifier(offsets_table_)),
+          {context_.group, options_.name, partition.topic, std::to_string(partition.partition)});
+      if (row.size() == 0)
+        offsets.push_back(std::nullopt);
+      else
+        offsets.push_back(std::stoll(std::string(*row.at(0, 0))));
+    }
+    return offsets;
+  });
+}
+
+void PostgresWriter::take(SinkRows rows, RowErrors& errors) {
+  const std::lock_guard lock(mutex_);
+  const auto refused = refused_.find(rows.partition);
+  if (refused != refused_.end()) {
+    for (std::size_t i = 0; i < rows.offsets.size(); ++i) {
+      const auto found = refused->second.find(rows.offsets[i]);
+      if (found != refused->second.end()) errors.add(i, BadRowKind::type, found->second);
+    }
+  }
+  for (const NamedColumn& named : rows.columns) {
+    const bool taken = named.name == record_.key || named.name == record_.event_time ||
+                       named.name == record_.topic || named.name == record_.partition ||
+                       named.name == record_.offset;
+    if (taken && !named.name.empty() && named.column.mask() != 0) {
+      for (std::size_t i = 0; i < named.column.size(); ++i) {
+        if (named.column.is_null(i)) continue;
+        errors.add(
+            i, BadRowKind::type,
+            fmt::format("the row has a field {}, and so is a column of the record called; give one of them "
+                        "another name",
+                        quoted(named.name)));
+      }
+      continue;
+    }
+    wanted_.fit(named.name, named.column, errors);
+  }
+  taken_.add(rows, errors.rows(rows.offsets.size()), wanted_, record_);
+}
+
+void PostgresWriter::hand_over() {
+  const std::lock_guard lock(mutex_);
+  handed_over_ = std::exchange(taken_, {});
+  handed_over_shape_ = wanted_;
+}
+
+void PostgresWriter::abort() noexcept {
+  const std::lock_guard lock(mutex_);
+  taken_ = {};
+  handed_over_ = {};
+  // Columns that nobody wants any more are not made.
+  TableShape kept = actual_;
+  for (const std::string* name :
+       {&record_.key, &record_.event_time, &record_.topic, &record_.partition, &record_.offset}) {
+    if (const TableColumn* column = wanted_.find(*name)) kept.add(*name, column->type, column->spelled);
+  }
+  wanted_ = std::move(kept);
+}
+
+void PostgresWriter::change_table(const TableShape& wanted) {
+  TableShape actual;
+  {
+    const std::lock_guard lock(mutex_);
+    actual = actual_;
+  }
+  if (wanted.changes_of(options_.table, actual).empty()) return;
+  // One after the other, whoever wants to: what the first has done, the next finds.
+  Connection& server = connection();
+  server.query("BEGIN");
+  lock_tables();
+  const auto present = read_shape(server, options_.table);
+  if (!present) throw Failure(FailureKind::changed, "42P01", options_.table + " is gone");
+  for (const std::string& statement : wanted.changes_of(options_.table, *present)) {
+    log(LogLevel::info, "{}: {}", shown_, statement);
+    server.query(statement, {}, true);
+  }
+  server.query("COMMIT");
+  auto changed = read_shape(server, options_.table);
+  if (!changed) throw Failure(FailureKind::changed, "42P01", options_.table + " is gone");
+  const std::lock_guard lock(mutex_);
+  actual_ = std::move(*changed);
+}
+
+void PostgresWriter::check_shape(const TableShape& wanted) {
+  const std::lock_guard lock(mutex_);
+  for (const TableColumn& column : wanted.columns()) {
+    const TableColumn* found = actual_.find(column.name);
+    if (found != nullptr && still_fits(*found, column)) continue;
+    throw Failure(FailureKind::changed, "",
+                  fmt::format("the column {} is {} by now, and {} was wanted", quoted(column.name),
+                              found == nullptr ? "gone" : found->spelled, column.spelled));
+  }
+}
+
+void PostgresWriter::claim_offsets(std::span<const SinkCommit> offsets) {
+  const std::string topics = array_of(offsets, [](const SinkCommit& each) { return each.partition.topic; });
+  const std::string partitions =
+      array_of(offsets, [](const SinkCommit& each) { return std::to_string(each.partition.partition); });
+  const std::string from = array_of(
+      offsets, [](const SinkCommit& each) { return each.from ? std::to_string(*each.from) : "NULL"; });
+  const std::string to = array_of(offsets, [](const SinkCommit& each) { return std::to_string(each.to); });
+  const std::string table = table_identifier(offsets_table_);
+  const std::string given =
+      "unnest($3::text[], $4::integer[], $5::bigint[], $6::bigint[]) AS "
+      "n(topic, partition, was, next)";
+  const Parameters parameters{context_.group, options_.name, topics, partitions, from, to};
+  const Rows changed = connection().query(
+      fmt::format(
+          "UPDATE {} AS o SET \"offset\" = n.next, updated_at = now() FROM {} WHERE o.consumer_group = $1 "
+          "AND o.sink = $2 AND o.topic = n.topic AND o.partition = n.partition AND o.\"offset\" = n.was",
+          table, given),
+      parameters);
+  std::uint64_t claimed = changed.affected();
+  if (std::any_of(offsets.begin(), offsets.end(), [](const SinkCommit& each) { return !each.from; })) {
+    claimed +=
+        connection()
+            .query(fmt::format("INSERT INTO {} (consumer_group, sink, topic, partition, \"offset\") SELECT "
+                               "$1, $2, n.topic, n.partition, n.next FROM {} WHERE n.was IS NULL ON CONFLICT "
+                               "DO NOTHING",
+                               table, given),
+                   parameters)
+            .affected();
+  }
+  if (claimed == offsets.size()) return;
+  throw Failure(
+      FailureKind::changed, "",
+      fmt::format("of {} stored offsets {} are other ones than this member knows: another member has "
+                  "written",
+                  offsets.size(), offsets.size() - claimed));
+}
+
+void PostgresWriter::end_others() {
+  // An owner that stands still may have a transaction open, and with it the rows of `tiderace_offsets`.
+  const Rows ended = connection().query(
+      "SELECT pg_catalog.pg_terminate_backend(l.pid) FROM pg_catalog.pg_locks l JOIN "
+      "pg_catalog.pg_stat_activity a "
+      "ON a.pid = l.pid WHERE l.relation = pg_catalog.to_regclass($1) AND l.mode = 'RowExclusiveLock' AND "
+      "a.application_name = $2 AND a.pid <> pg_catalog.pg_backend_pid() AND a.usename = current_user AND "
+      "a.xact_start < pg_catalog.now() - interval '5 seconds'",
+      {table_identifier(offsets_table_), application_name_});
+  if (ended.size() > 0)
+    log(LogLevel::warning, "{}: ended {} connections of members that stand still", shown_, ended.size());
+}
+
+void PostgresWriter::copy(const CopyLoad& load, std::size_t begin, std::size_t end) {
+  for (const CopyLoad::Segment& segment : load.segments()) {
+    const std::string_view text = CopyLoad::part(segment, begin, end);
+    if (text.empty()) continue;
+    std::string columns;
+    for (const std::string& name : segment.columns)
+      columns += (columns.empty() ? "" : ", ") + identifier(name);
+    if (!columns.empty()) columns = " (" + columns + ")";
+    connection().copy_in(fmt::format("COPY {}{} FROM STDIN", table_identifier(options_.table), columns),
+                         text);
+  }
+}
+
+void PostgresWriter::find_refused(const CopyLoad& load, const Failure& first) {
+  std::size_t found = 0;
+  connection().query("ROLLBACK");
+  connection().query("BEGIN");
+  call_in_parts(
+      0, load.rows(),
+      [&](std::size_t begin, std::size_t end) -> std::optional<CallFailure> {
+        if (found >= most_refused) return std::nullopt;
+        connection().query("SAVEPOINT part");
+        try {
+          copy(load, begin, end);
+          return std::nullopt;
+        } catch (const Failure& failure) {
+          if (failure.kind() != FailureKind::data) throw;
+          connection().query("ROLLBACK TO SAVEPOINT part");
+          return CallFailure{fmt::format("{} (SQLSTATE {})", failure.what(), failure.code())};
+        }
+      },
+      [&](std::size_t row, const std::string& why) {
+        ++found;
+        const CopyLoad::Place place = load.place(row);
+        const std::lock_guard lock(mutex_);
+        refused_[place.partition][place.offset] = "the database refuses the row: " + why;
+      });
+  connection().query("ROLLBACK");
+  if (found == 0) throw Failure(FailureKind::refused, first.code(), first.what());
+  throw Failure(FailureKind::changed, "",
+                fmt::format("{} of {} rows are refused, one as: {}", found, load.rows(), first.what()));
+}
+
+void PostgresWriter::commit(std::span<const SinkCommit> offsets) {
+  translated([&] {
+    bool copying = false;
+    try {
+      if (!handed_over_.empty()) {
+        change_table(handed_over_shape_);
+        check_shape(handed_over_shape_);
+      }
+      connection().query("BEGIN");
+      claim_offsets(offsets);
+      copying = true;
+      copy(handed_over_, 0, handed_over_.rows());
+      connection().query("COMMIT");
+    } catch (const Failure& failure) {
+      if (failure.code() == "55P03") {
+        connection().query("ROLLBACK");
+        end_others();
+      }
+      if (!copying || failure.kind() != FailureKind::data) throw;
+      find_refused(handed_over_, failure);
+    }
+    handed_over_ = {};
+    const std::lock_guard lock(mutex_);
+    for (const SinkCommit& offset : offsets) {
+      const auto found = refused_.find(offset.partition);
+      if (found == refused_.end()) continue;
+      found->second.erase(found->second.begin(), found->second.lower_bound(offset.to));
+      if (found->second.empty()) refused_.erase(found);
+    }
+  });
+}
+
+}  // namespace tiderace::postgres

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <tiderace/sink.h>
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "connectors/postgres/connection.h"
+#include "connectors/postgres/copy_load.h"
+#include "connectors/postgres/table_shape.h"
+#include "plan/sink.h"
+
+namespace tiderace::postgres {
+
+/// See `postgres_sink`. `take` writes texts of COPY, `commit` sends them.
+class PostgresWriter final : public SinkWriter {
+ public:
+  PostgresWriter(std::string url, PostgresSinkOptions options, std::string shown, SinkContext context);
+
+  std::vector<std::optional<std::int64_t>> open(std::span<const SinkPartition> partitions) override;
+  void take(SinkRows rows, RowErrors& errors) override;
+  void hand_over() override;
+  void commit(std::span<const SinkCommit> offsets) override;
+  void abort() noexcept override;
+
+ private:
+  /// Runs `call`; turns what the server says into what an engine can act on. The one place for that.
+  template <class Call>
+  auto translated(const Call& call);
+  [[noreturn]] void give_up(const Failure& failure);
+
+  [[nodiscard]] Connection& connection();
+  void create_tables();
+  /// Until the transaction ends, nobody else of us changes tables.
+  void lock_tables();
+  void make_hypertable();
+  void read_table();
+  void change_table(const TableShape& wanted);
+  void check_shape(const TableShape& wanted);
+  void claim_offsets(std::span<const SinkCommit> offsets);
+  void end_others();
+  void copy(const CopyLoad& load, std::size_t begin, std::size_t end);
+  /// Finds the rows that the server refuses, each by itself, and remembers them for `take`.
+  void find_refused(const CopyLoad& load, const Failure& first);
+
+  const std::string url_;
+  const PostgresSinkOptions options_;
+  const std::string shown_;
+  const SinkContext context_;
+  const RecordColumns record_;
+  const std::string offsets_table_;
+  const std::string application_name_;
+  std::unique_ptr<Connection> connection_;
+
+  std::mutex mutex_;  // for what follows: `take` comes beside the calls of the other thread
+  TableShape actual_;
+  TableShape wanted_;  ///< by what was taken
+  CopyLoad taken_;
+  std::map<SinkPartition, std::map<std::int64_t, std::string>> refused_;  ///< rows, and why
+
+  CopyLoad handed_over_;
+  TableShape handed_over_shape_;
+};
+
+}  // namespace tiderace::postgres
