@@ -59,14 +59,22 @@ class Sender:
         self._stored = 0
         self._closed = False
         self._changed = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
         self._known = False  # whether the gateway has told where the session is
+        self._connected = False
         self.rows_stored = 0
         self.connections_lost = 0
         self.messages_repeated = 0
 
     def put(self, row: Row) -> None:
         self._waiting.append(row)
+        self._empty.clear()
         self._changed.set()
+
+    async def flush(self) -> None:
+        """Returns when all that was put in is stored."""
+        await self._empty.wait()
 
     def close(self) -> None:
         """No row comes any more: `run` ends when all are stored."""
@@ -84,12 +92,14 @@ class Sender:
                 return
             except (OSError, EOFError, InvalidHandshake, ConnectionClosed) as error:
                 _raise_if_final(self._url, error)
-            self.connections_lost += self._known
+            self.connections_lost += self._connected
+            self._connected = False
             await asyncio.sleep(RETRY_S)
 
     async def _resume(self, socket: ClientConnection) -> None:
         """Takes the number that the gateway has; the message that was under way may be stored or not."""
         sequence = json.loads(await socket.recv())["hello"]["sequence"]
+        self._connected = True
         if not self._known:
             self._stored, self._known = sequence, True
         if self._message and sequence == self._stored + 1:
@@ -124,6 +134,8 @@ class Sender:
         self.rows_stored += len(self._message)
         self._message = []
         self._stored += 1
+        if not self._waiting:
+            self._empty.set()
 
 
 def read(

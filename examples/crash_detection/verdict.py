@@ -10,6 +10,8 @@ import train
 
 MEAN = "gForceTotal-10s"
 
+SETTLED_S = 2  # around an outage: what piled up has been worked off
+
 Key = tuple[str, int]  # rider and timestamp: which row
 RowId = tuple[str, tuple[tuple[str, Any], ...]]  # rider and all fields
 
@@ -70,12 +72,14 @@ class Run:
 
     def delays_ms(self) -> list[float]:
         """From when a row was due at the phone to when it was here, for rows that found everything up."""
-        up_s = min(self.alerts.arrived_s.values(), default=0) + 0.5
+        up_s = min(self.alerts.arrived_s.values(), default=0) + SETTLED_S
         start_ms = self.labels[0].begin_ms
         found = []
         for (_, timestamp_ms), arrived_s in self.alerts.arrived_s.items():
             due_s = (start_ms + (timestamp_ms - start_ms) / self.speed_up) / 1000
-            if due_s > up_s and not any(down - 0.5 < due_s < up + 0.5 for down, up in self.outages):
+            if due_s > up_s and not any(
+                down - SETTLED_S < due_s < up + SETTLED_S for down, up in self.outages
+            ):
                 found.append((arrived_s - due_s) * 1000)
         return sorted(found)
 
@@ -100,6 +104,13 @@ def detection(labels: list[phone.Label], alerts: Alerts) -> tuple[float, float]:
     return hits / max(hits + outcomes[False, True], 1), hits / max(hits + outcomes[True, False], 1)
 
 
+def latency(delays_ms: list[float]) -> str:
+    if not delays_ms:
+        return "not known: a run this short is never without an outage for long"
+    median, worst = delays_ms[len(delays_ms) // 2], delays_ms[len(delays_ms) * 99 // 100]
+    return f"p50 {median:.0f} ms, p99 {worst:.0f} ms, from the phone to this reader, while up"
+
+
 def print_summary(run: Run) -> bool:
     """Prints what came of it; returns whether all was as promised."""
     sent, alerts = run.sent(), run.alerts
@@ -111,8 +122,6 @@ def print_summary(run: Run) -> bool:
     repeated = alerts.repeated + alerts.stored_twice
     differing = sum(alerts.rows[key][MEAN] != mean for key, mean in wanted.items() if key in alerts.rows)
     late = sum(row[MEAN] is None for row in alerts.rows.values())
-    delays = run.delays_ms() or [float("nan")]
-    median, worst = delays[len(delays) // 2], delays[len(delays) * 99 // 100]
     precision, recall = detection(run.labels, alerts)
     equal = not (missing or unknown or differing or alerts.changed)
     seconds = run.ended_s - run.begun_s
@@ -124,7 +133,7 @@ def print_summary(run: Run) -> bool:
         "bad": "0 (one would have stopped the service)",
         "late": f"{late:,}",
         "rows/s": f"{len(sent) / seconds:,.0f}, as many as the phones send",
-        "latency": f"p50 {median:.0f} ms, p99 {worst:.0f} ms, from the phone to this reader, while up",
+        "latency": latency(run.delays_ms()),
         "equals a backtest": "yes, bit for bit"
         if equal
         else f"NO: {missing:,} missing, {unknown:,} unknown, {differing + alerts.changed:,} differ",
