@@ -1,5 +1,6 @@
 """The demo's pages for the local network: a certificate of an authority of its own, tokens, a QR code."""
 
+import contextlib
 import fcntl
 import io
 import secrets
@@ -119,8 +120,9 @@ def serve(pipeline: Pipeline, port: int) -> None:
     pipeline.start_service()
     host = names[0] if names else "localhost"
     announce(f"https://{host}:{port}", authority, phone, dashboard)
-    for _ in pipeline.arriving(until_s=float("inf")):
-        pass
+    with contextlib.suppress(KeyboardInterrupt):
+        for _ in pipeline.arriving(until_s=float("inf")):
+            pass  # only watches over the processes; the readers are elsewhere now
 
 
 def announce(url: str, authority: Path, phone: str, dashboard: str) -> None:
