@@ -150,19 +150,24 @@ def broker(kafka: bool, directory: Path) -> Iterator[str]:
         yield f"embedded:{directory / 'log'}"
         return
     try:
-        from kafka import Cluster
+        from kafka import Cluster, KafkaError
     except ImportError:
         raise SystemExit(
             "tools/ has to be on PYTHONPATH for a Kafka broker; ./dev demo --kafka does so"
         ) from None
     with Cluster(directory / "kafka") as cluster:
         banner("starting a Kafka broker")
-        cluster.start()
+        try:
+            cluster.start()
+        except KafkaError as error:
+            raise SystemExit(f"kafka: {error}") from None
         print(f"at {cluster.bootstrap}")
         yield cluster.bootstrap
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.serve:
+        serve.check(arguments.port)
     with tempfile.TemporaryDirectory(prefix="tiderace-demo-") as name:
         directory = Path(name)
         banner("training, on the service's own features")

@@ -110,7 +110,6 @@ read = ["phone-data", "alerts"]
 
 def serve(pipeline: Pipeline, port: int) -> None:
     """Runs gateway and service on, with the pages, until Ctrl-C."""
-    check()
     authority = make_authority(AUTHORITY)
     names = addresses()
     certificate, key = make_certificate(AUTHORITY, names)
@@ -147,11 +146,19 @@ def qr_code(text: str) -> str:
     return out.getvalue()
 
 
-def check() -> None:
-    """SystemExit if something is missing that pages and certificates want."""
+def check(port: int) -> None:
+    """SystemExit if something is missing that pages and certificates want, or the port is taken."""
     if not (PAGES / "index.html").exists():
         raise SystemExit(f"no pages in {PAGES}; ./dev web builds them")
     if shutil.which("openssl") is None:
         raise SystemExit(
             "no openssl on the PATH to make a certificate with; on Debian: apt-get install openssl"
         )
+    with socket.socket() as trying:
+        trying.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trying.bind(("0.0.0.0", port))
+        except OSError as error:
+            raise SystemExit(
+                f"port {port} is not to be had ({error}); choose another one by --port"
+            ) from None

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import re
+import socket
 import ssl
 import subprocess
 import urllib.error
@@ -354,6 +355,20 @@ def test_the_pages_are_served_with_tls_to_who_has_a_token(
             return error.code
 
     assert [post(f"token-of-the-{who}") for who in ("phones", "dashboard", "thieves")] == [200, 403, 401]
+
+
+def test_serving_wants_its_pages_and_its_port_before_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "PAGES", tmp_path)
+    with pytest.raises(SystemExit, match="no pages in .*; ./dev web builds them"):
+        serve.check(0)
+    (tmp_path / "index.html").touch()
+    serve.check(0)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SystemExit, match=f"port {port} is not to be had"):
+            serve.check(port)
 
 
 def test_a_qr_code_in_half_blocks() -> None:
