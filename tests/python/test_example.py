@@ -326,7 +326,7 @@ def test_the_certificate_of_the_demo_holds_for_the_machine(tmp_path: Path) -> No
     assert serve.make_authority(folder).read_bytes() == first, "phones would have to trust another one"
     for name in ("192.168.1.20", "10.0.0.7"):
         certificate, key = serve.make_certificate(folder, [name])
-        verifying = ["openssl", "verify", "-x509_strict", "-CAfile", authority, "-purpose", "sslserver"]
+        verifying = ["openssl", "verify", "-x509_strict", "-CAfile", str(authority), "-purpose", "sslserver"]
         subprocess.run([*verifying, "-verify_ip", name, certificate], check=True, capture_output=True)
         assert {path.stat().st_mode & 0o077 for path in (folder, folder / "ca.key", key)} == {0}
 
@@ -361,7 +361,7 @@ def test_serving_wants_its_pages_and_its_port_before_it_begins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(serve, "PAGES", tmp_path)
-    with pytest.raises(SystemExit, match="no pages in .*; ./dev web builds them"):
+    with pytest.raises(SystemExit, match=r"no pages in .*; ./dev web builds them"):
         serve.check(0)
     (tmp_path / "index.html").touch()
     serve.check(0)
