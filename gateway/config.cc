@@ -305,7 +305,7 @@ Config config_of(Table& file) {
   config.listen = endpoint_of(file);
   if (const auto port = file.number("metrics_port", 0, 0, 65535); port != 0)
     config.metrics_port = static_cast<std::uint16_t>(port);
-  config.web_root = file.file("web_root").value_or("");
+  config.web_root = file.file("web_root");
   config.allowed_origins = file.texts("allowed_origins").value_or(std::vector<std::string>());
   config.queue_bytes = file.bytes("queue_bytes", config.queue_bytes);
   config.threads = static_cast<int>(file.number("threads", 0, 0, 64));

@@ -64,7 +64,7 @@ struct Config {
   std::string id = "gateway";
   Endpoint listen;
   std::optional<std::uint16_t> metrics_port;
-  std::string web_root;  ///< empty: no pages
+  std::optional<std::string> web_root;  ///< unset: the pages that come with the gateway; empty: no pages
   std::vector<std::string> allowed_origins;
   std::size_t queue_bytes = 64 << 20;
   int threads = 0;  ///< 0: one a core, at most four

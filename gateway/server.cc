@@ -144,7 +144,9 @@ class Acceptor {
 
 struct Server::Impl {
   explicit Impl(Config given)
-      : config(std::move(given)), application(application_options(config)), files(config.web_root) {
+      : config(std::move(given)),
+        application(application_options(config)),
+        files(config.web_root.value_or(shipped_pages())) {
     for (const auto& [name, topic] : config.topics) {
       application.topic(name,
                         {.num_partitions = topic.partitions, .replication_factor = topic.replication_factor});

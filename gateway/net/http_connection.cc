@@ -61,6 +61,13 @@ std::string token_of(const HttpRequest& request, const Target& target) {
   return subprotocols_of(request).token;
 }
 
+/// `https://tiles.example.org` of a URL.
+std::string origin_of(std::string_view url) {
+  const std::size_t scheme = url.find("://");
+  if (scheme == std::string_view::npos) return std::string();
+  return std::string(url.substr(0, url.find_first_of("/?# ;,", scheme + 3)));
+}
+
 bool is_status(unsigned status, unsigned hundred) noexcept {
   return status / 100 == hundred;
 }
@@ -222,8 +229,18 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream
     respond(known ? 304 : 200, file->content_type, known || head ? "" : file->body, [&](Response& response) {
       response.set(http::field::etag, file->etag);
       response.set(http::field::cache_control, "no-cache");
-      response.set("Content-Security-Policy", "frame-ancestors 'none'");
+      response.set("Content-Security-Policy", page_policy());
     });
+  }
+
+  /// Pages load what comes from here, and tiles from where the file says.
+  [[nodiscard]] std::string page_policy() const {
+    const auto tiles = services_.config.pages.find("tile_url");
+    const std::string from = tiles == services_.config.pages.end() ? "" : " " + origin_of(tiles->second);
+    return fmt::format(
+        "default-src 'self'; img-src 'self' data: blob:{0}; worker-src 'self'; connect-src 'self'{0}; "
+        "style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        from);
   }
 
   [[nodiscard]] std::string pages_config() const {

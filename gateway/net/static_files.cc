@@ -37,6 +37,17 @@ std::string content_type_of(const fs::path& path) {
 
 }  // namespace
 
+std::string shipped_pages() {
+  std::error_code failure;
+  const fs::path program = fs::read_symlink("/proc/self/exe", failure);
+  if (failure) return {};
+  const fs::path folder = program.parent_path().parent_path();
+  for (const fs::path& pages : {folder / "share" / "tiderace" / "web", folder / "web" / "dist"}) {
+    if (fs::is_directory(pages, failure)) return pages.string();
+  }
+  return {};
+}
+
 StaticFiles::StaticFiles(const std::string& folder) {
   if (folder.empty()) return;
   std::error_code failure;

@@ -7,6 +7,10 @@
 
 namespace tiderace::gateway {
 
+/// The pages that come with the gateway: beside the program where it is installed, or in the tree where it is
+/// built; empty where there are none.
+[[nodiscard]] std::string shipped_pages();
+
 struct StaticFile {
   std::string content_type;
   std::string body;

@@ -32,6 +32,11 @@ enum class OnLostOffset : std::uint8_t {
   earliest,  ///< go on with the first row that is there
   latest,    ///< go on with what comes from now on
 };
+/// What a partition does whose version of a model is gone from the registry when its state is restored.
+enum class OnLostVersion : std::uint8_t {
+  stop,     ///< an error says which is gone
+  current,  ///< go on with the version that the registry names now
+};
 /// How much of the embedded log a power cut may take: the last moments, or nothing (every commit is synced to
 /// disk).
 enum class Durability : std::uint8_t { normal, full };

@@ -12,6 +12,8 @@
 #include <memory>
 
 #include "columnar/function.h"
+#include "columnar/model/versioned_model.h"
+#include "plan/plan.h"
 
 namespace tiderace::python {
 
@@ -22,9 +24,15 @@ struct TopicHandle {
   TopicPtr topic;
 };
 
-/// A model as Python holds it.
+/// A model as Python holds it: in this process, or with versions in a registry.
 struct ModelHandle {
   std::shared_ptr<Model> model;
+  std::shared_ptr<VersionedModel> versions = nullptr;
+  std::string method = {};  ///< of `versions`
+
+  [[nodiscard]] PlannedModel planned() const {
+    return {model, versions, method, versions ? versions->reference() : model->name()};
+  }
 };
 
 /// Bars go to Python's standard error, which notebooks show.
@@ -35,6 +43,7 @@ void bind_series(nb::module_& module);
 void bind_frame(nb::module_& module);
 void bind_functions(nb::module_& module);  ///< State
 void bind_models(nb::module_& module);
+void bind_model_versions(nb::module_& module);
 void bind_table(nb::module_& module);
 void bind_application(nb::module_& module);
 void bind_producer(nb::module_& module);

@@ -110,10 +110,15 @@ void bind_frame(nb::module_& module) {
           nb::sig("def map_batches(self, function: object, adapter: object) -> Frame"))
       .def(
           "predict",
-          [](const Frame& self, const ModelHandle& model, bool pass_nulls) {
-            return self.predict(model.model, model.model->name(), pass_nulls);
+          [](const Frame& self, const ModelHandle& model, bool pass_nulls, const std::string& version_column,
+             const ModelHandle* shadow, const std::string& shadow_column) {
+            plan::PredictOptions options{pass_nulls, version_column, {}, shadow_column};
+            if (shadow != nullptr) options.shadow = shadow->planned();
+            const nb::gil_scoped_release release;  // a registry may be asked, also by another thread
+            return self.predict(model.planned(), std::move(options));
           },
-          nb::arg("model"), nb::arg("pass_nulls"))
+          nb::arg("model"), nb::arg("pass_nulls"), nb::arg("version_column"), nb::arg("shadow").none(),
+          nb::arg("shadow_column"))
       .def("to_topic", &to_topic, nb::arg("topic"), nb::arg("key").none(),
            nb::sig("def to_topic(self, topic: Topic, key: object) -> None"))
       .def("print", [](const Frame& self, std::int64_t width, bool live) { self.print(width, live); })

@@ -13,6 +13,7 @@ NB_MODULE(_tiderace, module) {
   if (modules.contains("ipykernel")) draw_progress_in_notebook();
   bind_values(module);
   bind_models(module);
+  bind_model_versions(module);
   bind_series(module);
   bind_frame(module);
   bind_functions(module);

@@ -15,9 +15,10 @@ from tiderace._tiderace import version as __version__
 from tiderace.application import Application, Explanation
 from tiderace.dataframe import StreamingDataFrame
 from tiderace.errors import BadRowError, BrokerError, ConfigError, Error, PlanError, StateError
-from tiderace.models import Model, load_model
+from tiderace.models import Model, load_model, promote_model, publish_model
 from tiderace.producer import Producer, RecordMetadata, TransactionalProducer
 from tiderace.reader import Reader, Record
+from tiderace.registry.version import ModelVersion
 from tiderace.rolling import Rolling
 from tiderace.series import Series, where
 
@@ -31,6 +32,7 @@ __all__ = [
     "Explanation",
     "KafkaSecurity",
     "Model",
+    "ModelVersion",
     "PlanError",
     "Producer",
     "Reader",
@@ -46,5 +48,7 @@ __all__ = [
     "TransactionalProducer",
     "__version__",
     "load_model",
+    "promote_model",
+    "publish_model",
     "where",
 ]

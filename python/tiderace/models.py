@@ -3,31 +3,53 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from tiderace import _tiderace
+from tiderace import _tiderace, registry
 from tiderace.dataframe import StreamingDataFrame
 from tiderace.errors import ConfigError, PlanError
+from tiderace.registry.runnable import METHODS, Bind, of_file, of_object
+from tiderace.registry.source import Source
+from tiderace.registry.version import ModelVersion
 from tiderace.series import Series
 
-ONNX_ROWS = 128  # a call; larger ones are slower
-
-Call = Callable[[Any, list[str]], Any]
+Duration = float | str | timedelta
 
 
 class Model:
     """A trained model, as `load_model` returns it."""
 
-    def __init__(self, name: str, bind: Callable[[str], _tiderace.Model]) -> None:
+    def __init__(self, name: str, bind: Bind, versions: _Versions | None = None) -> None:
         self._name = name
         self._bind = bind
+        self._versions = versions
+
+    @property
+    def version(self) -> str | None:
+        """The newest version that was loaded, of a model in a registry; None for a file or an object."""
+        return self._versions.native.version if self._versions else None
+
+    @property
+    def about(self) -> ModelVersion | None:
+        """What the registry knows of that version."""
+        return self._versions.source.about[self._versions.native.version] if self._versions else None
 
     def __repr__(self) -> str:
         return f"<Model {self._name}>"
 
-    def predict(self, features: StreamingDataFrame, method: str = "predict", nulls: str = "null") -> Series:
+    def predict(
+        self,
+        features: StreamingDataFrame,
+        method: str = "predict",
+        nulls: str = "null",
+        version_column: str = "",
+        shadow: Model | None = None,
+        shadow_column: str = "",
+    ) -> Series:
         """The model's value for every row, computed a batch a call.
 
         Parameters
@@ -40,6 +62,14 @@ class Model:
         nulls
             `"null"`: a row with a null feature is not put to the model and gets null. `"pass"`: nulls are
             handed over as NaN.
+        version_column
+            A column for the version that gave the prediction, of a model in a registry. Records that are
+            written have it in the header `tiderace.model.NAME` all the same.
+        shadow
+            A second model, called with the same rows by the same method. What it fails on is null, and
+            counted; the time that it takes is the rows'.
+        shadow_column
+            The column of its predictions. Default: the one that the prediction is assigned to, and `-shadow`.
 
         Notes
         -----
@@ -66,32 +96,62 @@ class Model:
             raise PlanError(f'predict: wanted columns of a frame, sdf[["x", "y"]], found {features!r:.100}')
         if nulls not in ("null", "pass"):
             raise ConfigError(f'nulls: wanted "null" or "pass", found {nulls!r}')
-        return Series(features._frame.predict(self._bind(method), nulls == "pass"))
+        beside = shadow._bind(method) if shadow else None
+        bound = self._bind(method)
+        return Series(features._frame.predict(bound, nulls == "pass", version_column, beside, shadow_column))
 
 
-def load_model(model: Any, sha256: str = "") -> Model:
-    """A model from a file, or an object with `predict`.
+@dataclass(frozen=True)
+class _Versions:
+    """A model of a registry, as the engine and as Python have it."""
+
+    native: _tiderace.ModelVersions
+    source: Source
+
+
+def load_model(
+    model: Any,
+    sha256: str = "",
+    poll_interval: Duration | None = None,
+    control_topic: str = "",
+    on_lost_version: str = "stop",
+) -> Model:
+    """A model from a registry, a file, or an object with `predict`.
 
     Parameters
     ----------
     model
-        A path: a pickle or joblib file (by scikit-learn or any other library that is installed), `.onnx`
-        (through onnxruntime), `.ubj` or `.json` of XGBoost (by the engine, without Python). Or an object
-        with `predict(features)`, and `predict_proba(features)` for that method; one that was trained with
-        the names of its features gets a pandas DataFrame, any other a NumPy array.
+        A registry's model: `"models:/shaking@champion"` of MLflow (`@ALIAS`, `/VERSION`, `/STAGE`,
+        `/latest`), `"s3://bucket/models/shaking@champion"`, `"file:models/shaking@champion"` or the path of
+        such a folder; `@3` is version 3, no `@` the newest one.
+        A file: a pickle or joblib file (by scikit-learn or any other library that is installed), `.onnx`
+        (through onnxruntime), `.ubj` or `.json` of XGBoost (by the engine, without Python).
+        Or an object with `predict(features)`, and `predict_proba(features)` for that method; one that was
+        trained with the names of its features gets a pandas DataFrame, any other a NumPy array.
     sha256
         The hash that the file must have, in hexadecimal; a file that has another is not opened.
+    poll_interval : seconds, optional
+        Of a registry: how often a stream that runs asks whether the reference names another version. That one
+        is loaded beside the old one, tried on a batch beside it, and takes over between two batches; if it
+        fails the batch on which it is tried, the old one stays. Default: never.
+    control_topic
+        Of a registry: a topic (made where there is none) that tells of versions: a record with the model's
+        name as key and `{"version": "4"}` as value goes before what the registry says; `{}` ends that.
+    on_lost_version
+        Where the version that scores a partition is gone from the registry when its state is restored:
+        `"stop"` with an error, or go on with the `"current"` one.
 
     Raises
     ------
     ConfigError
-        If the file is missing, has another hash, or is no model that can be run.
+        If the file or version is missing, damaged, has another hash, or is no model that can be run; or if
+        its registry cannot be reached.
 
     Warnings
     --------
     A pickle, and so a joblib file, runs whatever code its maker put into it: load only files from those whom
-    you would let run code, and hold them to a `sha256` that you have from them. `.onnx`, `.ubj` and `.json`
-    are data.
+    you would let run code, and hold them to a `sha256` that you have from them. A registry's own hash shows
+    damage, not who published. `.onnx`, `.ubj` and `.json` are data.
 
     Examples
     --------
@@ -101,125 +161,149 @@ def load_model(model: Any, sha256: str = "") -> Model:
     >>> sdf.backtest([{"x": 2}])["y"].to_pylist()
     [5.0]
     """
+    watch = _Watch(poll_interval, control_topic, on_lost_version)
     if not isinstance(model, str | os.PathLike):
         if sha256:
             raise ConfigError("load_model: sha256= is for files; an object has no hash")
-        return _of_object(model, type(model).__name__)
-    path = Path(model)
-    if path.suffix in (".ubj", ".json"):
-        _tiderace.xgboost_model(str(path), sha256, "predict")  # what is wrong with it shows here
-        return Model(path.name, lambda method: _tiderace.xgboost_model(str(path), sha256, method))
-    return _of_object(_read(path, _tiderace.model_bytes(str(path), sha256)), path.name)
+        return watch.of_fixed(Model(type(model).__name__, of_object(model, type(model).__name__)))
+    found = registry.find(model)
+    if isinstance(found, Path):
+        return watch.of_fixed(_of_file(found, sha256))
+    return watch.of_registry(found, sha256)
 
 
-def _read(path: Path, content: bytes) -> Any:
-    load = {".onnx": _Onnx, ".joblib": _unjoblib}.get(path.suffix, _unpickle)
+def _of_file(path: Path, sha256: str) -> Model:
+    content = _tiderace.model_bytes(str(path), sha256)
     try:
-        return load(content)
-    except Exception as error:
-        raise ConfigError(f"cannot load the model '{path}': {type(error).__name__}: {error}") from error
+        return Model(path.name, of_file(content, path.name, path.name))
+    except ConfigError as error:
+        raise ConfigError(str(error).replace(f"'{path.name}'", f"'{path}'")) from error
 
 
-def _unpickle(content: bytes) -> Any:
-    import pickle
+@dataclass(frozen=True)
+class _Watch:
+    """How new versions are heard of."""
 
-    return pickle.loads(content)
+    poll_interval: Duration | None
+    control_topic: str
+    on_lost_version: str
 
-
-def _unjoblib(content: bytes) -> Any:
-    import io
-
-    import joblib  # type: ignore[import-untyped]
-
-    return joblib.load(io.BytesIO(content))
-
-
-def _of_object(model: Any, name: str) -> Model:
-    def bind(method: str) -> _tiderace.Model:
-        lacks_it = method == "predict_proba" and isinstance(model, _Onnx) and len(model._outputs) < 2
-        if method not in ("predict", "predict_proba") or not hasattr(model, method) or lacks_it:
+    def of_fixed(self, model: Model) -> Model:
+        if self.poll_interval is not None or self.control_topic:
             raise ConfigError(
-                f"{name}: wanted method 'predict', or 'predict_proba' if the model has it, found {method!r}"
+                f"load_model({model._name}): poll_interval= and control_topic= are for models in a registry, "
+                "of which new versions may come; this is a file or an object"
             )
-        return _tiderace.python_model(_call_of(model, method), name, *_trained_on(model))
+        return model
 
-    if not hasattr(model, "predict"):
-        raise ConfigError(f"{name}: wanted a path or an object with predict(), found {type(model).__name__}")
-    return Model(name, bind)
+    def of_registry(self, reference: registry.Reference, sha256: str) -> Model:
+        self._check(reference, sha256)
+        source = Source(reference, sha256)
+        native = _tiderace.model_versions(
+            source, reference.registry.name, reference.text, self.poll_interval, self.control_topic,
+            self.on_lost_version,
+        )  # fmt: skip
+        return Model(reference.text, lambda method: _method(native, method), _Versions(native, source))
 
-
-def _trained_on(model: Any) -> tuple[int | None, list[str]]:
-    """How many features the model wants and their names, as far as it says so and would insist on it."""
-    count = getattr(model, "n_features_in_", None)
-    if not isinstance(count, int) or hasattr(model, "steps") or hasattr(model, "best_estimator_"):
-        return None, []  # a pipeline may select columns by name
-    return count, [str(name) for name in getattr(model, "feature_names_in_", ())]
-
-
-def _call_of(model: Any, method: str) -> Call:
-    """`model.method` from features and their names to an array with as many rows."""
-    predict = getattr(model, method)
-    named = _frame_maker() if hasattr(model, "feature_names_in_") else None
-
-    def call(features: Any, names: list[str]) -> Any:
-        result = _array_of(predict(named(features, columns=names) if named else features))
-        if result.ndim == 2 and result.shape[1] == 1:
-            return result[:, 0]
-        two_classes = method == "predict_proba" and result.ndim == 2 and result.shape[1] == 2
-        return result[:, 1] if two_classes else result
-
-    return call
+    def _check(self, reference: registry.Reference, sha256: str) -> None:
+        if self.poll_interval is not None and not reference.moves:
+            raise ConfigError(
+                f"load_model: {reference.text} is one version, which never changes; poll an alias or @latest"
+            )
+        if sha256 and (self.poll_interval is not None or self.control_topic):
+            raise ConfigError("load_model: a model that is to change cannot have one sha256=; leave it out")
 
 
-def _array_of(result: Any) -> Any:
-    import numpy as np
-
-    array = np.asarray(result)
-    if array.ndim == 0:
-        raise TypeError(f"wanted an array with a prediction for each row, found {result!r:.100}")
-    return array
+def _method(native: _tiderace.ModelVersions, method: str) -> _tiderace.Model:
+    if method not in METHODS:
+        raise ConfigError(f"wanted method 'predict' or 'predict_proba', found {method!r}")
+    return native.method(method)
 
 
-def _frame_maker() -> Callable[..., Any] | None:
-    """pandas' DataFrame, if pandas is installed."""
-    try:
-        import pandas  # type: ignore[import-untyped]
-    except ImportError:
-        return None
-    make: Callable[..., Any] = pandas.DataFrame
-    return make
+def publish_model(
+    model: Any,
+    name: str | os.PathLike[str],
+    features: Any = None,
+    metrics: Mapping[str, float] | None = None,
+    training_range: Any = None,
+    alias: str = "",
+) -> ModelVersion:
+    """Writes a new version of a model to a registry.
+
+    It appears whole or not at all, under the next number, and never changes; any number of publishers may
+    write at the same moment.
+
+    Parameters
+    ----------
+    model
+        An object (stored as `.ubj` if it is XGBoost's and runs without Python, as `.onnx` if it is ONNX's,
+        else pickled), or the path of a model file.
+    name
+        Where: `"models:/shaking"` of MLflow, `"s3://bucket/models/shaking"`, `"file:models/shaking"` or the
+        path of a folder, which is made.
+    features
+        What it was trained on, in order: names (then float64), names to types (`"float64"`, `"int64"`,
+        `"bool"`), or the DataFrame or Arrow table that it was trained on. Default: what the model says.
+        `predict` refuses a frame that has others.
+    metrics
+        How good it is, by name.
+    training_range
+        What it was trained on: times, the range of each feature, or whatever is worth keeping; as JSON.
+    alias
+        An alias that names the new version once it is there, such as `"champion"`; `@latest` always does.
+
+    Returns
+    -------
+    ModelVersion
+        With the version's number and hash.
+
+    Raises
+    ------
+    ConfigError
+        If the model cannot be stored or would not load again, its features are not known, or the registry
+        cannot be reached or written to.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LinearRegression
+    >>> line = LinearRegression().fit([[0.0], [1.0]], [1.0, 3.0])
+    >>> tr.publish_model(line, "models/line", features=["x"], metrics={"r2": 1.0}, alias="champion").version
+    '1'
+    >>> sdf["y"] = tr.load_model("models/line@champion").predict(sdf[["x"]]).round(6)
+    >>> sdf.backtest([{"x": 2}])["y"].to_pylist()
+    [5.0]
+    """
+    to = registry.to_publish(name)
+    content, about = registry.described(
+        model, to.name, features=features, metrics=metrics, training_range=training_range
+    )
+    return to.publish(content, about, alias)
 
 
-class _Onnx:
-    """An ONNX model: its first input takes the features, its first output is the prediction."""
+def promote_model(name: str | os.PathLike[str], version: str | int, alias: str = "champion") -> None:
+    """Lets an alias of a registry's model name another version, from one moment to the next.
 
-    def __init__(self, content: bytes) -> None:
-        try:
-            import onnxruntime  # type: ignore[import-untyped]
-        except ImportError:
-            raise ConfigError("a .onnx model needs onnxruntime: pip install onnxruntime") from None
-        self._session = onnxruntime.InferenceSession(content)
-        self._input = self._session.get_inputs()[0]
-        self._outputs = [output.name for output in self._session.get_outputs()]
-        self._type = {"tensor(double)": "float64", "tensor(int64)": "int64"}.get(self._input.type, "float32")
+    Parameters
+    ----------
+    name
+        The model, as `publish_model` takes it.
+    version
+        A version that is there.
+    alias
+        The alias to move; made where there is none.
 
-    def predict(self, features: Any) -> Any:
-        return self._run(features, self._outputs[0])
+    Raises
+    ------
+    ConfigError
+        If there is no such version, or the registry cannot be reached or written to.
 
-    def predict_proba(self, features: Any) -> Any:
-        return self._run(features, self._outputs[1])
-
-    def _run(self, features: Any, output: str) -> Any:
-        import numpy as np
-
-        matrix = features.astype(self._type)
-        chunks = [matrix[begin : begin + ONNX_ROWS] for begin in range(0, len(matrix), ONNX_ROWS)]
-        parts = [self._session.run([output], {self._input.name: chunk})[0] for chunk in chunks]
-        return np.concatenate([_array(part) for part in parts])
-
-
-def _array(part: Any) -> Any:
-    """Probabilities may come as a list of dicts from class to probability."""
-    import numpy as np
-
-    return np.array([list(row.values()) for row in part]) if isinstance(part, list) else part
+    Examples
+    --------
+    >>> from sklearn.linear_model import LinearRegression
+    >>> line = LinearRegression().fit([[0.0], [1.0]], [1.0, 3.0])
+    >>> version = tr.publish_model(line, "models/line", features=["x"]).version
+    >>> tr.promote_model("models/line", version)
+    >>> tr.load_model("models/line@champion").version == version
+    True
+    """
+    registry.to_publish(name).point(alias, str(version))

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -97,12 +98,18 @@ struct FeatureMatrix {
   std::span<const std::string> names;  ///< of the columns, in order
 };
 
+/// A column that a model is given, and the kinds that it may hold as far as the plan knows.
+struct Feature {
+  std::string name;
+  KindMask kinds = any_mask;
+};
+
 /// A trained model: features in, one value a row out.
 class Model {
  public:
   virtual ~Model() = default;
-  /// Why it cannot take features of these names, as far as it knows; asked while the plan is built.
-  [[nodiscard]] virtual std::optional<std::string> mismatch(std::span<const std::string> /*features*/) const {
+  /// Why it cannot take these features, as far as it knows; asked while the plan is built.
+  [[nodiscard]] virtual std::optional<std::string> mismatch(std::span<const Feature> /*features*/) const {
     return std::nullopt;
   }
   /// Sets every row of `predictions` (made with `features.rows` rows), or returns why the call failed.
@@ -119,6 +126,12 @@ class Model {
 /// as many, under `trained_names` where it knows them.
 [[nodiscard]] std::optional<std::string> feature_mismatch(const std::string& model, std::size_t trained_on,
                                                           std::span<const std::string> trained_names,
-                                                          std::span<const std::string> found);
+                                                          std::span<const Feature> found);
+
+/// `model` under `name`, trained on `trained`: each of one kind (boolean, int64 or float64). Its `mismatch`
+/// tells features that are missing, renamed, in another order or of a kind that theirs does not take in, and
+/// then what `model` says itself.
+[[nodiscard]] std::shared_ptr<Model> with_features(std::shared_ptr<Model> model, std::string name,
+                                                   std::vector<Feature> trained);
 
 }  // namespace tiderace

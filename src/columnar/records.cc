@@ -25,6 +25,20 @@ std::optional<std::uint64_t> take_varint(std::string_view& in) {
   return std::nullopt;
 }
 
+std::shared_ptr<const Records> part_of(const std::shared_ptr<const Records>& records, std::size_t begin,
+                                       std::size_t end) {
+  if (begin == 0 && end == records->rows.size()) return records;
+  auto part = std::make_shared<Records>();
+  part->topic = records->topic;
+  part->partition = records->partition;
+  const auto rows = records->rows.begin();
+  part->rows.assign(rows + static_cast<std::ptrdiff_t>(begin), rows + static_cast<std::ptrdiff_t>(end));
+  part->next_offset = end == records->rows.size() ? records->next_offset : records->rows[end].offset;
+  part->padded = records->padded;
+  part->owner = records;
+  return part;
+}
+
 void pack_headers(const std::vector<Header>& headers, std::string& out) {
   if (headers.empty()) return;
   append_varint(out, headers.size());

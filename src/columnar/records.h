@@ -41,6 +41,10 @@ struct Records {
   std::shared_ptr<const void> owner;
 };
 
+/// The rows [begin, end) of `records`, as a run of their own.
+[[nodiscard]] std::shared_ptr<const Records> part_of(const std::shared_ptr<const Records>& records,
+                                                     std::size_t begin, std::size_t end);
+
 /// Headers of a record, packed as: count (varint), then for each name length (varint), name, value length + 1
 /// (varint; 0 is a null value), value. Order and duplicates are kept, as in Kafka.
 using Header = std::pair<std::string, std::optional<std::string>>;

@@ -90,7 +90,7 @@ class XgboostModel : public Model {
   }
 
   [[nodiscard]] bool pure() const override { return true; }
-  [[nodiscard]] std::optional<std::string> mismatch(std::span<const std::string> features) const override {
+  [[nodiscard]] std::optional<std::string> mismatch(std::span<const Feature> features) const override {
     return feature_mismatch(name_, header_.features, header_.feature_names, features);
   }
 
@@ -196,15 +196,20 @@ void check_method(const std::string& method, const XgboostHeader& header) {
 
 }  // namespace
 
+std::shared_ptr<Model> make_xgboost_model(std::string bytes, const std::string& name,
+                                          const std::string& method) {
+  XgboostHeader header = read_xgboost_header(bytes);
+  check_method(method, header);
+  Booster booster = load_booster(without_leading_space(bytes), header);
+  return std::make_shared<XgboostModel>(name, std::move(header), std::move(booster),
+                                        method == "predict_proba");
+}
+
 std::shared_ptr<Model> load_xgboost_model(const std::string& path, const std::string& sha256,
                                           const std::string& method) {
   std::string bytes = read_model_file(path, sha256);
   try {
-    XgboostHeader header = read_xgboost_header(bytes);
-    check_method(method, header);
-    Booster booster = load_booster(without_leading_space(bytes), header);
-    return std::make_shared<XgboostModel>(std::filesystem::path(path).filename().string(), std::move(header),
-                                          std::move(booster), method == "predict_proba");
+    return make_xgboost_model(std::move(bytes), std::filesystem::path(path).filename().string(), method);
   } catch (const Error& error) {
     throw error.within(fmt::format("cannot load the model '{}'", path));
   }

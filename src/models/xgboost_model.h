@@ -13,4 +13,8 @@ namespace tiderace {
 std::shared_ptr<Model> load_xgboost_model(const std::string& path, const std::string& sha256,
                                           const std::string& method);
 
+/// The same of the bytes of such a file, under `name`.
+std::shared_ptr<Model> make_xgboost_model(std::string bytes, const std::string& name,
+                                          const std::string& method);
+
 }  // namespace tiderace

@@ -5,7 +5,7 @@
 #include "operators/assign.h"
 #include "operators/filter.h"
 #include "operators/map_batches.h"
-#include "operators/predict.h"
+#include "operators/model/predict.h"
 #include "operators/print.h"
 #include "operators/rolling.h"
 #include "operators/shift.h"
@@ -36,7 +36,7 @@ struct Lowering {
   Result operator()(const ApplyRow&) const { return make_apply_row(stage, step, resources); }
   Result operator()(const ApplyValue&) const { return make_apply_value(step); }
   Result operator()(const MapBatches&) const { return make_map_batches(stage, step); }
-  Result operator()(const Predict&) const { return make_predict(step); }
+  Result operator()(const Predict&) const { return make_predict(step, resources); }
   Result operator()(const ToTopic&) const { return make_to_topic(step, resources); }
   Result operator()(const Print&) const { return make_print(step, resources); }
 };

@@ -3,11 +3,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "base/clock.h"
 #include "log/log.h"
+#include "operators/model/model_use.h"
 #include "operators/operator.h"
 #include "operators/resolve/resolve.h"
 #include "state/key_table.h"
@@ -20,8 +22,9 @@ namespace tiderace {
 struct TaskResources {
   StateStore* store = nullptr;
   KeyTable* keys = nullptr;
-  Producer* producer = nullptr;   ///< null in a backtest: nothing is written
-  std::int64_t state_ttl_ns = 0;  ///< of event time, after which a key without rows is forgotten; 0: never
+  Producer* producer = nullptr;     ///< null in a backtest: nothing is written
+  std::span<ModelUse> models = {};  ///< by the number of the model in the stage
+  std::int64_t state_ttl_ns = 0;    ///< of event time, after which a key without rows is forgotten; 0: never
   /// What a topic takes.
   std::function<TopicConfig(const std::string& topic)> topic_config;
   Clock* clock = &system_clock();

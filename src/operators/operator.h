@@ -17,6 +17,7 @@ struct StepReport {
   std::uint64_t filtered = 0;       ///< rows that the user's condition took out
   std::uint64_t written = 0;        ///< rows handed to a topic
   std::uint64_t written_bytes = 0;  ///< their keys, values and headers
+  std::uint64_t shadow_failed = 0;  ///< rows that a shadow failed on
   std::uint64_t not_finite = 0;     ///< infinities written as null
 
   /// Takes over `errors`, whose rows are indices into `batch` as it is now.

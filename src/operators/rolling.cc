@@ -33,7 +33,7 @@ class LateRows {
  public:
   LateRows(const ResolvedStep& step, const TaskResources& resources) : on_late_(step.merged.front().on_late) {
     if (const auto* topic = std::get_if<std::shared_ptr<const Topic>>(&on_late_)) {
-      if (resources.producer != nullptr) writer_.emplace((*topic)->name, step.layout, resources);
+      if (resources.producer != nullptr) writer_.emplace((*topic)->name, step, resources);
     } else if (std::holds_alternative<std::shared_ptr<RowFunction>>(on_late_)) {
       encoder_.emplace(step.layout, NotFinite::as_word);
     }

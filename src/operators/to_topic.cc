@@ -17,7 +17,7 @@ constexpr std::int64_t clock_difference_ms = 60'000;
 class ToTopicOperator final : public Operator {
  public:
   ToTopicOperator(const ResolvedStep& step, const TaskResources& resources)
-      : step_(step), writer_(std::get<ToTopic>(step.node->step).topic->name, step.layout, resources) {}
+      : step_(step), writer_(std::get<ToTopic>(step.node->step).topic->name, step, resources) {}
 
   void process(Batch& batch, StepReport& report) override {
     RowErrors errors;
@@ -33,9 +33,10 @@ class ToTopicOperator final : public Operator {
 
 }  // namespace
 
-RowWriter::RowWriter(const std::string& topic, const RowLayout& layout, const TaskResources& resources)
+RowWriter::RowWriter(const std::string& topic, const ResolvedStep& step, const TaskResources& resources)
     : topic_(topic),
-      encoder_(layout),
+      versions_(step.models_before, resources.models),
+      encoder_(step.layout),
       producer_(resources.producer),
       clock_(resources.clock),
       limits_(resources.topic_config(topic)) {}
@@ -75,6 +76,7 @@ void RowWriter::write(const Batch& batch, const Column* keys, RowErrors& errors,
   const bool timed = limits_.max_timestamp_ahead_ms >= 0 || limits_.max_timestamp_behind_ms >= 0;
   const std::int64_t now_ms = timed ? clock_->wall_ms() : 0;
   records_.clear();
+  versions_.begin_batch();
   numbers_.clear();
   numbers_.reserve(batch.size());  // views into it are taken
   for (std::size_t i = 0; i < batch.size(); ++i) {
@@ -94,7 +96,7 @@ void RowWriter::write(const Batch& batch, const Column* keys, RowErrors& errors,
       }
     }
     record.value = encoded_.row(i);
-    record.headers = input.headers_view();
+    record.headers = versions_.with(input.headers_view());
     record.timestamp_ms = floor_ms(batch.event_time_ns[i]);
     if (!fits(record, i, now_ms, errors)) continue;
     report.written_bytes += static_cast<std::uint64_t>(size_of(record));

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "operators/lower.h"
+#include "operators/model/version_headers.h"
 
 namespace tiderace {
 
@@ -15,7 +16,8 @@ namespace tiderace {
 /// Writes `batch` row by row to one topic; what `to_topic` and `on_late=topic` have in common. One thread.
 class RowWriter {
  public:
-  RowWriter(const std::string& topic, const RowLayout& layout, const TaskResources& resources);
+  /// For the rows at `step`, with the versions of the models whose predictions are in them as headers.
+  RowWriter(const std::string& topic, const ResolvedStep& step, const TaskResources& resources);
   /// `keys` may be null: the input's keys. Bad rows are added to `errors`, the others written.
   void write(const Batch& batch, const Column* keys, RowErrors& errors, StepReport& report);
 
@@ -25,6 +27,7 @@ class RowWriter {
                           RowErrors& errors) const;
 
   std::string topic_;
+  VersionHeaders versions_;
   JsonEncoder encoder_;
   EncodedRows encoded_;
   Producer* producer_;

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "columnar/function.h"
+#include "columnar/model/versioned_model.h"
 #include "plan/text.h"
 
 namespace tiderace::plan {
@@ -24,6 +25,7 @@ Frame Frame::project(std::vector<std::string> columns) const {
 }
 
 Frame Frame::filter(const Series& mask) const {
+  mask.require_no_companion();
   const Series::Placed placed = mask.place(pipeline_, node_);
   return after(pipeline_->append(placed.node, Filter{placed.expression}));
 }
@@ -75,6 +77,12 @@ Frame Frame::assign_all(const std::vector<std::string>& names, const std::vector
     Series::Placed placed = values[i].place(pipeline_, node_, std::move(at));
     at = std::move(placed.node);
     assigned.push_back({names[i], false, std::move(placed.expression)});
+  }
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (const auto& beside = values[i].companion()) {
+      const ColumnReference reference{{*beside}, true};
+      assigned.push_back({names[i] + "-shadow", false, make_expression(reference)});
+    }
   }
   for (Assign& step : assigned) at = pipeline_->append(at, std::move(step));
   return after(at);
@@ -201,24 +209,58 @@ Frame Frame::map_batches(std::shared_ptr<BatchFunction> function, const std::str
   return result;
 }
 
-Series Frame::predict(std::shared_ptr<Model> model, const std::string& model_name, bool pass_nulls) const {
+std::vector<Feature> Frame::features_of(const Selection& selection) {
+  std::vector<Feature> features;
+  for (std::size_t i = 0; i < selection.names.size(); ++i)
+    features.push_back({selection.names[i], selection.columns[i].kinds()});
+  return features;
+}
+
+void Frame::check_features(const PlannedModel& model, const std::vector<Feature>& features) {
+  if (model.versions) return model.versions->require(model.method, features);
+  if (const auto mismatch = model.model->mismatch(features)) throw Error(ErrorKind::plan, *mismatch);
+}
+
+std::string Frame::unique_name(const PlannedModel& model) const {
+  return model.versions ? pipeline_->unique_name(model.versions, model.name)
+                        : pipeline_->unique_name(model.model, model.name);
+}
+
+Series Frame::predict(PlannedModel model, PredictOptions options) const {
   const Selection selection =
-      selections(fmt::format("load_model({}).predict(sdf)", quoted(model_name))).front();
+      selections(fmt::format("load_model({}).predict(sdf)", quoted(model.name))).front();
   pipeline_->mark_used(node_);
+  if (!options.version_column.empty() && !model.versions) {
+    throw_error(
+        ErrorKind::plan,
+        "version_column={}: {} is a file or an object and has no version; publish it to a registry, or "
+        "leave version_column out",
+        quoted(options.version_column), model.name);
+  }
+  if (!options.shadow_column.empty() && !options.shadow)
+    throw_error(ErrorKind::plan, "shadow_column={}: there is no shadow=", quoted(options.shadow_column));
   Predict step;
-  step.model_name = pipeline_->unique_name(model, model_name);
   step.model = std::move(model);
-  step.pass_nulls = pass_nulls;
+  step.model.name = unique_name(step.model);
+  step.pass_nulls = options.pass_nulls;
+  step.version_column = std::move(options.version_column);
+  step.shadow = std::move(options.shadow);
+  if (step.shadow) step.shadow->name = unique_name(*step.shadow);
+  step.shadow_hidden = options.shadow_column.empty();
+  step.shadow_output = std::move(options.shadow_column);
   std::vector<Series> inputs;
   for (const Series& column : selection.columns) {
     inputs.push_back(column.as_column());
     step.features.push_back(inputs.back().reference());
   }
   step.feature_names = selection.names;
-  if (const auto mismatch = step.model->mismatch(step.feature_names)) throw Error(ErrorKind::plan, *mismatch);
+  check_features(step.model, features_of(selection));
+  if (step.shadow) check_features(*step.shadow, features_of(selection));
   const std::string output = to_text(Step{step});
   step.output = output;
-  return Series::computed(inputs, std::move(step), output, false);
+  std::optional<std::string> beside;
+  if (step.shadow && step.shadow_hidden) step.shadow_output = beside.emplace(output + " shadow");
+  return Series::computed(inputs, std::move(step), output, false).with_companion(std::move(beside));
 }
 
 Frame Frame::write(std::shared_ptr<const Topic> topic, const NodePtr& node,

@@ -12,6 +12,10 @@
 #include "plan/pipeline.h"
 #include "plan/series.h"
 
+namespace tiderace {
+struct Feature;
+}
+
 namespace tiderace::plan {
 
 class RollingFrame;
@@ -21,6 +25,14 @@ struct RowFunctionOptions {
   std::string function_name = "function";
   bool stateful = false;
   std::string name = {};  ///< of the state; empty: `apply(function_name)`
+};
+
+/// What is done with a model beside its prediction.
+struct PredictOptions {
+  bool pass_nulls = false;
+  std::string version_column = {};          ///< empty: none
+  std::optional<PlannedModel> shadow = {};  ///< a second model, on the same rows
+  std::string shadow_column = {};  ///< of its predictions; empty: where the prediction goes, and `-shadow`
 };
 
 /// The rows that a plan gives at one point. An immutable value: every method returns another frame;
@@ -54,8 +66,7 @@ class Frame {
   [[nodiscard]] Frame map_batches(std::shared_ptr<BatchFunction> function,
                                   const std::string& function_name) const;
   /// The model's value for every row; the columns of this frame, a projection, are its features.
-  [[nodiscard]] Series predict(std::shared_ptr<Model> model, const std::string& model_name,
-                               bool pass_nulls = false) const;
+  [[nodiscard]] Series predict(PlannedModel model, PredictOptions options = {}) const;
 
   /// Writes the rows of this frame; returns it.
   Frame to_topic(std::shared_ptr<const Topic> topic,
@@ -78,6 +89,10 @@ class Frame {
   [[nodiscard]] Frame after(const NodePtr& node) const { return pipeline_->frame(node); }
   [[nodiscard]] Selection own_columns(const std::string& wanted_by) const;
   [[nodiscard]] std::vector<Selection> selections(const std::string& wanted_by) const;
+  [[nodiscard]] static std::vector<Feature> features_of(const Selection& selection);
+  /// Throws Error where the model was trained on others than `features`.
+  static void check_features(const PlannedModel& model, const std::vector<Feature>& features);
+  [[nodiscard]] std::string unique_name(const PlannedModel& model) const;
   [[nodiscard]] Frame assign_all(const std::vector<std::string>& names,
                                  const std::vector<Series>& values) const;
   [[nodiscard]] Frame row_function(std::shared_ptr<RowFunction> function, const RowFunctionOptions& options,

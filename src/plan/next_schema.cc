@@ -158,13 +158,18 @@ struct NextSchema {
   }
 
   void operator()(const Predict& step) {
-    std::string signature =
-        fmt::format("model {} {}", static_cast<const void*>(step.model.get()), step.pass_nulls);
+    std::string signature = fmt::format("model {} {}", model_identity(step.model), step.pass_nulls);
     for (const ColumnReference& feature : step.features) {
       require_number(next.of(feature), feature, "a model");
       signature += input(feature);
     }
     put(step.output, step.hidden, {schemas.intern(signature), any_mask});
+    if (!step.version_column.empty())
+      put(step.version_column, false, {schemas.intern(signature + " version"), mask_of(Kind::string)});
+    if (step.shadow) {
+      signature += fmt::format(" shadow {}", model_identity(*step.shadow));
+      put(step.shadow_output, step.shadow_hidden, {schemas.intern(signature), any_mask});
+    }
   }
 
   void operator()(const ToTopic& step) {

@@ -46,7 +46,9 @@ struct Identity {
     return fmt::format("{} {} {}", static_cast<const void*>(step.function.get()), step.hidden, step.output);
   }
   std::string operator()(const Predict& step) const {
-    return fmt::format("{} {} {}", static_cast<const void*>(step.model.get()), step.hidden, step.output);
+    std::string out = fmt::format("{} {} {}", model_identity(step.model), step.hidden, step.output);
+    if (step.shadow) out += fmt::format(" {} {}", model_identity(*step.shadow), step.shadow_output);
+    return out;
   }
   std::string operator()(const Source& step) const {
     return fmt::format("{}", static_cast<const void*>(step.topic.get()));
@@ -72,7 +74,11 @@ struct HiddenOutputs {
   std::vector<std::string> operator()(const ApplyRow& step) const { return {step.output}; }
   std::vector<std::string> operator()(const ApplyValue& step) const { return {step.output}; }
   std::vector<std::string> operator()(const MapBatches& step) const { return {step.output}; }
-  std::vector<std::string> operator()(const Predict& step) const { return {step.output}; }
+  std::vector<std::string> operator()(const Predict& step) const {
+    std::vector<std::string> names = {step.output};
+    if (step.shadow && step.shadow_hidden) names.push_back(step.shadow_output);
+    return names;
+  }
   template <class Other>
   std::vector<std::string> operator()(const Other&) const {
     return {};

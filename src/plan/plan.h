@@ -20,6 +20,7 @@ class BatchFunction;
 class Model;
 class RowFunction;
 class ValueFunction;
+class VersionedModel;
 
 /// The plan of one dataframe is a tree of immutable nodes, each pointing to its input; the leaves are topics,
 /// the ends are `ToTopic`, `Print`, or whatever frame a backtest asks for. It holds no data and nothing that
@@ -126,14 +127,27 @@ struct MapBatches {
   std::string function_name;
 };
 
-struct Predict {
+/// A model in this process, or one of which a registry has versions: one of the two is set.
+struct PlannedModel {
   std::shared_ptr<Model> model;
-  std::string model_name;  ///< as `explain` prints it
+  std::shared_ptr<VersionedModel> versions;
+  std::string method;  ///< of `versions`
+  std::string name;    ///< as `explain` prints it
+};
+
+/// `version_column`: visible, the version that gave the prediction; empty: none. The prediction of `shadow`
+/// becomes `shadow_output`, which is visible where `shadow_hidden` is not set.
+struct Predict {
+  PlannedModel model;
   std::vector<ColumnReference> features;
   std::vector<std::string> feature_names;  ///< as the model sees them
   bool pass_nulls = false;
   std::string output;
   bool hidden = true;
+  std::string version_column;
+  std::optional<PlannedModel> shadow;
+  std::string shadow_output;
+  bool shadow_hidden = true;
 };
 
 struct ToTopic {

@@ -91,6 +91,19 @@ Series Series::with(Expression expression) && {
   return std::move(*this);
 }
 
+KindMask Series::kinds() const {
+  if (pipeline_ == nullptr) return any_mask;
+  return infer_kinds(*expression_, *pipeline_->schemas().of(at_));
+}
+
+void Series::require_no_companion() const {
+  if (!companion_) return;
+  throw_error(ErrorKind::plan,
+              "{}: the prediction of the shadow gets the name of the column that this is assigned to, and "
+              "`-shadow`; here it is part of something else: say shadow_column=",
+              to_text());
+}
+
 bool Series::movable_to(const NodePtr& node) const {
   if (node == base_) return true;
   if (bound_) return false;
@@ -150,6 +163,7 @@ Series Series::over(const std::vector<const Series*>& inputs, std::string_view w
   const Series* home =
       nullptr;  // whose frame it will be: a stateful one's, else one that all others can move to
   for (const Series* input : inputs) {
+    input->require_no_companion();
     result.depth_ = std::max(result.depth_, input->depth_ + 1);
     result.size_ = std::min(result.size_ + input->size_, std::numeric_limits<std::size_t>::max() / 2);
     if (input->base_ == nullptr) continue;

@@ -68,6 +68,8 @@ class Series {
   /// The series as users read it.
   [[nodiscard]] std::string to_text() const { return tiderace::to_text(*expression_); }
   [[nodiscard]] const ExpressionPtr& expression() const noexcept { return expression_; }
+  /// What its values may be, as far as the plan knows.
+  [[nodiscard]] KindMask kinds() const;
   /// The frame that it was taken from; null for a constant.
   [[nodiscard]] const NodePtr& base() const noexcept { return base_; }
   [[nodiscard]] const std::shared_ptr<Pipeline>& pipeline() const noexcept { return pipeline_; }
@@ -86,6 +88,15 @@ class Series {
                              NodePtr at) const;
 
   // What follows is for Frame.
+
+  /// The hidden column of what a second model says, which is to be assigned wherever this series is.
+  [[nodiscard]] const std::optional<std::string>& companion() const noexcept { return companion_; }
+  [[nodiscard]] Series with_companion(std::optional<std::string> column) && {
+    companion_ = std::move(column);
+    return std::move(*this);
+  }
+  /// Throws Error{plan} if there is one: it would have no name.
+  void require_no_companion() const;
 
   /// The series as a plain column, a nested value, or a hidden column that is computed first.
   [[nodiscard]] Series as_column() const;
@@ -115,6 +126,7 @@ class Series {
   ExpressionPtr expression_;
   std::vector<Step> pending_;
   std::vector<ColumnReference> reads_;  ///< visible columns
+  std::optional<std::string> companion_;
   bool bound_ = false;
   std::size_t depth_ = 1;
   std::size_t size_ = 1;

@@ -181,13 +181,25 @@ std::string row_function_text(const ApplyRow& step) {
   return {};
 }
 
+std::string model_options(const PlannedModel& model) {
+  if (model.versions == nullptr || model.method == "predict") return {};
+  return fmt::format(", method={}", quoted(model.method));
+}
+
 std::string predict_text(const Predict& step) {
   std::vector<std::string> names;
   for (const ColumnReference& feature : step.features) {
     names.push_back(feature.path.size() == 1 && !feature.hidden ? quoted(feature.path[0]) : to_text(feature));
   }
-  return fmt::format("load_model({}).predict(sdf[[{}]]{})", quoted(step.model_name), fmt::join(names, ", "),
-                     step.pass_nulls ? ", nulls=\"pass\"" : "");
+  std::string options = model_options(step.model);
+  if (step.pass_nulls) options += ", nulls=\"pass\"";
+  if (!step.version_column.empty())
+    options += fmt::format(", version_column={}", quoted(step.version_column));
+  if (step.shadow) options += fmt::format(", shadow=load_model({})", quoted(step.shadow->name));
+  if (step.shadow && !step.shadow_hidden)
+    options += fmt::format(", shadow_column={}", quoted(step.shadow_output));
+  return fmt::format("load_model({}).predict(sdf[[{}]]{})", quoted(step.model.name), fmt::join(names, ", "),
+                     options);
 }
 
 struct StepText {
@@ -241,6 +253,11 @@ struct StepText {
 };
 
 }  // namespace
+
+std::string model_identity(const PlannedModel& model) {
+  return fmt::format("{} {} {}", static_cast<const void*>(model.model.get()),
+                     static_cast<const void*>(model.versions.get()), model.method);
+}
 
 std::string receiver(const ColumnReference& reference) {
   const std::string text = to_text(reference);

@@ -23,6 +23,9 @@ namespace tiderace {
 /// `.diff()`, `.shift(2)`.
 [[nodiscard]] std::string shift_call(const Shift& shift);
 
+/// Which model it is, by which of its methods.
+[[nodiscard]] std::string model_identity(const PlannedModel& model);
+
 /// A reference as it stands in an expression: `sdf["gps"]["lat"]`, or the text of the expression that made a
 /// hidden column.
 [[nodiscard]] std::string to_text(const ColumnReference& reference);

@@ -16,6 +16,7 @@ struct StepCounters {
   std::atomic<std::uint64_t> rows_out{0};
   std::atomic<std::uint64_t> bad{0};
   std::atomic<std::uint64_t> late{0};
+  std::atomic<std::uint64_t> shadow_failed{0};
   std::atomic<std::uint64_t> nanoseconds{0};
 };
 

@@ -7,7 +7,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "runtime/models/task_models.h"
 #include "runtime/stage.h"
 
 namespace tiderace {
@@ -15,6 +17,7 @@ namespace tiderace {
 /// What a task of a partition begins with.
 struct Prepared {
   std::unique_ptr<StateStore> store;
+  std::vector<RestoredModel> models;
   StartOffset start;             ///< of the input: as state has it, else the group
   std::int64_t end_offset = -1;  ///< of what is written, for runs until the end
 };

@@ -1,6 +1,7 @@
 #include "runtime/runner.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <exception>
@@ -10,6 +11,7 @@
 #include "base/error.h"
 #include "base/logging.h"
 #include "runtime/bad_rows.h"
+#include "runtime/models/model_watch.h"
 #include "runtime/recovery.h"
 #include "runtime/standby/standby.h"
 
@@ -34,6 +36,13 @@ void create_topics(const RuntimeContext& context, const std::vector<std::unique_
       for (const Rolling& rolling : step.merged) {
         if (const auto* late = std::get_if<std::shared_ptr<const Topic>>(&rolling.on_late)) create(**late);
       }
+    }
+    for (const ResolvedModel& model : stage->resolved.models) {
+      const std::string& control = model.versions->options().control_topic;
+      TopicConfig compacted;
+      compacted.compacted = true;
+      compacted.replication_factor = dead_letters.replication_factor;
+      if (!control.empty()) context.log->create_topic(control, compacted);
     }
     if (stage->stateful()) prepare_changelog(context, *stage);
   }
@@ -105,9 +114,11 @@ class Workers {
 void run_stages(const RuntimeContext& context, std::vector<std::unique_ptr<Stage>>& stages,
                 const RunLimits& limits, RunState& state, Summary& summary) {
   const std::int64_t begin_ns = context.clock->steady_ns();
+  std::vector<std::unique_ptr<ModelWatch>> watches;
   while (!state.stop) {
     try {
       create_topics(context, stages);
+      watches = watch_models(context, stages);
       break;
     } catch (const BrokerAway& away) {
       log(LogLevel::warning, "{}: waiting for {}: {}", context.options.consumer_group,
@@ -126,6 +137,18 @@ void run_stages(const RuntimeContext& context, std::vector<std::unique_ptr<Stage
   workers.rethrow();
 }
 
+/// `  (version 4)`, and while partitions use others: `  (version 4; in use: 3 by 2 partitions)`.
+static std::string version_text(const ModelVersions& model) {
+  const std::string newest = model.newest()->version;
+  std::vector<std::string> others;
+  for (const auto& [version, partitions] : model.uses()) {
+    if (version != newest)
+      others.push_back(fmt::format("{} by {} partition{}", version, partitions, partitions == 1 ? "" : "s"));
+  }
+  if (others.empty()) return fmt::format("  (version {})", newest);
+  return fmt::format("  (version {}; in use: {})", newest, fmt::join(others, ", "));
+}
+
 std::string explain_stages(const std::vector<std::unique_ptr<Stage>>& stages) {
   std::string text;
   for (const auto& stage : stages) {
@@ -133,6 +156,9 @@ std::string explain_stages(const std::vector<std::unique_ptr<Stage>>& stages) {
       const ResolvedStep& step = stage->resolved.steps[i];
       const StepCounters& counters = stage->counters[i];
       text += fmt::format("{:>3}  {}", i, step.text);
+      for (const std::size_t number : {step.model, step.shadow}) {
+        if (number != no_model) text += version_text(*stage->resolved.models[number].versions);
+      }
       if (i > 0 && step.input != i - 1) text += fmt::format("  (after step {})", step.input);
       const std::uint64_t rows_in = counters.rows_in;
       if (rows_in > 0 || stage->counters[0].rows_in > 0) {

@@ -25,6 +25,7 @@ struct Stage {
 
   ResolvedStage resolved;
   std::unique_ptr<StepCounters[]> counters;  ///< by step
+  std::vector<LoadedModelPtr> pinned;        ///< of a backtest: the versions of `resolved.models`
 };
 
 /// What everything at work in one application uses. Outlives tasks and workers; what it points to is safe to

@@ -17,11 +17,13 @@ Task::Task(const RuntimeContext& context, Stage& stage, TopicPartition partition
       resources_(std::move(resources)),
       store_(std::move(resources_.store)),
       policy_(context, stage, resources_.producer),
-      reader_(stage.resolved, &keys_) {
+      reader_(stage.resolved, &keys_),
+      models_(stage, partition_, std::move(resources_.models)) {
   TaskResources lowering;
   lowering.store = &store_;
   lowering.keys = &keys_;
   lowering.producer = resources_.producer;
+  lowering.models = models_.uses();
   lowering.print = context.print;
   if (context.options.state_ttl) lowering.state_ttl_ns = context.options.state_ttl->count();
   lowering.clock = context.clock;
@@ -37,6 +39,20 @@ Task::Task(const RuntimeContext& context, Stage& stage, TopicPartition partition
 }
 
 std::optional<BadRow> Task::process(std::shared_ptr<const Records> records) {
+  for (;;) {
+    const std::vector<Record>& rows = records->rows;
+    if (!rows.empty()) models_.reach(rows.front().offset);
+    const auto swap = models_.next_swap();
+    if (!swap || rows.empty() || rows.back().offset < *swap) return process_run(std::move(records));
+    const auto at =
+        std::find_if(rows.begin(), rows.end(), [&](const Record& row) { return row.offset >= *swap; });
+    const auto before = static_cast<std::size_t>(at - rows.begin());
+    if (auto stop = process_run(part_of(records, 0, before))) return stop;
+    records = part_of(records, before, rows.size());
+  }
+}
+
+std::optional<BadRow> Task::process_run(std::shared_ptr<const Records> records) {
   const std::int64_t begin_ns = context_.clock->steady_ns();
   input_ = records;
   StepReport report;
@@ -58,11 +74,13 @@ std::optional<BadRow> Task::process(Batch batch, StepReport report, std::size_t 
   bad_.clear();
   dead_letters_.clear();
   stop_.reset();
+  models_.begin_batch(position_);
   settle(0, batch, report, stage_.resolved.steps[0].live);
   count(stage_.counters[0].rows_out, batch.size());
   for (const std::int64_t time : batch.event_time_ns) watermark_ns_ = std::max(watermark_ns_, time);
   run(0, std::move(batch));
   if (!stop_) {
+    models_.end_batch();
     write_dead_letters();
     for (auto& op : operators_) {
       if (op) op->advance(watermark_ns_);
@@ -131,6 +149,7 @@ void Task::settle(std::size_t step, Batch& batch, StepReport& report, std::span<
   run.rows_out += report.written;
   run.bytes_written += report.written_bytes;
   run.not_finite += report.not_finite;
+  count(counters.shadow_failed, report.shadow_failed);
   count(counters.late, report.late.size());
   for (const std::uint32_t row : report.late) run.late += mark(late_, row) ? 1 : 0;
   if (!report.late.empty()) log_late(step, report.late);
@@ -213,6 +232,7 @@ const std::vector<Change>& Task::flush(std::vector<Change> first) {
   for (auto& op : operators_) {
     if (op) op->flush(first);
   }
+  models_.flush(first);
   first.push_back(position_change(position_));
   flushed_position_ = position_;
   flushed_ms_ = context_.clock->wall_ms();

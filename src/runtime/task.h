@@ -10,6 +10,7 @@
 #include "operators/lower.h"
 #include "operators/reader.h"
 #include "runtime/bad_rows.h"
+#include "runtime/models/task_models.h"
 #include "runtime/stage.h"
 #include "state/overlay_store.h"
 
@@ -25,6 +26,7 @@ class Task {
     std::unique_ptr<StateStore> store;  ///< committed state, up to date
     Producer* producer = nullptr;       ///< null in a backtest
     RunCounters* counters = nullptr;    ///< the worker's
+    std::vector<RestoredModel> models;  ///< of the stage; empty: as they are now
     /// Takes the rows that reach the step that a backtest asks for.
     std::function<void(const Batch&)> collect;
   };
@@ -46,6 +48,13 @@ class Task {
   /// while something processed is not committed.
   void trim(std::size_t limit_bytes);
 
+  /// Whether `swap_models` has something to do.
+  [[nodiscard]] bool swap_due() const noexcept { return models_.swap_due(); }
+  /// Between batches: versions of models that are due are in use from the present position on.
+  void swap_models() { models_.swap(position_); }
+  /// Whether the next flush has to say which versions are in use.
+  [[nodiscard]] bool models_changed() const noexcept { return models_.changed(); }
+
   [[nodiscard]] const TopicPartition& partition() const noexcept { return partition_; }
   [[nodiscard]] Stage& stage() const noexcept { return stage_; }
   /// The next input offset to process. Set by `process`; the worker sets it where it starts.
@@ -57,6 +66,7 @@ class Task {
   [[nodiscard]] std::uint64_t state_bytes() { return store_.size_bytes(); }
 
  private:
+  [[nodiscard]] std::optional<BadRow> process_run(std::shared_ptr<const Records> records);
   void run(std::size_t step, Batch batch);
   void run_step(std::size_t step, Batch& batch);
   /// Counts what `report` says of `step`, applies the policy to bad rows, and takes them out of `batch`, of
@@ -79,6 +89,7 @@ class Task {
   KeyTable keys_;
   BadRowPolicy policy_;
   RecordReader reader_;
+  TaskModels models_;
   std::vector<std::unique_ptr<Operator>> operators_;  ///< by step; none for the source
   std::int64_t position_ = 0;
   std::int64_t flushed_ms_ = 0;  ///< by the wall clock

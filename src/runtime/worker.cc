@@ -30,15 +30,7 @@ std::shared_ptr<const Records> cut(const std::shared_ptr<const Records>& records
   const auto past = std::find_if(records->rows.begin(), records->rows.end(),
                                  [end](const Record& record) { return record.offset >= end; });
   const std::size_t kept = std::min(rows, static_cast<std::size_t>(past - records->rows.begin()));
-  if (kept == records->rows.size()) return records;
-  auto part = std::make_shared<Records>();
-  part->topic = records->topic;
-  part->partition = records->partition;
-  part->rows.assign(records->rows.begin(), records->rows.begin() + static_cast<std::ptrdiff_t>(kept));
-  part->next_offset = records->rows[kept].offset;
-  part->padded = records->padded;
-  part->owner = records;
-  return part;
+  return part_of(records, 0, kept);
 }
 
 Worker::Worker(const RuntimeContext& context, std::vector<std::unique_ptr<Stage>>& stages,
@@ -84,6 +76,7 @@ void Worker::run() {
       while (!state_.stop.load(std::memory_order_relaxed) && !turn()) {
       }
       end_checkpoint();
+      swap_models();  // a run may be one batch: the next one begins with what was tried on it
       if (dirty_) checkpoint(partitions());
       next_report_ns_ = 0;
       report();  // what is shown last is what the run returns
@@ -108,6 +101,7 @@ bool Worker::turn() {
   metrics_->heartbeat_ns().store(context_.clock->steady_ns(), std::memory_order_relaxed);
   joined_ = joined_ || result.rebalanced;
   change_members(result);
+  swap_models();
   // Before anything is started: what came was read from where the tasks stood.
   for (const auto& records : result.records) process(records);
   for (const auto& [partition, offset] : result.reached) reach(partition, offset);
@@ -152,6 +146,20 @@ void Worker::change_members(const PollResult& result) {
   }
   // What is in the transaction, or among the outputs, is of all partitions.
   if (lost) throw CommitLost(Error(ErrorKind::broker, "partitions were lost"));
+}
+
+void Worker::swap_models() {
+  bool swapped = false;
+  for (auto& [partition, assigned] : tasks_) {
+    if (!assigned.task || !assigned.task->swap_due()) continue;
+    assigned.task->swap_models();
+    swapped = true;
+  }
+  if (!swapped) return;
+  dirty_ = true;
+  // Under at-least-once, outputs are visible before their checkpoint. What gave them has to be in the state
+  // before that, or after a crash other values might be written for the same rows.
+  if (!context_.exactly_once()) checkpoint();
 }
 
 std::chrono::milliseconds Worker::poll_timeout() const {
@@ -238,6 +246,7 @@ void Worker::start(const TopicPartition& partition, Assigned& assigned, Prepared
   resources.store = std::move(prepared.store);
   resources.producer = producer_.get();
   resources.counters = &counters_;
+  resources.models = std::move(prepared.models);
   assigned.task = std::make_unique<Task>(context_, stage, partition, std::move(resources));
   assigned.committed_offset = prepared.start.offset;
   assigned.task->set_position(assigned.committed_offset);
@@ -401,7 +410,7 @@ void Worker::begin_checkpoint(const std::vector<TopicPartition>& given_back) {
     const bool given = std::find(given_back.begin(), given_back.end(), partition) != given_back.end();
     if (!assigned.task) continue;  // not claimed
     Task& task = *assigned.task;
-    const bool moved = task.position() != assigned.committed_offset;
+    const bool moved = task.position() != assigned.committed_offset || task.models_changed();
     if (!moved && !assigned.is_new && !given) continue;
     begun.offsets.push_back({partition, task.position(), given});
     if (!task.stage().stateful() || !moved) continue;
@@ -505,6 +514,8 @@ void Worker::stop_before(const TopicPartition& partition, BadRow row) {
     Prepared prepared;
     prepared.store = restore(context_, stage_of(partition.topic), partition, [] { return false; });
     prepared.start.offset = assigned.committed_offset;
+    prepared.models = restore_models(stage_of(partition.topic), *prepared.store, partition,
+                                     assigned.committed_offset, [] { return false; });
     start(partition, assigned, std::move(prepared));
     found = replay(assigned, row.offset);
   }

@@ -97,6 +97,8 @@ class Worker {
   /// Partitions that came and went: those revoked are committed first, whether that works or not they are
   /// gone.
   void change_members(const PollResult& result);
+  /// Versions of models that are to take over do so, between two batches.
+  void swap_models();
   /// All tasks back to the last commit, with a new producer.
   void go_back(const Error& reason);
   [[nodiscard]] std::unique_ptr<Producer> new_producer() const;

@@ -21,6 +21,7 @@ import xgboost
 from conftest import records
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from tiderace.registry import runnable
 
 RANDOM = np.random.default_rng(0)
 FEATURES = RANDOM.normal(size=(300, 2))
@@ -93,7 +94,7 @@ def test_onnx_in_small_chunks(sdf: tr.StreamingDataFrame, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
     path = Path(__file__)  # any file that is there
-    model = tr.models._of_object(tr.models._Onnx(path.read_bytes()), "sum.onnx")
+    model = tr.Model("sum.onnx", runnable.of_object(runnable.Onnx(path.read_bytes()), "sum.onnx"))
     sdf["y"] = model.predict(sdf[["a", "b"]])
     found = sdf.backtest(ROWS)["y"].to_pylist()
     assert found == pytest.approx(FEATURES.astype(np.float32).sum(axis=1).tolist())

@@ -36,7 +36,7 @@ LAYERS: dict[str, set[str]] = {
 # Where a third-party header may be included (in tests beside), by the beginning of its name.
 THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "benchmark/": ("bench",),
-    "boost/": ("src/http", "gateway"),
+    "boost/": ("src/http", "gateway", "bench/gateway"),
     "fast_float/": ("src/formats",),
     "fmt/": ("src", "cli", "gateway", "python/bindings", "bench"),
     "gmock/": (),

@@ -26,6 +26,7 @@ Visitor(Handlers...) -> Visitor<Handlers...>;
 struct Resolved {
   std::size_t step;
   Scope scope;
+  std::vector<std::size_t> models = {};  ///< on the way here
 };
 
 class Resolver {
@@ -232,6 +233,7 @@ class Resolver {
       step = &step_after(point, node);
       step->inputs = std::move(inputs);
       step->layout = std::move(layout);
+      step->models_before = point.models;
       step->needs_key = true;
       step->state = state;
     }
@@ -331,10 +333,56 @@ class Resolver {
 
   void add(const NodePtr& node, const Predict& predict, Resolved& point) {
     std::vector<Slot> inputs = slots_of(predict.features, point.scope);
+    const std::size_t model = model_of(predict.model, "model", point);
+    const std::size_t shadow = predict.shadow ? model_of(*predict.shadow, "shadow", point) : no_model;
     ResolvedStep& step = step_after(point, node);
     step.inputs = std::move(inputs);
-    step.outputs = {new_slot()};
+    step.model = model;
+    step.shadow = shadow;
+    step.outputs = {new_slot(), new_slot(), new_slot()};
     set(point.scope, predict.output, predict.hidden, step.outputs[0]);
+    if (!predict.version_column.empty()) set(point.scope, predict.version_column, false, step.outputs[1]);
+    if (predict.shadow) set(point.scope, predict.shadow_output, predict.shadow_hidden, step.outputs[2]);
+  }
+
+  /// The model among those of the stage; `role` is what it is there for.
+  std::size_t model_of(const PlannedModel& planned, std::string_view role, Resolved& point) {
+    if (!planned.versions) return no_model;
+    const auto versions = std::dynamic_pointer_cast<ModelVersions>(planned.versions);
+    TIDERACE_CHECK(versions != nullptr);
+    const std::string header = unique(fmt::format("tiderace.{}.{}", role, versions->options().name), versions,
+                                      &ResolvedModel::header);
+    auto& models = stage_.models;
+    auto found = std::find_if(models.begin(), models.end(), [&](const ResolvedModel& model) {
+      return model.versions == versions && model.header == header;
+    });
+    if (found == models.end()) {
+      ResolvedModel model{versions, header, {}, 0};
+      if (versions->changes()) {
+        model.state =
+            unique(fmt::format("{}({})", role, versions->reference()), versions, &ResolvedModel::state);
+        stage_.states.push_back(model.state);
+      }
+      found = models.insert(models.end(), std::move(model));
+    }
+    ++found->steps;
+    const auto index = static_cast<std::size_t>(found - models.begin());
+    if (std::find(point.models.begin(), point.models.end(), index) == point.models.end())
+      point.models.push_back(index);
+    return index;
+  }
+
+  /// `name`, or `name#2`, ... where other versions have it.
+  std::string unique(const std::string& name, const std::shared_ptr<ModelVersions>& versions,
+                     std::string ResolvedModel::*member) const {
+    for (int number = 1;; ++number) {
+      std::string numbered = number == 1 ? name : fmt::format("{}#{}", name, number);
+      const bool taken =
+          std::any_of(stage_.models.begin(), stage_.models.end(), [&](const ResolvedModel& model) {
+            return model.*member == numbered && model.versions != versions;
+          });
+      if (!taken) return numbered;
+    }
   }
 
   void add(const NodePtr& node, const ToTopic& to_topic, Resolved& point) {
@@ -342,6 +390,7 @@ class Resolver {
     if (to_topic.key) inputs.push_back(point.scope.slot_of(*to_topic.key, stage_));
     RowLayout layout = point.scope.layout(stage_);
     ResolvedStep& step = new_step(node, point.step);  // the frame goes on from the step before
+    step.models_before = point.models;
     step.inputs = std::move(inputs);
     step.layout = std::move(layout);
   }

@@ -10,6 +10,7 @@
 #include "expr/evaluate.h"
 #include "formats/json/decoder.h"
 #include "formats/json/encoder.h"
+#include "models/model_versions.h"
 #include "plan/plan.h"
 
 namespace tiderace {
@@ -19,6 +20,16 @@ namespace tiderace {
 struct ReadFields {
   std::vector<JsonField> fields;
   std::vector<std::string> spans;
+};
+
+constexpr std::size_t no_model = SIZE_MAX;
+
+/// A model with versions that a stage uses.
+struct ResolvedModel {
+  std::shared_ptr<ModelVersions> versions;
+  std::string header;     ///< of records: `tiderace.model.shaking`, `tiderace.shadow.shaking`
+  std::string state;      ///< what the version in use is stored under; empty: it never changes
+  std::size_t steps = 0;  ///< that call it
 };
 
 /// One step of a stage with every name resolved to a slot. Immutable; shared by the tasks of the stage.
@@ -34,10 +45,14 @@ struct ResolvedStep {
   std::vector<Slot> live;             ///< the slots that steps after it read
   std::vector<Slot> live_before;      ///< the slots that it or steps after it read: `live` of its input
   std::shared_ptr<const Evaluator> evaluator;  ///< of a filter or an assignment
-  std::vector<Rolling> merged;  ///< rolling steps that share this step's buffer, this one first
-  RowLayout layout;             ///< of the rows that come in, for steps that need whole rows
-  bool int64_only = false;      ///< an assignment to a column declared int64: overflow makes rows bad
-  bool needs_key = false;       ///< rows without a key are bad here
+  std::vector<Rolling> merged;    ///< rolling steps that share this step's buffer, this one first
+  RowLayout layout;               ///< of the rows that come in, for steps that need whole rows
+  std::size_t model = no_model;   ///< of a prediction whose model has versions: index into `models`
+  std::size_t shadow = no_model;  ///< the same of its shadow
+  std::vector<std::size_t>
+      models_before;        ///< of a step that writes rows: those whose predictions are in them
+  bool int64_only = false;  ///< an assignment to a column declared int64: overflow makes rows bad
+  bool needs_key = false;   ///< rows without a key are bad here
   /// What its state is stored under: what the step says, or its `name=` with whatever the stored bytes depend
   /// on, so that a step which keeps its name and changes otherwise starts anew.
   std::string state;
@@ -63,9 +78,10 @@ struct ResolvedStage {
   std::vector<ResolvedStep> steps;  ///< a step comes after its input; the first is the source
   std::vector<ReadFields> reads;    ///< the first is the source's
   std::size_t slots = 0;
-  Slot timestamp = no_slot;              ///< of the topic's timestamp field
-  bool needs_keys = false;               ///< some step keeps state per key
-  std::vector<std::string> states;       ///< `ResolvedStep::state` of the steps that keep some
+  Slot timestamp = no_slot;         ///< of the topic's timestamp field
+  bool needs_keys = false;          ///< some step keeps state per key
+  std::vector<std::string> states;  ///< `ResolvedStep::state` of the steps that keep some
+  std::vector<ResolvedModel> models;
   std::optional<ResolvedOutput> output;  ///< of a backtest
 };
 

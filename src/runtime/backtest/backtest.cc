@@ -20,13 +20,20 @@ namespace {
 constexpr std::size_t min_rows_a_thread = 32768;  // below, threads cost more than they save
 constexpr std::size_t max_threads = 16;           // each reads the whole table
 
+bool is_pure(const PlannedModel& planned) {
+  if (planned.model) return planned.model->pure();
+  const auto versions = std::dynamic_pointer_cast<ModelVersions>(planned.versions);
+  return versions->newest()->methods.at(planned.method)->pure();
+}
+
 /// Whether rows of different keys may go through `step` in any order, on any thread.
 bool shareable(const Step& step) {
   return std::visit(
       []<class T>(const T& each) {
         if constexpr (std::is_same_v<T, Rolling>)
           return !std::holds_alternative<std::shared_ptr<RowFunction>>(each.on_late);
-        if constexpr (std::is_same_v<T, Predict>) return each.model->pure();
+        if constexpr (std::is_same_v<T, Predict>)
+          return is_pure(each.model) && (!each.shadow || is_pure(*each.shadow));
         return !std::is_same_v<T, ApplyRow> && !std::is_same_v<T, ApplyValue> &&
                !std::is_same_v<T, MapBatches> && !std::is_same_v<T, Print>;
       },
@@ -154,6 +161,8 @@ class Passes {
 BacktestResult run_backtest(const RuntimeContext& context, Stage& stage, const BacktestInput& input,
                             Summary& summary) {
   const std::int64_t begin_ns = context.clock->steady_ns();
+  stage.pinned.clear();
+  for (const ResolvedModel& model : stage.resolved.models) stage.pinned.push_back(model.versions->newest());
   TableKeys keys(input, stage.resolved.needs_keys, threads_for(context, stage, input));
   std::size_t end = input.rows;
   for (std::optional<BadRow> first;;) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "runtime/models/model_watch.h"
 #include "runtime/observation/exposition.h"
 #include "runtime/observation/process_usage.h"
 
@@ -148,8 +149,37 @@ void write_steps(Exposition& out, const Observed& observed) {
           [](const StepCounters& step) { return step.bad.load(); });
   counter("tiderace_step_rows_late_total", "Rows that were late at the step.",
           [](const StepCounters& step) { return step.late.load(); });
+  counter("tiderace_step_rows_shadow_failed_total", "Rows that the shadow of the step's model failed on.",
+          [](const StepCounters& step) { return step.shadow_failed.load(); });
   counter("tiderace_step_seconds_total", "Time spent in the step.",
           [](const StepCounters& step) { return static_cast<double>(step.nanoseconds.load()) / 1e9; });
+}
+
+void write_models(Exposition& out, const Observed& observed) {
+  const auto models = models_of(observed.stages);
+  out.metric("tiderace_model_partitions", "gauge", "Partitions that are scored by a version of a model.");
+  for (const auto& model : models) {
+    for (const auto& [version, partitions] : model->uses()) {
+      out.sample(static_cast<std::int64_t>(partitions),
+                 {{"model", model->options().name}, {"reference", model->reference()}, {"version", version}});
+    }
+  }
+  const auto counter = [&](std::string_view name, std::string_view help, const auto& value) {
+    out.metric(name, "counter", help);
+    for (const auto& model : models) {
+      out.sample(value(model->counters()).load(),
+                 {{"model", model->options().name}, {"reference", model->reference()}});
+    }
+  };
+  counter(
+      "tiderace_model_swaps_total", "Times a partition went from one version of a model to another.",
+      [](const ModelCounters& model) -> auto& { return model.swaps; });
+  counter(
+      "tiderace_model_rollbacks_total", "Versions that failed the first batch that they were tried on.",
+      [](const ModelCounters& model) -> auto& { return model.rollbacks; });
+  counter(
+      "tiderace_model_load_failures_total", "Times a new version could not be found or loaded.",
+      [](const ModelCounters& model) -> auto& { return model.load_failures; });
 }
 
 void write_workers(Exposition& out, const Observed& observed) {
@@ -194,6 +224,7 @@ std::string prometheus_text(const RuntimeContext& context,
   write_partitions(out, observed);
   write_standbys(out, *context.metrics);
   write_steps(out, observed);
+  write_models(out, observed);
   write_workers(out, observed);
   write_process(out, context);
   return out.text();

@@ -70,7 +70,7 @@ ca_location = "ca.pem"
   EXPECT_EQ(config.id, "west");
   EXPECT_EQ(config.listen.address, "::");
   EXPECT_EQ(config.metrics_port, 9100);
-  EXPECT_EQ(config.web_root, "/etc/tiderace/web");
+  EXPECT_EQ(config.web_root.value(), "/etc/tiderace/web");
   EXPECT_EQ(config.queue_bytes, 8'000'000u);
   EXPECT_EQ(config.session_ttl, 48h);
   EXPECT_EQ(config.topics.at("phone-data").replication_factor, 3);

@@ -187,17 +187,17 @@ TEST(XgboostModel, ReadsJsonWithAnyWhiteSpace) {
 TEST(XgboostModel, NamesOtherFeaturesThanItWasTrainedOn) {
   const Expected expected;
   const auto model = load_xgboost_model(data("named.ubj"), "", "predict");
-  const std::vector<std::string> two = {"a", "b"};
+  const std::vector<Feature> two = {{"a"}, {"b"}};
   EXPECT_EQ(model->mismatch(two),
             "named.ubj: the model was trained on 3 features (gForceTotal, gForceTotal-10s, größe), found 2 "
             "(a, b); select "
             "the columns that it was trained on");
-  const std::vector<std::string> swapped = {"gForceTotal-10s", "gForceTotal", "größe"};
+  const std::vector<Feature> swapped = {{"gForceTotal-10s"}, {"gForceTotal"}, {"größe"}};
   EXPECT_EQ(model->mismatch(swapped),
             "named.ubj: the model was trained on the features (gForceTotal, gForceTotal-10s, größe), found "
             "(gForceTotal-10s, "
             "gForceTotal, größe); select them under these names, in this order");
-  const std::vector<std::string> right = {"gForceTotal", "gForceTotal-10s", "größe"};
+  const std::vector<Feature> right = {{"gForceTotal"}, {"gForceTotal-10s"}, {"größe"}};
   EXPECT_EQ(model->mismatch(right), std::nullopt);
   EXPECT_EQ(load_xgboost_model(data("logistic.ubj"), "", "predict")->mismatch(swapped), std::nullopt);
 }

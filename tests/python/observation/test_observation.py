@@ -83,9 +83,15 @@ def test_the_guide_has_every_metric(make_app: MakeApp, observer: Observer) -> No
         for metric in metrics
     }
     without_samples = {metric.name for metric in metrics if not metric.samples}
-    assert without_samples == {"tiderace_standby_lag_records", "tiderace_standby_state_bytes"}
-    for name in without_samples:  # copies are Kafka's: their labels are seen there
-        exported[name] = (exported[name][0], {"topic", "partition"})
+    copies = {"tiderace_standby_lag_records", "tiderace_standby_state_bytes"}  # Kafka's: seen there
+    models = {f"tiderace_model_{what}" for what in ("partitions", "swaps", "rollbacks", "load_failures")}
+    assert without_samples == copies | models  # of a registry: seen in tests/python/models
+    for name in without_samples:
+        labels = {"topic", "partition"} if name in copies else {"model", "reference"}
+        exported[name] = (
+            exported[name][0],
+            labels | ({"version"} if name.endswith("_partitions") else set()),
+        )
     assert exported == documented
 
 

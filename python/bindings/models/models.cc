@@ -36,7 +36,7 @@ class PythonModel final : public Model {
         trained_on_(trained_on),
         trained_names_(std::move(trained_names)) {}
 
-  [[nodiscard]] std::optional<std::string> mismatch(std::span<const std::string> features) const override {
+  [[nodiscard]] std::optional<std::string> mismatch(std::span<const Feature> features) const override {
     if (!trained_on_) return std::nullopt;
     return feature_mismatch(name_, *trained_on_, trained_names_, features);
   }
@@ -89,6 +89,25 @@ ModelHandle xgboost_model(const std::string& path, const std::string& sha256, co
   return {load_xgboost_model(path, sha256, method)};
 }
 
+ModelHandle xgboost_model_of(nb::bytes content, const std::string& name, const std::string& method) {
+  return {make_xgboost_model(std::string(content.c_str(), content.size()), name, method)};
+}
+
+KindMask kinds_named(const std::string& name) {
+  if (name == "bool") return mask_of(Kind::boolean);
+  if (name == "int64") return mask_of(Kind::int64);
+  if (name == "float64") return mask_of(Kind::float64);
+  throw_error(ErrorKind::config, "wanted bool, int64 or float64 as the type of a feature, found \"{}\"",
+              name);
+}
+
+ModelHandle model_with_features(const ModelHandle& model, const std::string& name,
+                                const std::vector<std::pair<std::string, std::string>>& features) {
+  std::vector<Feature> trained;
+  for (const auto& [feature, type] : features) trained.push_back({feature, kinds_named(type)});
+  return {with_features(model.model, name, std::move(trained))};
+}
+
 nb::bytes model_bytes(const std::string& path, const std::string& sha256) {
   const std::string bytes = read_model_file(path, sha256);
   return nb::bytes(bytes.data(), bytes.size());
@@ -104,7 +123,7 @@ ModelHandle python_model(nb::object call, std::string name, std::optional<std::s
 
 void bind_models(nb::module_& module) {
   nb::class_<ModelHandle>(module, "Model").def("__repr__", [](const ModelHandle& self) {
-    return self.model->name();
+    return self.planned().name;
   });
   module.def("python_model", &python_model, nb::arg("call"), nb::arg("name"), nb::arg("trained_on").none(),
              nb::arg("trained_names"),
@@ -114,6 +133,10 @@ void bind_models(nb::module_& module) {
              "names of its columns, and returns an array with a value, or a row of values, for each row. "
              "`trained_on`: how many features it wants, if that is known; `trained_names`: which, or none.");
   module.def("xgboost_model", &xgboost_model, nb::arg("path"), nb::arg("sha256"), nb::arg("method"));
+  module.def("xgboost_model_of", &xgboost_model_of, nb::arg("content"), nb::arg("name"), nb::arg("method"));
+  module.def("with_features", &model_with_features, nb::arg("model"), nb::arg("name"), nb::arg("features"),
+             "`model` under `name`, which refuses other features than these: pairs of name and type, `bool`, "
+             "`int64` or `float64`.");
   module.def("model_bytes", &model_bytes, nb::arg("path"), nb::arg("sha256"));
 }
 

@@ -1,0 +1,154 @@
+"""Where models are kept with versions: MLflow, a bucket of S3, a folder."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
+
+from tiderace.errors import ConfigError
+from tiderace.registry.files import LATEST, FileRegistry
+from tiderace.registry.objects import Bucket, Folder
+from tiderace.registry.runnable import Bind, known_features, of_file, packed, sha256_of
+from tiderace.registry.version import ModelVersion, types_of
+
+
+class Registry(Protocol):
+    """The versions of one model. Every call may raise `ConfigError`."""
+
+    name: str
+
+    def resolve(self, pointer: str) -> str:
+        """The version that `pointer` names now."""
+
+    def load(self, version: str, label: str) -> tuple[ModelVersion, Bind]:
+        """What is known of a version, and what runs it under the name `label`. Raises `VersionGone`."""
+
+    def publish(self, content: bytes, about: ModelVersion, alias: str) -> ModelVersion:
+        """A new version."""
+
+    def point(self, alias: str, version: str) -> None:
+        """Moves an alias."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A model in a registry, as a text names it: `models:/shaking@champion`."""
+
+    text: str
+    registry: Registry
+    pointer: str  # an alias, a number, `latest`; in MLflow also `/` and a stage
+
+    @property
+    def moves(self) -> bool:
+        """Whether it may name another version later."""
+        return not self.pointer.isdigit()
+
+
+def find(model: str | os.PathLike[str]) -> Reference | Path:
+    """The model that a text or path names: in a registry, or a file."""
+    text = os.fspath(model)
+    if text.startswith("models:/"):
+        return _of_mlflow(text)
+    address, pointer = _cut_pointer(text)
+    if text.startswith("s3://"):
+        return Reference(text, _of_bucket(address), pointer)
+    path, whole = _local(address), _local(text)
+    if whole.is_file() or not (path.is_dir() or text.startswith("file:")):
+        return whole
+    return Reference(text, FileRegistry(Folder(path), path.resolve().name), pointer)
+
+
+def _cut_pointer(text: str) -> tuple[str, str]:
+    """`file:shaking@champion` as its two parts; an `@` in the name of a folder is part of it."""
+    address, at, pointer = text.rpartition("@")
+    return (address, pointer) if at and "/" not in pointer else (text, LATEST)
+
+
+def _local(text: str) -> Path:
+    """`file:folder`, `file:///folder`, or a plain path."""
+    if not text.startswith("file:"):
+        return Path(text)
+    return Path(unquote(urlsplit(text).path) if text.startswith("file://") else text.removeprefix("file:"))
+
+
+def _of_bucket(address: str) -> Registry:
+    bucket, _, prefix = address.removeprefix("s3://").partition("/")
+    if not bucket or not prefix.strip("/"):
+        raise ConfigError(f"wanted s3://BUCKET/PREFIX, found '{address}'")
+    return FileRegistry(Bucket(bucket, prefix), prefix.strip("/").rpartition("/")[2])
+
+
+def _of_mlflow(text: str) -> Reference:
+    from tiderace.registry.mlflow import MlflowRegistry
+
+    rest = text.removeprefix("models:/").lstrip("/")
+    name, slash, pointer = rest.partition("/") if "/" in rest else rest.partition("@")
+    if not name or (slash and not pointer):
+        raise ConfigError(f"wanted models:/NAME@ALIAS, /VERSION, /STAGE or /latest, found '{text}'")
+    known = pointer.isdigit() or pointer == LATEST or slash != "/"
+    return Reference(text, MlflowRegistry(name), (pointer if known else f"/{pointer}") or LATEST)
+
+
+def to_publish(address: str | os.PathLike[str]) -> Registry:
+    """The registry that `publish_model` was told; a path that is no folder yet becomes one."""
+    text = os.fspath(address)
+    if not text.startswith(("models:/", "s3://", "file:")):
+        text = f"file:{text}"
+    found = find(text)
+    if isinstance(found, Path):
+        raise ConfigError(f"wanted a folder for the versions of a model, found the file '{found}'")
+    if found.pointer != LATEST or text.endswith(LATEST):
+        raise ConfigError(f"'{text}': wanted a model without a version; leave {found.pointer!r} out")
+    return found.registry
+
+
+def described(model: Any, name: str, **given: Any) -> tuple[bytes, ModelVersion]:
+    """The bytes of `model` and what is to be stored of it. `given`: features, metrics, training_range."""
+    content, suffix = packed(model)
+    file = f"model{suffix}"
+    of_file(content, file, name)  # what does not load is not published
+    features = types_of(given["features"] if given["features"] is not None else known_features(model))
+    about = ModelVersion(
+        name, "", sha256_of(content), file, len(content), features, _numbers(given["metrics"] or {}),
+        _plain(given["training_range"]), _libraries(model), datetime.now(UTC).isoformat(),
+    )  # fmt: skip
+    return content, about
+
+
+def _numbers(metrics: dict[str, Any]) -> dict[str, float]:
+    try:
+        return {str(name): float(value) for name, value in metrics.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ConfigError(f"metrics: wanted numbers by name, found {metrics!r:.200}") from error
+
+
+def _plain(value: Any) -> Any:
+    """As JSON has it: numpy's numbers become Python's, tuples lists, times text."""
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    value = value.item() if type(value).__module__ == "numpy" and hasattr(value, "item") else value
+    return value if isinstance(value, str | int | float | bool | None) else _time(value)
+
+
+def _time(value: Any) -> str:
+    return str(value.isoformat() if hasattr(value, "isoformat") else value)
+
+
+def _libraries(model: Any) -> dict[str, str]:
+    """What made the model, and what it is run with here."""
+    root = type(model).__module__.partition(".")[0]
+    wanted = {"tiderace", "numpy", {"sklearn": "scikit-learn"}.get(root, root)}
+    found = {}
+    for name in sorted(wanted):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

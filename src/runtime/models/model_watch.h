@@ -1,0 +1,60 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "log/bounded_follower.h"
+#include "models/model_versions.h"
+#include "runtime/stage.h"
+
+namespace tiderace {
+
+/// Looks for new versions of one model while the object lives, on a thread of its own: every poll interval,
+/// and when the control topic tells of one. A record of that topic has the model's name as its key and
+/// `{"version": "4"}` as its value, which goes before what the registry says, until one without a version or
+/// without a value. The last of each key counts, also over restarts.
+class ModelWatch {
+ public:
+  /// Reads the control topic, which exists, to its end first. `log` outlives the object. Throws
+  /// Error{broker}.
+  ModelWatch(Log& log, std::shared_ptr<ModelVersions> model);
+  /// Ends calls of the registry that are under way.
+  ~ModelWatch();
+  ModelWatch(const ModelWatch&) = delete;
+  ModelWatch& operator=(const ModelWatch&) = delete;
+
+ private:
+  void run();
+  /// Waits for a record of the control topic, but no longer than `longest`; whether one has told of a
+  /// version.
+  bool wait(std::chrono::nanoseconds longest);
+  void open_control(bool until_end);
+  bool take(const std::vector<BoundedFollower::Run>& runs);
+  bool take(const Record& record);
+
+  Log& log_;
+  const std::shared_ptr<ModelVersions> model_;
+  std::map<TopicPartition, std::int64_t> positions_;  ///< of the control topic
+  std::unique_ptr<BoundedFollower> control_;
+  std::mutex mutex_;
+  std::condition_variable stopped_;
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
+/// One for each model of `stages` that can change. Their counters begin anew.
+[[nodiscard]] std::vector<std::unique_ptr<ModelWatch>> watch_models(
+    const RuntimeContext& context, const std::vector<std::unique_ptr<Stage>>& stages);
+
+/// The models of `stages` that have versions, each once.
+[[nodiscard]] std::vector<std::shared_ptr<ModelVersions>> models_of(
+    const std::vector<std::unique_ptr<Stage>>& stages);
+
+}  // namespace tiderace

@@ -1,0 +1,274 @@
+#include "runtime/models/task_models.h"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "base/error.h"
+#include "base/logging.h"
+#include "columnar/records.h"
+#include "state/state_key.h"
+
+namespace tiderace {
+namespace {
+
+constexpr char format_version = 1;
+constexpr std::chrono::seconds news_age{1};  // many partitions that are restored together ask once
+constexpr int load_attempts = 5;
+constexpr std::chrono::milliseconds first_pause{200};
+
+std::string key_of(const std::string& state) {
+  return state_key::head(state_key::of_step(state), "");
+}
+
+[[noreturn]] void damaged(const std::string& state) {
+  throw_error(ErrorKind::state,
+              "the state of {} is damaged, or of a later library; use the library that wrote it", state);
+}
+
+/// The entry that counts at `offset`: the last that is not behind it, else the first.
+std::size_t index_at(std::span<const VersionSince> versions, std::int64_t offset) {
+  std::size_t index = 0;
+  while (index + 1 < versions.size() && versions[index + 1].since <= offset) ++index;
+  return index;
+}
+
+/// A registry that is away may come back at once; one that has no such version any more will not.
+LoadedModelPtr load_patiently(ModelVersions& model, const std::string& version,
+                              const std::function<bool()>& stopped) {
+  auto pause = first_pause;
+  for (int attempt = 1;; ++attempt, pause *= 2) {
+    try {
+      return model.load(version);
+    } catch (const VersionGone&) {
+      throw;
+    } catch (const Error& error) {
+      if (attempt == load_attempts || stopped()) throw;
+      log(LogLevel::warning, "{}: version {} is not there yet: {}", model.reference(), version, error.what());
+    }
+    std::this_thread::sleep_for(pause);
+  }
+}
+
+RestoredModel restore_model(const ResolvedModel& resolved, StateStore& store, const TopicPartition& partition,
+                            std::int64_t offset, const std::function<bool()>& stopped) {
+  ModelVersions& model = *resolved.versions;
+  RestoredModel restored;
+  restored.sequence = model.sequence();
+  // What is not known to be news must not take over from what another process knew.
+  if (model.looked_within(news_age) || model.look()) restored.sequence = 0;
+  restored.versions = read_versions(resolved.state, store);
+  if (restored.versions.empty()) return restored;
+  for (std::size_t i = index_at(restored.versions, offset); i < restored.versions.size(); ++i) {
+    const VersionSince& wanted = restored.versions[i];
+    try {
+      restored.loaded.push_back(load_patiently(model, wanted.version, stopped));
+    } catch (const Error& error) {
+      const std::string what = fmt::format(
+          "{} partition {} is scored by version {} of {} from offset {} on, which cannot be loaded: {}",
+          partition.topic, partition.partition, wanted.version, model.reference(), wanted.since,
+          error.what());
+      if (model.options().on_lost_version == OnLostVersion::stop) {
+        throw_error(
+            ErrorKind::state,
+            "{}. Put that version back into the registry, or say on_lost_version=\"current\" to go on "
+            "with the one that it names now",
+            what);
+      }
+      log(LogLevel::warning, "{}; it goes on with version {}", what, model.newest()->version);
+      return RestoredModel{{}, {}, 0};
+    }
+  }
+  return restored;
+}
+
+}  // namespace
+
+Change versions_change(const std::string& state, std::span<const VersionSince> versions) {
+  std::string value(1, format_version);
+  for (const VersionSince& each : versions) {
+    append_varint(value, zigzag(each.since));
+    append_varint(value, each.version.size());
+    value += each.version;
+  }
+  return {key_of(state), std::move(value)};
+}
+
+std::vector<VersionSince> read_versions(const std::string& state, StateStore& store) {
+  const auto stored = store.get(key_of(state));
+  std::vector<VersionSince> versions;
+  if (!stored) return versions;
+  std::string_view value = *stored;
+  if (value.empty() || value.front() != format_version) damaged(state);
+  value.remove_prefix(1);
+  while (!value.empty()) {
+    const auto since = take_varint(value);
+    const auto size = take_varint(value);
+    if (!since || !size || *size > value.size()) damaged(state);
+    versions.push_back({unzigzag(*since), std::string(value.substr(0, *size))});
+    value.remove_prefix(*size);
+  }
+  return versions;
+}
+
+std::vector<RestoredModel> restore_models(const Stage& stage, StateStore& store,
+                                          const TopicPartition& partition, std::int64_t offset,
+                                          const std::function<bool()>& stopped) {
+  std::vector<RestoredModel> restored(stage.resolved.models.size());
+  for (std::size_t i = 0; i < restored.size(); ++i) {
+    const ResolvedModel& model = stage.resolved.models[i];
+    if (!model.state.empty()) restored[i] = restore_model(model, store, partition, offset, stopped);
+  }
+  return restored;
+}
+
+TaskModels::TaskModels(const Stage& stage, TopicPartition partition, std::vector<RestoredModel> restored)
+    : partition_(std::move(partition)) {
+  const std::vector<ResolvedModel>& models = stage.resolved.models;
+  restored.resize(models.size());
+  uses_.reserve(models.size());
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    ModelUse use;
+    use.versions = models[i].versions;
+    use.header = models[i].header;
+    use.steps = models[i].steps;
+    if (!stage.pinned.empty()) use.current = stage.pinned[i];
+    uses_.push_back(std::move(use));
+    if (stage.pinned.empty()) start(stage, i, std::move(restored[i]));
+    counted_.emplace_back();
+    count(i);
+  }
+  update_due();
+}
+
+TaskModels::~TaskModels() {
+  for (std::size_t i = 0; i < uses_.size(); ++i) uses_[i].versions->count_use(counted_[i], -1);
+}
+
+void TaskModels::count(std::size_t number) {
+  const std::string& version = uses_[number].current->version;
+  if (counted_[number] == version) return;
+  ModelVersions& model = *uses_[number].versions;
+  if (!counted_[number].empty()) {
+    model.count_use(counted_[number], -1);
+    model.counters().swaps.fetch_add(1, std::memory_order_relaxed);
+  }
+  counted_[number] = version;
+  model.count_use(version, 1);
+}
+
+void TaskModels::start(const Stage& stage, std::size_t number, RestoredModel restored) {
+  ModelUse& use = uses_[number];
+  const std::string& state = stage.resolved.models[number].state;
+  const std::uint64_t sequence = use.versions->sequence();  // before what is the newest is asked
+  use.current = restored.loaded.empty() ? use.versions->newest() : restored.loaded.front();
+  if (state.empty()) return;
+  Changing changing;
+  changing.use = number;
+  changing.state = state;
+  changing.sequence = restored.loaded.empty() ? sequence : restored.sequence;
+  changing.versions = std::move(restored.versions);
+  if (!restored.loaded.empty()) changing.ahead.assign(restored.loaded.begin() + 1, restored.loaded.end());
+  changing_.push_back(std::move(changing));
+}
+
+void TaskModels::begin_batch(std::int64_t position) {
+  batch_position_ = position;
+  for (Changing& changing : changing_) {
+    ModelUse& use = uses_[changing.use];
+    use.tried = false;
+    use.taken_over = false;
+    use.failure.clear();
+    const std::uint64_t sequence = use.versions->sequence();
+    if (sequence == changing.sequence || !changing.ahead.empty()) continue;
+    changing.sequence = sequence;
+    changing.accepted = nullptr;
+    LoadedModelPtr newest = use.versions->newest();
+    use.candidate = newest->version == use.current->version ? nullptr : std::move(newest);
+  }
+}
+
+void TaskModels::end_batch() {
+  for (Changing& changing : changing_) {
+    ModelUse& use = uses_[changing.use];
+    if (!use.candidate) continue;
+    if (use.taken_over) {
+      use.candidate = nullptr;
+      take(changing, use.current, batch_position_);
+    } else if (!use.failure.empty()) {
+      use.versions->reject(use.candidate, use.failure);
+      use.candidate = nullptr;
+    } else if (use.tried) {
+      changing.accepted = std::move(use.candidate);
+      use.candidate = nullptr;
+    }
+  }
+  update_due();
+}
+
+void TaskModels::swap(std::int64_t position) {
+  for (Changing& changing : changing_) {
+    if (changing.accepted) {
+      take(changing, std::exchange(changing.accepted, nullptr), position);
+    } else if (changing.versions.empty()) {
+      take(changing, uses_[changing.use].current, position);
+    }
+  }
+  update_due();
+}
+
+void TaskModels::take(Changing& changing, LoadedModelPtr version, std::int64_t since) {
+  ModelUse& use = uses_[changing.use];
+  if (!changing.versions.empty()) {
+    log(LogLevel::info, "{} partition {}: version {} of {} takes over from {} at offset {}", partition_.topic,
+        partition_.partition, version->version, use.versions->reference(), changing.versions.back().version,
+        since);
+  }
+  use.current = std::move(version);
+  count(changing.use);
+  while (!changing.versions.empty() && changing.versions.back().since >= since) changing.versions.pop_back();
+  changing.versions.push_back({since, use.current->version});
+  if (changing.versions.size() > versions_kept) changing.versions.erase(changing.versions.begin());
+  changing.changed = true;
+}
+
+std::optional<std::int64_t> TaskModels::next_swap() const {
+  std::optional<std::int64_t> next;
+  for (const Changing& changing : changing_) {
+    if (changing.ahead.empty()) continue;
+    const std::int64_t since = changing.versions[changing.versions.size() - changing.ahead.size()].since;
+    next = std::min(next.value_or(since), since);
+  }
+  return next;
+}
+
+void TaskModels::reach(std::int64_t position) {
+  for (Changing& changing : changing_) {
+    const auto& versions = changing.versions;
+    while (!changing.ahead.empty() && versions[versions.size() - changing.ahead.size()].since <= position) {
+      uses_[changing.use].current = changing.ahead.front();
+      changing.ahead.erase(changing.ahead.begin());
+      count(changing.use);
+    }
+  }
+}
+
+void TaskModels::update_due() noexcept {
+  due_ = std::any_of(changing_.begin(), changing_.end(), [](const Changing& changing) {
+    return changing.accepted != nullptr || changing.versions.empty();
+  });
+}
+
+void TaskModels::flush(std::vector<Change>& changes) {
+  for (Changing& changing : changing_) {
+    if (std::exchange(changing.changed, false))
+      changes.push_back(versions_change(changing.state, changing.versions));
+  }
+}
+
+bool TaskModels::changed() const noexcept {
+  return std::any_of(changing_.begin(), changing_.end(), [](const Changing& each) { return each.changed; });
+}
+
+}  // namespace tiderace
