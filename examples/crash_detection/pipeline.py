@@ -186,6 +186,8 @@ class Pipeline:
     def _start(self, name: str, *command: str | Path, **options: Any) -> Process:
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         parts = [str(part) for part in command]
-        process = subprocess.Popen(parts, env=environment, stdout=subprocess.PIPE, **options)
+        # Beside Kafka, state is kept in the working directory; that of another run belongs to another log.
+        options |= {"cwd": self.directory, "env": environment, "stdout": subprocess.PIPE}
+        process: Process = subprocess.Popen(parts, **options)
         self._processes[name] = process
         return process

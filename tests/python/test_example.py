@@ -284,8 +284,13 @@ def test_a_reader_goes_on_where_it_was_after_the_gateway_was_killed(start_gatewa
         next(read(gateway.url("").partition("/v1")[0], "elsewhere"))
 
 
-def test_the_demo_from_end_to_end(capfd: pytest.CaptureFixture[str]) -> None:
-    assert demo.run(demo.parse(["--riders", "5", "--seconds", "10"])) == 0
+@pytest.mark.parametrize("where", [[], ["--kafka"]], ids=["embedded", "kafka"])
+def test_the_demo_from_end_to_end(
+    where: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert demo.run(demo.parse(["--riders", "5", "--seconds", "10", *where])) == 0
+    assert not list(tmp_path.iterdir()), "another run would find the state of this one"
     said = capfd.readouterr().out
     assert "killed the gateway (SIGKILL)" in said
     assert "killed the service (SIGKILL)" in said
