@@ -1,17 +1,21 @@
 """The phone of the crash detector: replays real recordings as the rows that phones on bikes would send.
 
 Each rider's phone sends two kinds of row to the topic: ten times a second the acceleration (`gForceX`,
-`gForceY`, `gForceZ`), and once a second where it is (`latitude`, ..., `heartRate`). Beside the service:
+`gForceY`, `gForceZ`), and once a second where it is (`latitude`, ..., `heartRate`). To a gateway, or straight
+to the topic beside the service:
 
+    python phone.py --gateway ws://127.0.0.1:8080 --riders 3 --speed-up 2
     python phone.py --riders 3 --speed-up 2
 """
 
 import argparse
+import asyncio
 import csv
 import json
 import random
 import sys
 import time
+import uuid
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -170,27 +174,54 @@ def read_labels(path: Path) -> list[Label]:
     return [Label(**json.loads(line)) for line in path.read_text().splitlines()]
 
 
-def send(arguments: argparse.Namespace) -> int:
-    """Sends the rows as their time comes, and returns how many."""
-    import tiderace as tr
-
+def due_rows(arguments: argparse.Namespace) -> Iterator[tuple[float, Row]]:
+    """The rows of this run from now on, each with the time at which it is due, in seconds since 1970."""
     start_ms = int(time.time() * 1000)
-    options = (arguments.riders, arguments.duration, start_ms, arguments.seed, arguments.recordings)
-    truth = labels(*options)
+    truth = labels(arguments.riders, arguments.duration, start_ms, arguments.seed, arguments.recordings)
     if arguments.labels:
         write_labels(arguments.labels, truth)
+    for row in rows(truth, arguments.rate, arguments.seed):
+        due_ms = start_ms + (row.timestamp_ms - start_ms) / (arguments.speed_up or float("inf"))
+        yield due_ms / 1000, row
+
+
+def produce(arguments: argparse.Namespace) -> str:
+    """Writes the rows to the topic as their time comes, without a gateway; says how many."""
+    import tiderace as tr
+
     app = tr.Application(broker_address=arguments.broker_address, consumer_group="phone")
     sent = 0
     with app.get_producer() as producer:
-        for row in rows(truth, arguments.rate, arguments.seed):
-            due_ms = start_ms + (row.timestamp_ms - start_ms) / (arguments.speed_up or float("inf"))
-            if (ahead_ms := due_ms - time.time() * 1000) > 0:
+        for due_s, row in due_rows(arguments):
+            if (ahead_s := due_s - time.time()) > 0:
                 producer.flush()
-                time.sleep(ahead_ms / 1000)
+                time.sleep(ahead_s)
             value = json.dumps(row.fields).encode()
             producer.produce(topic=arguments.topic, key=row.rider, value=value, timestamp=row.timestamp_ms)
             sent += 1
-    return sent
+    return f"{sent} rows sent to {arguments.topic}"
+
+
+async def send(arguments: argparse.Namespace) -> str:
+    """Sends the rows to the gateway as their time comes, one connection a rider; says what came of it."""
+    from gateway_client import Sender
+
+    session = f"ride-{uuid.uuid4().hex[:8]}"
+    names = [f"rider-{number}" for number in range(1, arguments.riders + 1)]
+    senders = {name: Sender(arguments.gateway, name, f"{session}-{name}", arguments.topic) for name in names}
+    async with asyncio.TaskGroup() as group:
+        for sender in senders.values():
+            group.create_task(sender.run())
+        for due_s, row in due_rows(arguments):
+            if (ahead_s := due_s - time.time()) > 0:
+                await asyncio.sleep(ahead_s)
+            senders[row.rider].put(row.fields)
+        for sender in senders.values():
+            sender.close()
+    stored = sum(sender.rows_stored for sender in senders.values())
+    lost = sum(sender.connections_lost for sender in senders.values())
+    repeated = sum(sender.messages_repeated for sender in senders.values())
+    return f"{stored:,} rows acknowledged; connections lost {lost:,} times, {repeated:,} messages sent again"
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
@@ -203,7 +234,10 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     add("--seed", type=int, default=0, help="another seed plays other recordings in another order")
     add("--recordings", type=_numbers, help="play only these, for example 3,7,21 (default: all)")
     add("--labels", type=Path, help="a file to write to which recording is replayed when")
-    add("--broker-address", help="default: $TIDERACE_BROKER_ADDRESS, else the embedded log")
+    add("--gateway", help="send to this one, for example ws://127.0.0.1:8080; default: write to the topic")
+    add(
+        "--broker-address", help="without a gateway; default: $TIDERACE_BROKER_ADDRESS, else the embedded log"
+    )
     add("--topic", default="phone-data")
     arguments = parser.parse_args(argv)
     if arguments.riders < 1 or arguments.rate <= 0 or arguments.duration <= 0 or arguments.speed_up < 0:
@@ -222,7 +256,7 @@ def _numbers(text: str) -> list[int]:
 def main() -> int:
     arguments = parse()
     try:
-        print(f"{send(arguments)} rows sent to {arguments.topic}")
+        print(asyncio.run(send(arguments)) if arguments.gateway else produce(arguments))
     except KeyboardInterrupt:
         return 130
     return 0

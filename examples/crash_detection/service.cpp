@@ -1,17 +1,25 @@
 // The crash detector: marks every row of a phone that is being shaken. The same program as service.py.
 //
-//   service [BROKER_ADDRESS [MODEL]]     (default: $TIDERACE_BROKER_ADDRESS, else the embedded log;
-//   shaking.ubj)
+//   service [BROKER_ADDRESS [MODEL [GUARANTEE]]]
+//
+// Default: $TIDERACE_BROKER_ADDRESS, else the embedded log; shaking.ubj; at-least-once.
 #include <tiderace/tiderace.h>
 
 #include <chrono>
 #include <iostream>
+#include <string_view>
 
 namespace tr = tiderace;
 using namespace std::chrono_literals;
 
 int main(int argc, char** argv) try {
-  tr::Application app({.broker_address = argc > 1 ? argv[1] : "", .consumer_group = "crash-detector"});
+  const bool once = argc > 3 && std::string_view(argv[3]) == "exactly-once";
+  tr::Application app({
+      .broker_address = argc > 1 ? argv[1] : "",
+      .consumer_group = "crash-detector",
+      .processing_guarantee =
+          once ? tr::ProcessingGuarantee::exactly_once : tr::ProcessingGuarantee::at_least_once,
+  });
   auto sdf = app.dataframe(app.topic("phone-data"));
 
   sdf = sdf[sdf["gForceX"].notnull()];

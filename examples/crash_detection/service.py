@@ -23,9 +23,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--broker-address", help="default: $TIDERACE_BROKER_ADDRESS, else the embedded log")
     parser.add_argument("--model", type=Path, default=Path(__file__).with_name("shaking.pkl"))
+    parser.add_argument("--guarantee", default="at-least-once", help="or exactly-once")
     arguments = parser.parse_args()
 
-    app = tr.Application(broker_address=arguments.broker_address, consumer_group="crash-detector")
+    app = tr.Application(
+        broker_address=arguments.broker_address,
+        consumer_group="crash-detector",
+        processing_guarantee=arguments.guarantee,
+    )
     sdf = features(app.dataframe(app.topic("phone-data")))
     sdf["shaking"] = tr.load_model(arguments.model).predict(sdf[FEATURES])
     sdf.to_topic(app.topic("alerts"))

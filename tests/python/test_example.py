@@ -1,11 +1,28 @@
-"""The phone of the crash detection example: what it sends, and what it says about what it sends."""
+"""The crash detection example: what its phone sends and how, its demo, and the pages that the demo serves."""
 
+import asyncio
+import contextlib
+import re
+import socket
+import ssl
+import subprocess
+import urllib.error
+import urllib.request
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from typing import Any
 
+import demo
 import phone
 import pytest
+import serve
+import verdict
+from gateway_client import GatewayError, Sender, read
+from gateway_support import TIMEOUT, Gateway
+
+Start = Callable[..., Gateway]
 
 
 def played(**options: object) -> tuple[list[phone.Label], list[phone.Row]]:
@@ -107,3 +124,260 @@ def test_wrong_options_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit, match="2"):
             phone.parse(wrong)
     assert "no such recording: [99]; there are 0 to 39" in capsys.readouterr().err
+
+
+TOPICS = "[topics]\nphone-data = { partitions = 2 }\nalerts = { partitions = 2 }\n"
+
+
+class Cutter:
+    """Stands between phone and gateway, and breaks every connection after so many bytes in one direction.
+
+    By turns it swallows the gateway's last answer, so that what is stored is not known to the phone, and the
+    phone's last bytes.
+    """
+
+    def __init__(self, gateway: Gateway, cuts: int) -> None:
+        self.gateway = gateway
+        self.cuts_left = cuts
+        self.connections = 0
+
+    async def __aenter__(self) -> str:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return f"ws://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        up, down = await asyncio.open_connection("127.0.0.1", self.gateway.port)
+        cut, self.cuts_left = self.cuts_left > 0, self.cuts_left - 1
+        # Past the handshake and the hello, in the middle of messages and of acknowledgements.
+        answers, messages = (600, 10**9) if self.connections % 2 else (10**9, 3000)
+        await asyncio.wait(
+            [
+                asyncio.create_task(_pump(up, writer, answers if cut else 10**9)),
+                asyncio.create_task(_pump(reader, down, messages if cut else 10**9)),
+            ],
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        for end in (writer, down):
+            end.transport.abort()
+
+
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter, limit: int) -> None:
+    passed = 0
+    with contextlib.suppress(OSError):
+        while (part := await source.read(4096)) and (passed := passed + len(part)) <= limit:
+            sink.write(part)
+            await sink.drain()
+
+
+def sender_to(url: str, session: str = "s") -> Sender:
+    return Sender(url, "rider-1", session)
+
+
+def numbers(gateway: Gateway) -> list[int]:
+    return [value["x"] for value in gateway.values("phone-data")]
+
+
+def test_a_phone_loses_no_row_and_sends_none_twice_over_lost_connections(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS)
+
+    async def send() -> tuple[Sender, int]:
+        cutter = Cutter(gateway, cuts=12)
+        async with cutter as url:
+            sender = sender_to(url)
+            running = asyncio.create_task(sender.run())
+            x = 0
+            while cutter.connections < 13 or x % 100:
+                sender.put({"timestamp": x, "x": x})
+                x += 1
+                # One row or some at a time, so that messages are of several sizes.
+                if x % 3 == 0:
+                    await asyncio.sleep(0)
+                if x % 100 == 0:
+                    await sender.flush()
+            sender.close()
+            await running
+            return sender, x
+
+    sender, sent = asyncio.run(asyncio.wait_for(send(), TIMEOUT))
+    assert numbers(gateway) == list(range(sent))
+    assert sender.rows_stored == sent
+    assert sender.connections_lost == 12
+    assert sender.messages_repeated > 0
+
+
+def test_a_phone_rides_on_while_the_gateway_is_killed(start_gateway: Start, tmp_path: Path) -> None:
+    gateway = start_gateway(TOPICS)
+    rows = 3000
+
+    async def send() -> Sender:
+        sender = sender_to(gateway.url("").partition("/v1")[0])
+        running = asyncio.create_task(sender.run())
+        for x in range(rows):
+            sender.put({"timestamp": x, "x": x})
+            await asyncio.sleep(0)
+            if x % 1000 == 500:
+                gateway.kill()
+                listen = f'listen = "127.0.0.1:{gateway.port}"'
+                gateway.file.write_text(re.sub("listen = .*", listen, gateway.file.read_text()))
+                gateway.start()
+        sender.close()
+        await running
+        return sender
+
+    sender = asyncio.run(asyncio.wait_for(send(), TIMEOUT))
+    assert numbers(gateway) == list(range(rows))
+    assert sender.rows_stored == rows
+
+
+def test_a_phone_that_starts_anew_goes_on_in_its_session(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS)
+
+    async def send(x: int) -> None:
+        sender = sender_to(gateway.url("").partition("/v1")[0])
+        sender.put({"timestamp": x, "x": x})
+        sender.close()
+        await sender.run()
+
+    asyncio.run(send(1))
+    asyncio.run(send(2))
+    assert numbers(gateway) == [1, 2]
+
+
+def test_a_phone_hears_what_repeating_does_not_help(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS)
+    url = gateway.url("").partition("/v1")[0]
+
+    async def send(topic: str, row: dict[str, Any]) -> None:
+        sender = Sender(url, "rider-1", "s", topic)
+        sender.put(row)
+        await sender.run()
+
+    with pytest.raises(GatewayError, match="/v1/topics/elsewhere answers 404"):
+        asyncio.run(send("elsewhere", {"timestamp": 1}))
+    with pytest.raises(GatewayError, match=r"wanted message 1 to be acknowledged, but heard: .*refused"):
+        asyncio.run(send("phone-data", {"timestamp": "noon"}))
+
+
+def test_a_reader_goes_on_where_it_was_after_the_gateway_was_killed(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS)
+
+    def produce(begin: int) -> None:
+        with gateway.app.get_producer() as producer:
+            for x in range(begin, begin + 50):
+                producer.produce("alerts", key=f"rider-{x}", value={"x": x})
+
+    produce(0)
+    records = read(gateway.url("").partition("/v1")[0], "alerts")
+    found = [next(records)["value"]["x"] for _ in range(50)]
+    gateway.kill()
+    listen = f'listen = "127.0.0.1:{gateway.port}"'
+    gateway.file.write_text(re.sub("listen = .*", listen, gateway.file.read_text()))
+    produce(50)
+    gateway.start()
+    found += [next(records)["value"]["x"] for _ in range(50)]
+    assert sorted(found) == list(range(100))
+    with pytest.raises(GatewayError, match="answers 404"):
+        next(read(gateway.url("").partition("/v1")[0], "elsewhere"))
+
+
+@pytest.mark.parametrize("where", [[], ["--kafka"]], ids=["embedded", "kafka"])
+def test_the_demo_from_end_to_end(
+    where: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert demo.run(demo.parse(["--riders", "5", "--seconds", "10", *where])) == 0
+    assert not list(tmp_path.iterdir()), "another run would find the state of this one"
+    said = capfd.readouterr().out
+    assert "killed the gateway (SIGKILL)" in said
+    assert "killed the service (SIGKILL)" in said
+    assert re.search(r"rows in +1,650, in the topic 1,650: 0 lost, 0 twice\n", said)
+    assert re.search(r"alerts +1,500: 0 missing, 0 twice\n", said)
+    assert re.search(r"equals a backtest +yes, bit for bit\n", said)
+
+
+def test_the_verdict_sees_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    truth, rows = played(riders=1, duration_s=12)
+    means = verdict.backtest(rows)
+
+    def judge(drop_alert: bool = False, drop_row: bool = False, again: bool = False) -> bool:
+        alerts = verdict.Alerts()
+        for (rider, timestamp_ms), mean in list(means.items())[drop_alert:]:
+            value = {"timestamp": timestamp_ms, verdict.MEAN: mean, "shaking": 0}
+            alerts.add({"key": rider, "value": value})
+            for _ in range(1 + again):
+                alerts.add_stored(rider.encode(), value)
+        stored = Counter(verdict.row_id(row.rider, row.fields) for row in rows[drop_row:])
+        return verdict.print_summary(
+            verdict.Run(truth, 0, 1, alerts, stored, 0, [(1, 2)], 12, "all sent", "all done")
+        )
+
+    assert judge()
+    assert not judge(drop_alert=True)
+    assert not judge(drop_row=True)
+    assert not judge(again=True)
+    said = capsys.readouterr().out
+    assert "1 missing, 0 unknown, 0 differ" in said
+    assert "1 lost, 0 twice" in said
+
+
+def test_the_certificate_of_the_demo_holds_for_the_machine(tmp_path: Path) -> None:
+    folder = tmp_path / ".demo"
+    authority = serve.make_authority(folder)
+    first = authority.read_bytes()
+    assert serve.make_authority(folder).read_bytes() == first, "phones would have to trust another one"
+    for name in ("192.168.1.20", "10.0.0.7"):
+        certificate, key = serve.make_certificate(folder, [name])
+        verifying = ["openssl", "verify", "-x509_strict", "-CAfile", str(authority), "-purpose", "sslserver"]
+        subprocess.run([*verifying, "-verify_ip", name, certificate], check=True, capture_output=True)
+        assert {path.stat().st_mode & 0o077 for path in (folder, folder / "ca.key", key)} == {0}
+
+
+def test_the_pages_are_served_with_tls_to_who_has_a_token(
+    start_gateway: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist" / "phone.html").write_text("the phone page")
+    monkeypatch.setattr(serve, "PAGES", tmp_path / "dist")
+    authority = serve.make_authority(tmp_path / ".demo")
+    certificate, key = serve.make_certificate(tmp_path / ".demo", serve.addresses())
+    made = serve.configuration(0, certificate, key, "token-of-the-phones", "token-of-the-dashboard")
+    gateway = start_gateway(made.replace('listen = "0.0.0.0:0"\n', "") + TOPICS)
+    context = ssl.create_default_context(cafile=str(authority))
+    page = f"https://127.0.0.1:{gateway.port}/phone.html"
+    with urllib.request.urlopen(page, context=context) as answer:
+        assert answer.read() == b"the phone page"
+
+    def post(token: str) -> int:
+        url = gateway.url(f"phone-data?key=a&token={token}", scheme="http")
+        try:
+            with urllib.request.urlopen(url, data=b'{"x": 1}', context=context) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    assert [post(f"token-of-the-{who}") for who in ("phones", "dashboard", "thieves")] == [200, 403, 401]
+
+
+def test_serving_wants_its_pages_and_its_port_before_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "PAGES", tmp_path)
+    with pytest.raises(SystemExit, match=r"no pages in .*; ./dev web builds them"):
+        serve.check(0)
+    (tmp_path / "index.html").touch()
+    serve.check(0)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SystemExit, match=f"port {port} is not to be had"):
+            serve.check(port)
+
+
+def test_a_qr_code_in_half_blocks() -> None:
+    lines = serve.qr_code("https://192.168.1.20:8443/phone.html#token=x").splitlines()
+    assert set("".join(lines)) <= set(" ▀▄█")
+    assert len({len(line) for line in lines}) == 1
+    assert len(lines[0]) <= 60
