@@ -22,7 +22,10 @@ def features(sdf: tr.StreamingDataFrame) -> tr.StreamingDataFrame:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--broker-address", help="default: $TIDERACE_BROKER_ADDRESS, else the embedded log")
-    parser.add_argument("--model", type=Path, default=Path(__file__).with_name("shaking.pkl"))
+    model = Path(__file__).with_name("shaking.pkl")
+    parser.add_argument(
+        "--model", default=model, help="a file, or a registry's: file:models/shaking@champion"
+    )
     parser.add_argument("--guarantee", default="at-least-once", help="or exactly-once")
     arguments = parser.parse_args()
 

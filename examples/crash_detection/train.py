@@ -48,12 +48,24 @@ def matrix(table: pa.Table) -> np.ndarray[Any, Any]:
     return np.column_stack([table[name].to_numpy() for name in FEATURES])
 
 
+def fit_tree(inputs: np.ndarray[Any, Any], truth: np.ndarray[Any, Any]) -> DecisionTreeClassifier:
+    """Small enough to be read: each leaf stands on a hundred rows."""
+    return DecisionTreeClassifier(max_depth=6, min_samples_leaf=100, random_state=0).fit(inputs, truth)
+
+
+def scored(model: tr.Model, data: Any) -> pa.Table:
+    """The service's whole frame, the model included, over `data`: what it would have said, in `shaking`."""
+    sdf = frame()
+    sdf["shaking"] = model.predict(sdf[FEATURES])
+    return sdf.backtest(data, key="rider", timestamp="timestamp")
+
+
 def train(output: Path) -> list[Path]:
     """Trains both models and returns their files."""
     table = frame().backtest(labelled_rows(TRAINING, seed=1), key="rider", timestamp="timestamp")
     inputs, truth = matrix(table), table["truth"].to_numpy()
 
-    tree = DecisionTreeClassifier(max_depth=6, min_samples_leaf=100, random_state=0).fit(inputs, truth)
+    tree = fit_tree(inputs, truth)
     output.mkdir(parents=True, exist_ok=True)
     pickled = output / "shaking.pkl"
     pickled.write_bytes(pickle.dumps(tree))
@@ -68,10 +80,8 @@ def train(output: Path) -> list[Path]:
 
 
 def evaluate(model: Path, data: list[dict[str, Any]]) -> None:
-    """Runs the service's whole frame over `data` and prints how often it is right."""
-    sdf = frame()
-    sdf["shaking"] = tr.load_model(model).predict(sdf[FEATURES])
-    table = sdf.backtest(data, key="rider", timestamp="timestamp")
+    """Prints how often the service would have been right about `data`."""
+    table = scored(tr.load_model(model), data)
     truth, found = table["truth"].to_numpy(), table["shaking"].to_numpy()
     precision, recall = precision_score(truth, found), recall_score(truth, found)
     print(f"\n{model.name}: {len(truth):,} rows of {len(HELD_OUT)} recordings it never saw")
