@@ -68,6 +68,7 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executed]:
         monkeypatch.setenv("MODEL_REGISTRY", found.registry)
         monkeypatch.setenv("TIDERACE_BROKER_ADDRESS", found.log)
         monkeypatch.setenv("IPYTHONDIR", str(found.folder / "ipython"))
+        monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(found.folder / "jupyter"))
         resources = {"metadata": {"path": str(EXAMPLE)}}
         NotebookClient(found.notebook, timeout=300, kernel_name="python3", resources=resources).execute()
         yield found
