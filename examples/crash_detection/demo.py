@@ -19,7 +19,7 @@ from typing import Any
 import phone
 import serve
 import train
-from pipeline import BUILT_SERVICE, Pipeline
+from processes import BUILT_SERVICE, Pipeline
 from verdict import MEAN, Key, Run, print_summary
 
 WATCHED = "rider-1"

@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 
 import segno
-from pipeline import Pipeline
+from processes import Pipeline
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "web" / "dist"

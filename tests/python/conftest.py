@@ -14,6 +14,7 @@ import pytest
 import tiderace as tr
 from gateway_support import Gateway
 from kafka import Cluster
+from postgres_server import Postgres
 
 Rows = Iterable[dict[str, Any]]
 
@@ -60,6 +61,22 @@ def start_gateway(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
     yield start
     for gateway in started:
         gateway.kill()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    """One PostgreSQL for the tests of a file."""
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres(server: Postgres) -> Postgres:
+    """The server, with an empty database."""
+    if not server.running:
+        server.start()
+    server.query("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    return server
 
 
 @pytest.fixture
