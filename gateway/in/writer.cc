@@ -71,7 +71,7 @@ void Writer::end() {
 }
 
 bool Writer::offer(Message& message) {
-  const std::size_t bytes = item_bytes + message.bytes;
+  const std::size_t bytes = item_bytes + message.bytes;  // as `bytes_of`
   {
     const std::lock_guard lock(mutex_);
     if (draining_ || ending_) return false;
@@ -86,26 +86,31 @@ bool Writer::offer(Message& message) {
   return true;
 }
 
-void Writer::enqueue(Item item, std::size_t bytes) {
+std::size_t Writer::bytes_of(const Item& item) {
+  if (const auto* message = std::get_if<Message>(&item)) return item_bytes + message->bytes;
+  if (const auto* position = std::get_if<StorePosition>(&item)) return item_bytes + position->position.size();
+  return item_bytes;
+}
+
+void Writer::enqueue(Item item) {
   {
     const std::lock_guard lock(mutex_);
-    queued_bytes_ += bytes;
+    queued_bytes_ += bytes_of(item);
     queue_.push_back(std::move(item));
   }
   changed_.notify_one();
 }
 
 void Writer::ask_sequence(std::string session, std::function<void(std::uint64_t)> told) {
-  enqueue(AskSequence{std::move(session), std::move(told)}, item_bytes);
+  enqueue(AskSequence{std::move(session), std::move(told)});
 }
 
 void Writer::ask_position(std::string session, std::function<void(std::string)> told) {
-  enqueue(AskPosition{std::move(session), std::move(told)}, item_bytes);
+  enqueue(AskPosition{std::move(session), std::move(told)});
 }
 
 void Writer::store_position(std::string session, std::string position) {
-  const std::size_t bytes = item_bytes + position.size();
-  enqueue(StorePosition{std::move(session), std::move(position)}, bytes);
+  enqueue(StorePosition{std::move(session), std::move(position)});
 }
 
 void Writer::drain(std::chrono::steady_clock::time_point deadline) {
@@ -147,8 +152,7 @@ bool Writer::wait_for_batch() {
   if (producer_) changed_.wait(lock, [this] { return ending_ || !queue_.empty(); });
   if (ending_) return false;
   while (!queue_.empty() && batch_bytes_ < most_batch_bytes) {
-    const auto* message = std::get_if<Message>(&queue_.front());
-    batch_bytes_ += item_bytes + (message == nullptr ? 0 : message->bytes);
+    batch_bytes_ += bytes_of(queue_.front());
     batch_.push_back(std::move(queue_.front()));
     queue_.pop_front();
   }

@@ -91,7 +91,9 @@ class Writer {
     std::size_t records;  ///< of it in the transaction
   };
 
-  void enqueue(Item item, std::size_t bytes);
+  /// About what it takes in memory, from being queued until it is told of.
+  [[nodiscard]] static std::size_t bytes_of(const Item& item);
+  void enqueue(Item item);
   void run();
   /// Moves what waits into `batch_`; false at the end.
   bool wait_for_batch();

@@ -1,30 +1,37 @@
 """The gateway's WebSockets speak RFC 6455 and RFC 7692: Autobahn's cases, run by kosoku."""
 
-import asyncio
+import json
 import subprocess
+import sys
 from pathlib import Path
 
-from kosoku import run_fuzzingclient
-
 ECHO = Path(__file__).resolve().parents[3] / "build/tests/cpp/gateway/gateway_echo"
-
+# In a process of its own: it puts a pkg_resources of its own before others.
+CASES = """
+import asyncio, json, sys
+from kosoku import FailureError, run_fuzzingclient
+try:
+    results = asyncio.run(run_fuzzingclient(f"127.0.0.1:{sys.argv[1]}", concurrency=4))
+except FailureError as failure:
+    results = failure.results
+print(json.dumps([(each.case_id, str(each.behavior), str(each.behavior_close)) for each in results]))
+"""
 GOOD = {"OK", "NON-STRICT", "NON_STRICT", "INFORMATIONAL"}
 
 
 def test_autobahn() -> None:
     with subprocess.Popen([ECHO], stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout
-        port = int(server.stdout.readline())
+        port = server.stdout.readline().strip()
         try:
-            results = asyncio.run(run_fuzzingclient(f"127.0.0.1:{port}", concurrency=4))
+            command = [sys.executable, "-c", CASES, port]
+            ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         finally:
             server.kill()
+    results = json.loads(ran.stdout.splitlines()[-1])
     assert len(results) == 517
     # Anything else, such as UNIMPLEMENTED, is not good enough.
     wrong = [
-        (result.case_id, verdict)
-        for result in results
-        for verdict in (str(result.behavior), str(result.behavior_close))
-        if verdict.rpartition(".")[2] not in GOOD
+        result for result in results if not GOOD.issuperset(each.rpartition(".")[2] for each in result[1:])
     ]
     assert wrong == []
