@@ -120,7 +120,7 @@ TEST(Sink, ThatFailsAtAnyCallHasEachRowOnce) {
         failed = calls >= n;
         ASSERT_EQ(sink.rows(), wanted);
       }
-      EXPECT_GT(n, 8);
+      EXPECT_GT(n, 4);
     }
   }
 }

@@ -67,6 +67,16 @@ counters = {
 }
 
 
+class Nowhere(tr.Sink):
+    """A sink that forgets."""
+
+    def open(self, group: str, partitions: list[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        return {}
+
+    def write(self, group: str, parts: list[tr.SinkPart]) -> None:
+        pass
+
+
 def test_the_guide_has_every_metric(make_app: MakeApp, observer: Observer) -> None:
     documented = {}
     for line in GUIDE.read_text().splitlines():
@@ -74,9 +84,12 @@ def test_the_guide_has_every_metric(make_app: MakeApp, observer: Observer) -> No
             documented[match[1].removesuffix("_total")] = (match[2], set(re.findall(r"`(\w+)`", match[3])))
     app = make_app(**observer.options)
     pipeline(app)
+    app.dataframe(app.topic("other")).sink(Nowhere("nowhere"))
+    produce(app, "other", [{"x": 1}])
     produce(app, "input", [{"k": 1, "t": 1, "x": 1}], key="k")
     with observer.running(app):
-        until(lambda: observer.value("tiderace_rows_out_total") == 1)
+        until(lambda: observer.value("tiderace_sink_rows_total") == 1)
+        until(lambda: observer.value("tiderace_rows_out_total") == 2)
         metrics = observer.metrics().values()
     exported = {
         metric.name: (metric.type, {label for sample in metric.samples for label in sample.labels} - {"le"})
