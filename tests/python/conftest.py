@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import tiderace as tr
 from kafka import Cluster
+from postgres_server import Postgres
 
 Rows = Iterable[dict[str, Any]]
 
@@ -30,6 +31,22 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def broker(cluster: Cluster) -> str:
     """The address of that broker."""
     return cluster.bootstrap
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    """A PostgreSQL for the tests of a file."""
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres(server: Postgres) -> Postgres:
+    """That server, with an empty database."""
+    if not server.running:
+        server.start()
+    server.query("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    return server
 
 
 @pytest.fixture
