@@ -110,6 +110,13 @@ class Postgres:
             raise PostgresError(done.stderr.strip())
         return done.stdout.strip("\n")
 
+    def session(self, sql: str) -> subprocess.Popen[bytes]:
+        """A psql at work on `sql`, statement by statement, beside."""
+        command = [str(programs() / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.url]
+        for statement in sql.split("; "):
+            command += ["-c", statement]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
     def rows(self, sql: str) -> list[tuple[str, ...]]:
         """The same, taken apart."""
         text = self.query(sql)

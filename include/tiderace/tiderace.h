@@ -16,4 +16,5 @@
 #include <tiderace/source.h>
 #include <tiderace/state.h>
 #include <tiderace/table.h>
+#include <tiderace/table_sink.h>
 #include <tiderace/topic.h>

@@ -34,6 +34,22 @@ def broker(cluster: Cluster) -> str:
     return cluster.bootstrap
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    """A PostgreSQL for the tests of a file."""
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres(server: Postgres) -> Postgres:
+    """That server, with an empty database."""
+    if not server.running:
+        server.start()
+    server.query("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    return server
+
+
 @pytest.fixture
 def name(request: pytest.FixtureRequest) -> str:
     """What the group and the topics of a test on a broker begin with."""
@@ -61,22 +77,6 @@ def start_gateway(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
     yield start
     for gateway in started:
         gateway.kill()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    """One PostgreSQL for the tests of a file."""
-    with Postgres() as server:
-        yield server
-
-
-@pytest.fixture
-def postgres(server: Postgres) -> Postgres:
-    """The server, with an empty database."""
-    if not server.running:
-        server.start()
-    server.query("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-    return server
 
 
 @pytest.fixture

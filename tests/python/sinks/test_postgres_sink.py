@@ -310,6 +310,26 @@ def test_a_stop_is_heard_while_the_database_is_away(make_app: MakeApp, postgres:
     assert postgres.rows("SELECT x FROM rows") == [("1",)]
 
 
+def test_an_owner_that_stands_still_in_a_transaction_is_ended(make_app: MakeApp, postgres: Postgres) -> None:
+    sink_rows(make_app(), postgres, [{"x": 1}])
+    standing = (
+        "SET application_name = 'tiderace group rows'; BEGIN; "
+        "UPDATE tiderace_offsets SET updated_at = now(); SELECT pg_sleep(120)"
+    )
+    with postgres.session(standing) as session:
+        while "t" not in postgres.query("SELECT bool_or(wait_event = 'PgSleep') FROM pg_stat_activity"):
+            assert session.poll() is None
+        sink_rows(make_app(), postgres, [{"x": 2}])
+        assert session.wait(timeout=30) != 0
+    assert postgres.rows("SELECT x FROM rows ORDER BY x") == [("1",), ("2",)]
+
+
+def test_a_backtest_writes_nothing(app: tr.Application) -> None:
+    sdf = app.dataframe(app.topic("in"))
+    sdf.sink(tr.PostgresSink("postgresql://nowhere.invalid/telemetry", table="rows"))
+    assert sdf.backtest([{"x": 1}]).to_pylist() == [{"x": 1}]
+
+
 def test_a_zombie_does_not_write_behind_the_new_owner(tmp_path: Path, postgres: Postgres) -> None:
     """The old owner stands still with rows in hand; another takes over and writes."""
     trial = Trial(tmp_path, postgres, "at-least-once")

@@ -1,0 +1,193 @@
+#include "api/table_sink.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <utility>
+
+#include "api/table_internal.h"
+#include "base/error.h"
+#include "columnar/describe.h"
+
+namespace tiderace {
+namespace {
+
+/// What the writers of one sink share.
+struct Target {
+  std::shared_ptr<TableSink> sink;
+  std::mutex mutex;  ///< one call at a time
+};
+
+/// Numbers are one family: an Arrow column holds ints and floats as floats.
+Kind family(Kind kind) noexcept {
+  return kind == Kind::float64 ? Kind::int64 : kind;
+}
+
+class TableSinkWriter final : public SinkWriter {
+  template <class Call>
+  static auto translated(const Call& call) {
+    try {
+      return call();
+    } catch (const SinkUnavailable& away) {
+      throw SinkLost(away.what());
+    }
+  }
+
+ public:
+  TableSinkWriter(std::shared_ptr<Target> target, CustomSinkOptions options, SinkContext context)
+      : target_(std::move(target)), options_(std::move(options)), context_(std::move(context)) {}
+
+  std::vector<std::optional<std::int64_t>> open(std::span<const SinkPartition> partitions) override {
+    std::vector<InputPartition> asked;
+    for (const SinkPartition& each : partitions) asked.push_back({each.topic, each.partition});
+    const std::lock_guard lock(target_->mutex);
+    auto offsets = translated([&] { return target_->sink->open(context_.group, asked); });
+    if (offsets.size() == asked.size()) return offsets;
+    throw_error(ErrorKind::config,
+                "a sink's open: wanted an offset, or none, for each of {} partitions, found {}", asked.size(),
+                offsets.size());
+  }
+
+  void take(SinkRows rows, RowErrors& errors) override {
+    add_record_columns(rows);
+    for (const NamedColumn& named : rows.columns) check_kinds(named, errors);
+    const std::size_t size = rows.offsets.size();
+    if (!errors.empty()) {
+      const std::vector<std::uint32_t> good = errors.good_rows(size);
+      for (NamedColumn& named : rows.columns) named.column = named.column.take(good);
+      rows.offsets.resize(good.size());  // only their number counts from here on
+    }
+    rows.owner.reset();
+    rows.keys.clear();
+    rows.event_time_ns.clear();
+    if (!rows.offsets.empty()) taken_[rows.partition].push_back(std::move(rows));
+  }
+  void hand_over() override { handed_over_ = std::exchange(taken_, {}); }
+
+  void commit(std::span<const SinkCommit> offsets) override {
+    std::vector<SinkPart> parts;
+    for (const SinkCommit& each : offsets)
+      parts.push_back(
+          {{each.partition.topic, each.partition.partition}, each.from, each.to, table_of(each.partition)});
+    const std::lock_guard lock(target_->mutex);
+    translated([&] { target_->sink->write(context_.group, parts); });
+    handed_over_.clear();
+  }
+  void abort() noexcept override {
+    taken_.clear();
+    handed_over_.clear();
+  }
+
+ private:
+  void add_record_columns(SinkRows& rows) const {
+    const std::size_t size = rows.offsets.size();
+    const auto add = [&](const std::string& name, const auto& set) {
+      if (name.empty()) return;
+      ColumnBuilder column(size);
+      for (std::size_t i = 0; i < size; ++i) set(column, i);
+      rows.columns.insert(rows.columns.begin(), {name, Column(std::move(column))});
+    };
+    add(options_.offset_column,
+        [&](ColumnBuilder& column, std::size_t i) { column.set_int64(i, rows.offsets[i]); });
+    add(options_.partition_column,
+        [&](ColumnBuilder& column, std::size_t i) { column.set_int64(i, rows.partition.partition); });
+    add(options_.topic_column, [&](ColumnBuilder& column, std::size_t i) {
+      column.set_text(i, Kind::string, rows.partition.topic);
+    });
+    add(options_.event_time_column,
+        [&](ColumnBuilder& column, std::size_t i) { column.set_int64(i, rows.event_time_ns[i]); });
+    add(options_.key_column, [&](ColumnBuilder& column, std::size_t i) {
+      if (rows.keys[i])
+        column.set_text(i, Kind::string, *rows.keys[i]);
+      else
+        column.set_null(i);
+    });
+  }
+
+  /// A column holds one kind, that of the first value that was met, numbers being one.
+  void check_kinds(const NamedColumn& named, RowErrors& errors) {
+    const KindMask mask = named.column.mask();
+    if (mask == 0) return;
+    const auto known = kinds_.find(named.name);
+    if (known != kinds_.end() && (mask == mask_of(known->second))) return;
+    for (std::size_t i = 0; i < named.column.size(); ++i) {
+      if (named.column.is_null(i)) continue;
+      const Kind kind = family(named.column.kind(i));
+      const Kind wanted = kinds_.emplace(named.name, kind).first->second;
+      if (kind == wanted) continue;
+      errors.add(
+          i, BadRowKind::type,
+          fmt::format("column {}: wanted {}, as the rows before it have, found {}; convert it with astype",
+                      quoted(named.name), wanted == Kind::int64 ? "a number" : to_string(wanted),
+                      describe(named.column, i)));
+    }
+  }
+
+  [[nodiscard]] Table table_of(const SinkPartition& partition) const {
+    const auto found = handed_over_.find(partition);
+    if (found == handed_over_.end()) return Table();
+    std::vector<std::string> names;
+    std::size_t size = 0;
+    for (const SinkRows& rows : found->second) {
+      size += rows.offsets.size();
+      for (const NamedColumn& named : rows.columns) {
+        if (std::find(names.begin(), names.end(), named.name) == names.end()) names.push_back(named.name);
+      }
+    }
+    std::vector<NamedColumn> columns;
+    for (const std::string& name : names) {
+      ColumnAppender appender(size);
+      for (const SinkRows& rows : found->second) {
+        const auto own = std::find_if(rows.columns.begin(), rows.columns.end(),
+                                      [&](const NamedColumn& named) { return named.name == name; });
+        appender.append(own == rows.columns.end() ? Column::nulls(rows.offsets.size()) : own->column);
+      }
+      columns.push_back({name, appender.finish()});
+    }
+    return TableAccess::make(std::move(columns), size);
+  }
+
+  std::shared_ptr<Target> target_;
+  const CustomSinkOptions options_;
+  const SinkContext context_;
+  std::map<std::string, Kind> kinds_;  ///< by column, of all that was taken
+  std::map<SinkPartition, std::vector<SinkRows>> taken_;
+  std::map<SinkPartition, std::vector<SinkRows>> handed_over_;
+};
+
+class TableSinkConnector final : public SinkConnector {
+ public:
+  TableSinkConnector(std::string name, std::string text, std::shared_ptr<TableSink> sink,
+                     CustomSinkOptions options)
+      : name_(std::move(name)), text_(std::move(text)), options_(std::move(options)) {
+    if (name_.empty()) throw Error(ErrorKind::config, text_ + ": a sink wants a name");
+    target_->sink = std::move(sink);
+  }
+  [[nodiscard]] std::string name() const override { return name_; }
+  [[nodiscard]] std::string text() const override { return text_; }
+  [[nodiscard]] std::unique_ptr<SinkWriter> writer(const SinkContext& context) const override {
+    return std::make_unique<TableSinkWriter>(target_, options_, context);
+  }
+
+ private:
+  std::string name_;
+  std::string text_;
+  CustomSinkOptions options_;
+  std::shared_ptr<Target> target_ = std::make_shared<Target>();
+};
+
+}  // namespace
+
+std::shared_ptr<SinkConnector> table_sink(std::string name, std::string text, std::shared_ptr<TableSink> sink,
+                                          CustomSinkOptions options) {
+  return std::make_shared<TableSinkConnector>(std::move(name), std::move(text), std::move(sink),
+                                              std::move(options));
+}
+
+CustomSink::CustomSink(const std::string& name, std::shared_ptr<TableSink> sink,
+                       const CustomSinkOptions& options)
+    : Sink(table_sink(name, fmt::format("tr.CustomSink({})", quoted(name)), std::move(sink), options)) {}
+
+}  // namespace tiderace

@@ -1,0 +1,120 @@
+// Sources on their way into their topic, under faults of the log.
+
+#include "runtime/sources/feeder.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+
+#include "runtime/observed.h"
+#include "runtime/test_service.h"
+
+namespace tiderace {
+namespace {
+
+/// The rows `{"n":0}` to `{"n":size-1}`, a few at a time.
+class Numbers final : public SourceConnector {
+ public:
+  explicit Numbers(int size) : size_(size) {}
+  [[nodiscard]] std::string name() const override { return "numbers"; }
+  [[nodiscard]] std::string text() const override { return "Numbers()"; }
+  [[nodiscard]] TopicOptions topic() const override { return {}; }
+  [[nodiscard]] std::unique_ptr<SourceReader> open() const override {
+    return std::make_unique<Reader>(size_);
+  }
+
+ private:
+  class Reader final : public SourceReader {
+   public:
+    explicit Reader(int size) : size_(size) {}
+    std::optional<SourceRows> next() override {
+      if (next_ == size_) return std::nullopt;
+      auto texts = std::make_shared<std::vector<std::string>>();
+      for (int i = 0; i < 7 && next_ < size_; ++i)
+        texts->push_back("{\"n\":" + std::to_string(next_++) + "}");
+      SourceRows rows;
+      for (const std::string& text : *texts) rows.values.push_back(text);
+      rows.keys.resize(rows.size());
+      rows.timestamps_ms.assign(rows.size(), 5);
+      rows.owner = texts;
+      return rows;
+    }
+
+   private:
+    int size_;
+    int next_ = 0;
+  };
+  int size_;
+};
+
+constexpr const char* plan_text = R"(sdf = app.dataframe(app.topic("numbers"))
+sdf.to_topic(app.topic("out"))
+)";
+
+std::vector<std::string> numbers(int size) {
+  std::vector<std::string> all;
+  for (int n = 0; n < size; ++n) all.push_back("{\"n\":" + std::to_string(n) + "}");
+  return all;
+}
+
+TEST(Feeder, BringsAllRowsBeforeARunUntilTheEndEnds) {
+  TestService service(plan_text);
+  service.context.feeds = {{"numbers", std::make_shared<Numbers>(100), std::nullopt}};
+  EXPECT_EQ(service.run().rows_in, 100u);
+  EXPECT_EQ(service.values("out"), numbers(100));
+  EXPECT_EQ(service.run().rows_in, 0u);
+}
+
+TEST(Feeder, GoesOnBehindWhatIsThere) {
+  TestService service(plan_text);
+  service.context.feeds = {{"numbers", std::make_shared<Numbers>(10), std::nullopt}};
+  service.run();
+  service.context.feeds = {{"numbers", std::make_shared<Numbers>(25), std::nullopt}};
+  EXPECT_EQ(service.run().rows_in, 15u);
+  EXPECT_EQ(service.values("numbers"), numbers(25));
+}
+
+TEST(Feeder, BringsEachRowOnceWhereTheLogFailsAtAnyCall) {
+  long n = 1;
+  for (bool failed = true; failed; ++n) {
+    SCOPED_TRACE("call " + std::to_string(n));
+    TestService service(plan_text);
+    const std::shared_ptr<Log> log = service.context.log;
+    std::atomic<long> calls = 0;
+    const Observer observe = [&](std::string_view) {
+      if (++calls == n) throw Error(ErrorKind::broker, "as the test asked");
+    };
+    service.context.log = std::make_shared<ObservedLog>(log, observe);
+    service.context.feeds = {{"numbers", std::make_shared<Numbers>(30), std::nullopt}};
+    failed = false;
+    try {
+      service.run();
+    } catch (const Error&) {
+      failed = true;
+      service.context.log = log;
+      service.run();
+    }
+    service.context.log = log;
+    ASSERT_EQ(service.values("numbers"), numbers(30));
+    ASSERT_EQ(service.values("out"), numbers(30));
+  }
+  EXPECT_GT(n, 15);
+}
+
+TEST(Feeder, ThatFailsEndsTheRun) {
+  class Broken final : public SourceConnector {
+    [[nodiscard]] std::string name() const override { return "numbers"; }
+    [[nodiscard]] std::string text() const override { return "Broken()"; }
+    [[nodiscard]] TopicOptions topic() const override { return {}; }
+    [[nodiscard]] std::unique_ptr<SourceReader> open() const override {
+      throw Error(ErrorKind::config, "no such file");
+    }
+  };
+  TestService service(plan_text);
+  service.limits.until_end = false;
+  service.context.feeds = {{"numbers", std::make_shared<Broken>(), std::nullopt}};
+  EXPECT_EQ(service.run_to_error(ErrorKind::config), "no such file");
+}
+
+}  // namespace
+}  // namespace tiderace
