@@ -28,6 +28,7 @@ from sklearn.tree import DecisionTreeRegressor
 
 PARTITIONS = 6
 LATE_MS = 50
+LINGER_MS = 5  # of the client that sends; without it, a request a row
 FIRST_ROWS = 10  # with which the service is there
 KINDS = ("xgboost", "scikit-learn")
 Predict = Any
@@ -103,7 +104,7 @@ class Swap(Ground):
         self.wait_for(self.drained, 60, "the service")
         with self.watching(), versions.every_second(self._swaps):
             began_ns = time.time_ns()
-            live = ["live", self.bootstrap, "phone-data", rate, warm_up_s + seconds, 0]
+            live = ["live", self.bootstrap, "phone-data", rate, warm_up_s + seconds, LINGER_MS]
             self.program("phone", BUILT / "kafka_phone", *live).wait()
             self.wait_for(self.drained, 60, "everything to be committed")
         service.terminate()
@@ -189,7 +190,7 @@ def main() -> int:
                 swap.close(options.keep)
                 faults += len(swap.faults)
     results.show(rows)
-    print(results.write("swap", {"brokers": 1, "partitions": PARTITIONS}, rows))
+    print(results.write("swap", {"brokers": 1, "partitions": PARTITIONS, "linger_ms": LINGER_MS}, rows))
     return 1 if faults else 0
 
 
