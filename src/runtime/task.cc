@@ -233,7 +233,7 @@ const std::vector<Change>& Task::flush(std::vector<Change> first) {
   for (auto& op : operators_) {
     if (op) op->flush(first);
   }
-  models_.flush(first);
+  models_.flush(first, position_);
   first.push_back(position_change(position_));
   flushed_position_ = position_;
   flushed_ms_ = context_.clock->wall_ms();
@@ -242,6 +242,7 @@ const std::vector<Change>& Task::flush(std::vector<Change> first) {
 }
 
 void Task::committed(std::int64_t changelog_offset) {
+  models_.committed();
   store_.take_front({changelog_offset, flushed_position_, flushed_ms_});
 }
 

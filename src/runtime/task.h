@@ -49,12 +49,8 @@ class Task {
   /// while something processed is not committed.
   void trim(std::size_t limit_bytes);
 
-  /// Whether `swap_models` has something to do.
-  [[nodiscard]] bool swap_due() const noexcept { return models_.swap_due(); }
-  /// Between batches: versions of models that are due are in use from the present position on.
-  void swap_models() { models_.swap(position_); }
-  /// Whether the next flush has to say which versions are in use.
-  [[nodiscard]] bool models_changed() const noexcept { return models_.changed(); }
+  /// Which versions of models are in use.
+  [[nodiscard]] TaskModels& models() noexcept { return models_; }
 
   [[nodiscard]] const TopicPartition& partition() const noexcept { return partition_; }
   [[nodiscard]] Stage& stage() const noexcept { return stage_; }

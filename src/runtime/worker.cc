@@ -79,7 +79,7 @@ void Worker::run() {
       while (!state_.stop.load(std::memory_order_relaxed) && !turn()) {
       }
       end_checkpoint();
-      swap_models();  // a run may be one batch: the next one begins with what was tried on it
+      announce_swaps(false);  // a run may be one batch: the next one begins with what was tried on it
       if (dirty_) checkpoint(partitions());
       next_report_ns_ = 0;
       report();  // what is shown last is what the run returns
@@ -106,7 +106,7 @@ bool Worker::turn() {
   metrics_->heartbeat_ns().store(context_.clock->steady_ns(), std::memory_order_relaxed);
   joined_ = joined_ || result.rebalanced;
   change_members(result);
-  swap_models();
+  announce_swaps(!context_.exactly_once());
   // Before anything is started: what came was read from where the tasks stood.
   for (const auto& records : result.records) process(records);
   for (const auto& [partition, offset] : result.reached) reach(partition, offset);
@@ -155,18 +155,26 @@ void Worker::change_members(const PollResult& result) {
   if (lost) throw CommitLost(Error(ErrorKind::broker, "partitions were lost"));
 }
 
-void Worker::swap_models() {
-  bool swapped = false;
+void Worker::announce_swaps(bool ahead) {
+  constexpr std::int64_t busy_rows = 100;  // fewer in a report's time can wait for a commit
+  constexpr std::int64_t most_rows = 20'000;
+  bool announced = false;
   for (auto& [partition, assigned] : tasks_) {
-    if (!assigned.task || !assigned.task->swap_due()) continue;
-    assigned.task->swap_models();
-    swapped = true;
+    if (!assigned.task || !assigned.task->models().swap_due()) continue;
+    const std::int64_t rows = std::min(assigned.rows_a_report, most_rows);
+    assigned.task->models().announce(assigned.task->position() + (ahead && rows > busy_rows ? rows : 0));
+    announced = true;
   }
-  if (!swapped) return;
+  if (!announced) return;
   dirty_ = true;
-  // Under at-least-once, outputs are visible before their checkpoint. What gave them has to be in the state
-  // before that, or after a crash other values might be written for the same rows.
-  if (!context_.exactly_once()) checkpoint();
+  if (ahead) pace_.hurry(context_.clock->steady_ns());
+}
+
+void Worker::wait_for_swap(Task& task, std::int64_t last_offset) {
+  const auto first = task.models().uncommitted_swap();
+  if (!first || last_offset < *first) return;
+  end_checkpoint();
+  if (task.models().uncommitted_swap()) checkpoint();
 }
 
 std::chrono::milliseconds Worker::poll_timeout() const {
@@ -287,6 +295,7 @@ void Worker::start(const TopicPartition& partition, Assigned& assigned, Prepared
   assigned.task = std::make_unique<Task>(context_, stage, partition, std::move(resources));
   assigned.committed_offset = prepared.start.offset;
   assigned.task->set_position(assigned.committed_offset);
+  assigned.reported = assigned.committed_offset;
   consumer_->start(partition, assigned.committed_offset);
   if (assigned.is_new && context_.options.auto_offset_reset == AutoOffsetReset::latest) {
     // What comes from now on is this group's, also if it comes while nobody is there: the start is committed
@@ -367,6 +376,8 @@ void Worker::process(const std::shared_ptr<const Records>& polled) {
   }
   const std::int64_t arrived_ns = context_.clock->steady_ns();
   const std::uint64_t written = counters_.rows_out;
+  if (!context_.exactly_once() && !records->rows.empty())
+    wait_for_swap(*assigned.task, records->rows.back().offset);
   dirty_ = true;
   std::uint64_t bytes = 0;
   for (const Record& record : records->rows) bytes += record.value_size + record.key_size;
@@ -420,6 +431,7 @@ void Worker::report() {
     if (assigned.task) {
       entry.ready = true;
       entry.position = assigned.task->position();
+      assigned.rows_a_report = entry.position - std::exchange(assigned.reported, entry.position);
       entry.state_bytes = assigned.task->state_bytes();
       entry.memory_bytes = assigned.task->keys().bytes();
       if (const auto heard = consumer_->heard_end_offset(partition)) assigned.heard_end = *heard;
@@ -457,7 +469,7 @@ void Worker::begin_checkpoint(const std::vector<TopicPartition>& given_back) {
     const bool given = std::find(given_back.begin(), given_back.end(), partition) != given_back.end();
     if (!assigned.task) continue;  // not claimed
     Task& task = *assigned.task;
-    const bool moved = task.position() != assigned.committed_offset || task.models_changed();
+    const bool moved = task.position() != assigned.committed_offset || task.models().changed();
     if (!moved && !assigned.is_new && !given) continue;
     begun.offsets.push_back({partition, task.position(), given});
     if (!moved) continue;

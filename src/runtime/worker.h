@@ -70,6 +70,8 @@ class Worker {
     bool fed = false;                          ///< a source brings more rows: `end_offset` is not known yet
     std::int64_t heard_end = -1;               ///< the last that the consumer has heard of, for metrics
     std::int64_t committed_offset = -1;        ///< the input offset of the last checkpoint, or of the claim
+    std::int64_t reported = 0;                 ///< the position in the last report
+    std::int64_t rows_a_report = 0;            ///< offsets from the report before to that one
     bool is_new = false;                       ///< the group has no offset of it yet
     std::vector<Change> initial;               ///< changes that the first checkpoint adds
   };
@@ -108,8 +110,12 @@ class Worker {
   /// Partitions that came and went: those revoked are committed first, whether that works or not they are
   /// gone.
   void change_members(const PollResult& result);
-  /// Versions of models that are to take over do so, between two batches.
-  void swap_models();
+  /// Says at which offset versions of models that were tried take over. `ahead`: where rows come fast, so far
+  /// ahead that it is committed by then. Outputs are visible before their checkpoint then, and after a crash
+  /// the same rows must not get values of a version before.
+  void announce_swaps(bool ahead);
+  /// Before rows up to `last_offset`: until what they are scored by is committed.
+  void wait_for_swap(Task& task, std::int64_t last_offset);
   /// All tasks back to the last commit, with a new producer.
   void go_back(const Error& reason);
   [[nodiscard]] std::unique_ptr<Producer> new_producer() const;

@@ -194,8 +194,12 @@ void TaskModels::end_batch() {
     ModelUse& use = uses_[changing.use];
     if (!use.candidate) continue;
     if (use.taken_over) {
+      log(LogLevel::info, "{} partition {}: version {} of {} takes over at once at offset {}",
+          partition_.topic, partition_.partition, use.current->version, use.versions->reference(),
+          batch_position_);
       use.candidate = nullptr;
-      take(changing, use.current, batch_position_);
+      note(changing, use.current->version, batch_position_);
+      count(changing.use);
     } else if (!use.failure.empty()) {
       use.versions->reject(use.candidate, use.failure);
       use.candidate = nullptr;
@@ -207,30 +211,36 @@ void TaskModels::end_batch() {
   update_due();
 }
 
-void TaskModels::swap(std::int64_t position) {
+void TaskModels::announce(std::int64_t offset) {
   for (Changing& changing : changing_) {
     if (changing.accepted) {
-      take(changing, std::exchange(changing.accepted, nullptr), position);
+      note(changing, changing.accepted->version, offset);
+      changing.ahead.push_back(std::move(changing.accepted));
+      changing.accepted = nullptr;
+      changing.announced = true;
     } else if (changing.versions.empty()) {
-      take(changing, uses_[changing.use].current, position);
+      note(changing, uses_[changing.use].current->version, offset);
     }
   }
   update_due();
 }
 
-void TaskModels::take(Changing& changing, LoadedModelPtr version, std::int64_t since) {
-  ModelUse& use = uses_[changing.use];
-  if (!changing.versions.empty()) {
-    log(LogLevel::info, "{} partition {}: version {} of {} takes over from {} at offset {}", partition_.topic,
-        partition_.partition, version->version, use.versions->reference(), changing.versions.back().version,
-        since);
-  }
-  use.current = std::move(version);
-  count(changing.use);
-  while (!changing.versions.empty() && changing.versions.back().since >= since) changing.versions.pop_back();
-  changing.versions.push_back({since, use.current->version});
-  if (changing.versions.size() > versions_kept) changing.versions.erase(changing.versions.begin());
+void TaskModels::note(Changing& changing, const std::string& version, std::int64_t since) {
+  std::vector<VersionSince>& versions = changing.versions;
+  while (!versions.empty() && versions.back().since >= since) versions.pop_back();
+  versions.push_back({since, version});
+  if (versions.size() > versions_kept) versions.erase(versions.begin());
   changing.changed = true;
+}
+
+std::optional<std::int64_t> TaskModels::uncommitted_swap() const noexcept {
+  std::optional<std::int64_t> first;
+  for (const Changing& changing : changing_) {
+    if (!changing.changed && !changing.flushed) continue;
+    const std::int64_t since = changing.versions.back().since;
+    first = std::min(first.value_or(since), since);
+  }
+  return first;
 }
 
 std::optional<std::int64_t> TaskModels::next_swap() const {
@@ -247,7 +257,11 @@ void TaskModels::reach(std::int64_t position) {
   for (Changing& changing : changing_) {
     const auto& versions = changing.versions;
     while (!changing.ahead.empty() && versions[versions.size() - changing.ahead.size()].since <= position) {
-      uses_[changing.use].current = changing.ahead.front();
+      ModelUse& use = uses_[changing.use];
+      log(LogLevel::info, "{} partition {}: version {} of {} takes over from {} at offset {}",
+          partition_.topic, partition_.partition, changing.ahead.front()->version, use.versions->reference(),
+          use.current->version, position);
+      use.current = changing.ahead.front();
       changing.ahead.erase(changing.ahead.begin());
       count(changing.use);
     }
@@ -260,11 +274,19 @@ void TaskModels::update_due() noexcept {
   });
 }
 
-void TaskModels::flush(std::vector<Change>& changes) {
+void TaskModels::flush(std::vector<Change>& changes, std::int64_t position) {
   for (Changing& changing : changing_) {
-    if (std::exchange(changing.changed, false))
-      changes.push_back(versions_change(changing.state, changing.versions));
+    const bool known = !changing.changed && !changing.flushed;
+    if (known && changing.announced && !changing.ahead.empty())
+      note(changing, changing.ahead.back()->version, position);
+    if (!std::exchange(changing.changed, false)) continue;
+    changes.push_back(versions_change(changing.state, changing.versions));
+    changing.flushed = true;
   }
+}
+
+void TaskModels::committed() {
+  for (Changing& changing : changing_) changing.flushed = false;
 }
 
 bool TaskModels::changed() const noexcept {

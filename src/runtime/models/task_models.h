@@ -48,9 +48,12 @@ struct RestoredModel {
 ///
 ///   newest is another -> candidate: called with the rows of one batch beside the present one
 ///     -> failed: rejected, for every task of the process
-///     -> good: due -> `swap`, between two batches -> in use from that offset on, which the state has
+///     -> good: due -> `announce`: it takes over at an offset that is not processed yet
+///       -> flushed and committed: rows from there on may become visible
+///       -> `reach` that offset, between two batches: in use
 ///
-/// Where rows go back to an offset before a swap, they are scored as they were.
+/// Where rows go back to an offset before a swap, they are scored as they were, since what was announced is
+/// in the state.
 class TaskModels {
  public:
   /// A backtest: the versions that the stage was pinned to. A run: as restored, or the newest.
@@ -67,17 +70,23 @@ class TaskModels {
   void begin_batch(std::int64_t position);
   /// After it: judges what was tried.
   void end_batch();
-  /// Whether `swap` has something to do, or the state does not have what is in use yet.
+  /// Whether `announce` has something to do: a version was tried, or the state knows of none yet.
   [[nodiscard]] bool swap_due() const noexcept { return due_; }
-  /// Between batches: what is due takes over from `position` on.
-  void swap(std::int64_t position);
-  /// The offset at which rows that are processed again have to change versions; nullopt: none ahead.
+  /// What was tried takes over at `offset`, which is not processed yet.
+  void announce(std::int64_t offset);
+  /// The first offset whose rows must not become visible before what was announced is committed.
+  [[nodiscard]] std::optional<std::int64_t> uncommitted_swap() const noexcept;
+  /// The offset at which the version changes next: a batch ends before it. Nullopt: none ahead.
   [[nodiscard]] std::optional<std::int64_t> next_swap() const;
-  /// The state is at `position`: makes the swaps up to there.
+  /// Rows from `position` on come next: makes the swaps up to there.
   void reach(std::int64_t position);
 
-  /// Appends what changed since the last flush.
-  void flush(std::vector<Change>& changes);
+  /// Appends what changed since the last flush. What was announced for later than the next flush after it
+  /// takes over at this one's `position`: fewer rows come than had been expected.
+  void flush(std::vector<Change>& changes, std::int64_t position);
+  /// What was flushed is committed.
+  void committed();
+  /// Whether the next flush has something to say.
   [[nodiscard]] bool changed() const noexcept;
 
  private:
@@ -88,11 +97,13 @@ class TaskModels {
     LoadedModelPtr accepted;             ///< a candidate that is due
     std::vector<VersionSince> versions;  ///< as the state has them, or will have
     std::vector<LoadedModelPtr> ahead;   ///< the last of `versions`, which are still to come
-    bool changed = false;
+    bool announced = false;              ///< what is ahead was announced by this task, not restored
+    bool changed = false;                ///< since the last flush
+    bool flushed = false;                ///< and not committed yet
   };
   void start(const Stage& stage, std::size_t number, RestoredModel restored);
-  /// `version` is in use from `since` on.
-  void take(Changing& changing, LoadedModelPtr version, std::int64_t since);
+  /// The state is to have that `version` is in use from `since` on.
+  static void note(Changing& changing, const std::string& version, std::int64_t since);
   /// Tells the model which version is in use.
   void count(std::size_t number);
   void update_due() noexcept;

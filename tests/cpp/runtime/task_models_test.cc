@@ -55,7 +55,7 @@ class TaskOfAModel : public testing::Test {
   }
   /// A batch of `rows`: what an operator does with it.
   std::string batch(std::int64_t rows, bool candidate_fails = false) {
-    if (task_->swap_due()) task_->swap(position_);
+    if (task_->swap_due()) task_->announce(position_ + ahead_);
     task_->reach(position_);
     task_->begin_batch(position_);
     ModelUse& use = task_->uses()[0];
@@ -68,8 +68,9 @@ class TaskOfAModel : public testing::Test {
   }
   void commit() {
     std::vector<Change> changes;
-    task_->flush(changes);
+    task_->flush(changes, position_);
     store_->apply(changes, {});
+    task_->committed();
   }
   [[nodiscard]] Since stored() const { return read_versions("model(m)", *store_); }
 
@@ -81,6 +82,7 @@ class TaskOfAModel : public testing::Test {
   std::unique_ptr<StateStore> store_ = stores_->open("a");
   std::optional<TaskModels> task_;
   std::int64_t position_ = 0;
+  std::int64_t ahead_ = 0;
 };
 
 TEST_F(TaskOfAModel, GoesToTheNextVersionBetweenTwoBatches) {
@@ -100,6 +102,48 @@ TEST_F(TaskOfAModel, GoesToTheNextVersionBetweenTwoBatches) {
   EXPECT_EQ(stored(), (Since{{5, "1"}, {25, "2"}}));
   EXPECT_EQ(model_->counters().swaps, 1u);
   EXPECT_EQ(model_->uses(), (std::map<std::string, int>{{"2", 1}}));
+}
+
+TEST_F(TaskOfAModel, WaitsForTheCommitOfWhatWasAnnounced) {
+  start(0);
+  batch(10);
+  EXPECT_EQ(task_->uncommitted_swap(), 0) << "not even the first is in the state";
+  commit();
+  EXPECT_EQ(task_->uncommitted_swap(), std::nullopt);
+  publish("2");
+  batch(10);
+  ahead_ = 100;
+  EXPECT_EQ(batch(10), "1");
+  EXPECT_EQ(task_->next_swap(), 120);
+  EXPECT_EQ(task_->uncommitted_swap(), 120);
+  std::vector<Change> changes;
+  task_->flush(changes, position_);
+  EXPECT_EQ(task_->uncommitted_swap(), 120) << "flushed is not committed";
+  store_->apply(changes, {});
+  task_->committed();
+  EXPECT_EQ(task_->uncommitted_swap(), std::nullopt);
+  EXPECT_EQ(batch(90), "1");
+  EXPECT_EQ(batch(10), "2");
+  start(30);
+  EXPECT_EQ(batch(90), "1") << "after a crash, it takes over where it did";
+  EXPECT_EQ(batch(10), "2");
+}
+
+TEST_F(TaskOfAModel, TakesOverAtTheNextCommitWhereFewerRowsComeThanBefore) {
+  start(0);
+  batch(10);
+  publish("2");
+  batch(10);
+  ahead_ = 10'000;
+  batch(10);
+  commit();
+  EXPECT_EQ(stored().back(), (VersionSince{10'020, "2"}));
+  EXPECT_EQ(batch(1), "1");
+  commit();
+  EXPECT_EQ(stored(), (Since{{0, "1"}, {31, "2"}}));
+  EXPECT_EQ(batch(1), "2");
+  commit();
+  EXPECT_EQ(stored(), (Since{{0, "1"}, {31, "2"}}));
 }
 
 TEST_F(TaskOfAModel, StaysWhereTheNextVersionFails) {
@@ -235,7 +279,8 @@ TEST(ModelsOfManyTasks, ChangeTogether) {
     workers.emplace_back([&, number] {
       TaskModels task(stage, {"in", number}, {});
       for (std::int64_t position = 0; !stop; ++position) {
-        if (task.swap_due()) task.swap(position);
+        if (task.swap_due()) task.announce(position);
+        task.reach(position);
         task.begin_batch(position);
         ModelUse& use = task.uses()[0];
         EXPECT_EQ(std::to_string(static_cast<int>(std::stod(use.current->version))), use.current->version);
@@ -243,7 +288,8 @@ TEST(ModelsOfManyTasks, ChangeTogether) {
         if (use.candidate && position % 7 != 0) use.tried = true;
         task.end_batch();
         std::vector<Change> changes;
-        task.flush(changes);
+        task.flush(changes, position);
+        task.committed();
       }
     });
   }
