@@ -8,7 +8,9 @@ the one that this version gives by the library that trained it.
 
 import json
 import pickle
+import shutil
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -28,6 +30,7 @@ from sklearn.tree import DecisionTreeRegressor
 
 PARTITIONS = 6
 LATE_MS = 50
+MEMORY = "/dev/shm"
 LINGER_MS = 5  # of the client that sends; without it, a request a row
 FIRST_ROWS = 10  # with which the service is there
 KINDS = ("xgboost", "scikit-learn")
@@ -93,7 +96,11 @@ class Swap(Ground):
         self._swaps = swaps
 
     def measure(self, rate: int, warm_up_s: int, seconds: int) -> results.Row:
-        address = f"{self.folder}/models/shaking"
+        # In memory: what is synced to the disk of a broker that writes 50 MB a second waits for all of that,
+        # and the broker with it. Registries are elsewhere.
+        memory = tempfile.mkdtemp(prefix="tiderace-swap-", dir=MEMORY)
+        self.at_end(lambda: shutil.rmtree(memory))
+        address = f"{memory}/shaking"
         versions = Versions(address, self._kind, self.folder, warm_up_s + seconds + 30 if self._swaps else 1)
         versions.publish()
         state = self.folder / "state"

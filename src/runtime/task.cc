@@ -233,7 +233,7 @@ const std::vector<Change>& Task::flush(std::vector<Change> first) {
   for (auto& op : operators_) {
     if (op) op->flush(first);
   }
-  models_.flush(first, position_);
+  models_.flush(first, position_, context_.clock->steady_ns());
   first.push_back(position_change(position_));
   flushed_position_ = position_;
   flushed_ms_ = context_.clock->wall_ms();

@@ -158,16 +158,17 @@ void Worker::change_members(const PollResult& result) {
 void Worker::announce_swaps(bool ahead) {
   constexpr std::int64_t busy_rows = 100;  // fewer in a report's time can wait for a commit
   constexpr std::int64_t most_rows = 20'000;
+  const std::int64_t now = context_.clock->steady_ns();
   bool announced = false;
   for (auto& [partition, assigned] : tasks_) {
     if (!assigned.task || !assigned.task->models().swap_due()) continue;
     const std::int64_t rows = std::min(assigned.rows_a_report, most_rows);
-    assigned.task->models().announce(assigned.task->position() + (ahead && rows > busy_rows ? rows : 0));
+    assigned.task->models().announce(assigned.task->position() + (ahead && rows > busy_rows ? rows : 0), now);
     announced = true;
   }
   if (!announced) return;
   dirty_ = true;
-  if (ahead) pace_.hurry(context_.clock->steady_ns());
+  if (ahead) pace_.hurry(now);
 }
 
 void Worker::wait_for_swap(Task& task, std::int64_t last_offset) {
@@ -434,7 +435,10 @@ void Worker::report() {
       assigned.rows_a_report = entry.position - std::exchange(assigned.reported, entry.position);
       entry.state_bytes = assigned.task->state_bytes();
       entry.memory_bytes = assigned.task->keys().bytes();
-      if (const auto heard = consumer_->heard_end_offset(partition)) assigned.heard_end = *heard;
+      if (const auto heard = consumer_->heard_end_offset(partition)) {
+        assigned.heard_end = *heard;
+        if (assigned.rows_a_report > 0) assigned.task->models().heard_end(*heard);
+      }
     } else {
       entry.waits_for = sinks_.waits_for(stage_of(partition.topic));
     }

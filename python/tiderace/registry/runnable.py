@@ -28,8 +28,10 @@ def sha256_of(content: bytes) -> str:
 def of_file(content: bytes, file: str, name: str) -> Bind:
     """What runs the model in `content`, a file called `file`, under `name`. Raises `ConfigError`."""
     if PurePosixPath(file).suffix in (".ubj", ".json"):
-        _tiderace.xgboost_model_of(content, name, "predict")  # what is wrong with it shows here
-        return lambda method: _tiderace.xgboost_model_of(content, name, method)
+        first = _tiderace.xgboost_model_of(content, name, "predict")  # what is wrong with it shows here
+        return lambda method: (
+            first if method == "predict" else _tiderace.xgboost_model_of(content, name, method)
+        )
     return of_object(unpacked(content, file), name)
 
 

@@ -14,6 +14,7 @@ namespace tiderace {
 namespace {
 
 constexpr char format_version = 1;
+constexpr std::int64_t longest_wait_ns = 1'000'000'000;  // for the offset of a swap
 constexpr std::chrono::seconds news_age{1};  // many partitions that are restored together ask once
 constexpr int load_attempts = 5;
 constexpr std::chrono::milliseconds first_pause{200};
@@ -211,13 +212,13 @@ void TaskModels::end_batch() {
   update_due();
 }
 
-void TaskModels::announce(std::int64_t offset) {
+void TaskModels::announce(std::int64_t offset, std::int64_t now_ns) {
   for (Changing& changing : changing_) {
     if (changing.accepted) {
       note(changing, changing.accepted->version, offset);
       changing.ahead.push_back(std::move(changing.accepted));
       changing.accepted = nullptr;
-      changing.announced = true;
+      changing.announced_ns = now_ns;
     } else if (changing.versions.empty()) {
       note(changing, uses_[changing.use].current->version, offset);
     }
@@ -274,11 +275,22 @@ void TaskModels::update_due() noexcept {
   });
 }
 
-void TaskModels::flush(std::vector<Change>& changes, std::int64_t position) {
+bool TaskModels::waits_long(const Changing& changing, std::int64_t position, std::int64_t now_ns) const {
+  if (changing.announced_ns) return now_ns - *changing.announced_ns >= longest_wait_ns;
+  return first_end_ && position >= *first_end_;
+}
+
+void TaskModels::heard_end(std::int64_t end) noexcept {
+  if (!first_end_) first_end_ = end;
+}
+
+void TaskModels::flush(std::vector<Change>& changes, std::int64_t position, std::int64_t now_ns) {
   for (Changing& changing : changing_) {
-    const bool known = !changing.changed && !changing.flushed;
-    if (known && changing.announced && !changing.ahead.empty())
+    const bool committed = !changing.changed && !changing.flushed;
+    if (committed && !changing.ahead.empty() && waits_long(changing, position, now_ns)) {
       note(changing, changing.ahead.back()->version, position);
+      changing.ahead = {changing.ahead.back()};
+    }
     if (!std::exchange(changing.changed, false)) continue;
     changes.push_back(versions_change(changing.state, changing.versions));
     changing.flushed = true;

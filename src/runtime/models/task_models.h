@@ -72,8 +72,8 @@ class TaskModels {
   void end_batch();
   /// Whether `announce` has something to do: a version was tried, or the state knows of none yet.
   [[nodiscard]] bool swap_due() const noexcept { return due_; }
-  /// What was tried takes over at `offset`, which is not processed yet.
-  void announce(std::int64_t offset);
+  /// What was tried takes over at `offset`, which is not processed yet. The time is the steady clock's.
+  void announce(std::int64_t offset, std::int64_t now_ns);
   /// The first offset whose rows must not become visible before what was announced is committed.
   [[nodiscard]] std::optional<std::int64_t> uncommitted_swap() const noexcept;
   /// The offset at which the version changes next: a batch ends before it. Nullopt: none ahead.
@@ -81,9 +81,14 @@ class TaskModels {
   /// Rows from `position` on come next: makes the swaps up to there.
   void reach(std::int64_t position);
 
-  /// Appends what changed since the last flush. What was announced for later than the next flush after it
-  /// takes over at this one's `position`: fewer rows come than had been expected.
-  void flush(std::vector<Change>& changes, std::int64_t position);
+  /// The log has rows up to `end`. What others may have written before this task began is below the first
+  /// end that is told, once rows came.
+  void heard_end(std::int64_t end) noexcept;
+
+  /// Appends what changed since the last flush. What was announced a second ago or more and not reached takes
+  /// over at `position`: fewer rows come than had been expected. So does what was restored, past all rows
+  /// that others may have written.
+  void flush(std::vector<Change>& changes, std::int64_t position, std::int64_t now_ns);
   /// What was flushed is committed.
   void committed();
   /// Whether the next flush has something to say.
@@ -94,16 +99,18 @@ class TaskModels {
     std::size_t use = 0;
     std::string state;
     std::uint64_t sequence = 0;
-    LoadedModelPtr accepted;             ///< a candidate that is due
-    std::vector<VersionSince> versions;  ///< as the state has them, or will have
-    std::vector<LoadedModelPtr> ahead;   ///< the last of `versions`, which are still to come
-    bool announced = false;              ///< what is ahead was announced by this task, not restored
-    bool changed = false;                ///< since the last flush
-    bool flushed = false;                ///< and not committed yet
+    LoadedModelPtr accepted;                   ///< a candidate that is due
+    std::vector<VersionSince> versions;        ///< as the state has them, or will have
+    std::vector<LoadedModelPtr> ahead;         ///< the last of `versions`, which are still to come
+    std::optional<std::int64_t> announced_ns;  ///< when what is ahead was, unless it was restored
+    bool changed = false;                      ///< since the last flush
+    bool flushed = false;                      ///< and not committed yet
   };
   void start(const Stage& stage, std::size_t number, RestoredModel restored);
   /// The state is to have that `version` is in use from `since` on.
   static void note(Changing& changing, const std::string& version, std::int64_t since);
+  /// Whether what is ahead has waited long enough for its offset.
+  [[nodiscard]] bool waits_long(const Changing& changing, std::int64_t position, std::int64_t now_ns) const;
   /// Tells the model which version is in use.
   void count(std::size_t number);
   void update_due() noexcept;
@@ -113,6 +120,7 @@ class TaskModels {
   std::vector<std::string> counted_;  ///< by use: what its model was told
   std::vector<Changing> changing_;
   std::int64_t batch_position_ = 0;
+  std::optional<std::int64_t> first_end_;  ///< of the log, once rows came
   bool due_ = false;
 };
 

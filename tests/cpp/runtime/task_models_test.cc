@@ -55,7 +55,7 @@ class TaskOfAModel : public testing::Test {
   }
   /// A batch of `rows`: what an operator does with it.
   std::string batch(std::int64_t rows, bool candidate_fails = false) {
-    if (task_->swap_due()) task_->announce(position_ + ahead_);
+    if (task_->swap_due()) task_->announce(position_ + ahead_, now_ns_);
     task_->reach(position_);
     task_->begin_batch(position_);
     ModelUse& use = task_->uses()[0];
@@ -68,7 +68,7 @@ class TaskOfAModel : public testing::Test {
   }
   void commit() {
     std::vector<Change> changes;
-    task_->flush(changes, position_);
+    task_->flush(changes, position_, now_ns_);
     store_->apply(changes, {});
     task_->committed();
   }
@@ -83,6 +83,7 @@ class TaskOfAModel : public testing::Test {
   std::optional<TaskModels> task_;
   std::int64_t position_ = 0;
   std::int64_t ahead_ = 0;
+  std::int64_t now_ns_ = 0;
 };
 
 TEST_F(TaskOfAModel, GoesToTheNextVersionBetweenTwoBatches) {
@@ -117,7 +118,7 @@ TEST_F(TaskOfAModel, WaitsForTheCommitOfWhatWasAnnounced) {
   EXPECT_EQ(task_->next_swap(), 120);
   EXPECT_EQ(task_->uncommitted_swap(), 120);
   std::vector<Change> changes;
-  task_->flush(changes, position_);
+  task_->flush(changes, position_, now_ns_);
   EXPECT_EQ(task_->uncommitted_swap(), 120) << "flushed is not committed";
   store_->apply(changes, {});
   task_->committed();
@@ -129,7 +130,7 @@ TEST_F(TaskOfAModel, WaitsForTheCommitOfWhatWasAnnounced) {
   EXPECT_EQ(batch(10), "2");
 }
 
-TEST_F(TaskOfAModel, TakesOverAtTheNextCommitWhereFewerRowsComeThanBefore) {
+TEST_F(TaskOfAModel, TakesOverSoonerWhereFewerRowsComeThanBefore) {
   start(0);
   batch(10);
   publish("2");
@@ -140,10 +141,35 @@ TEST_F(TaskOfAModel, TakesOverAtTheNextCommitWhereFewerRowsComeThanBefore) {
   EXPECT_EQ(stored().back(), (VersionSince{10'020, "2"}));
   EXPECT_EQ(batch(1), "1");
   commit();
+  EXPECT_EQ(stored().back().since, 10'020) << "it may still come to that";
+  now_ns_ = 1'000'000'000;
+  commit();
   EXPECT_EQ(stored(), (Since{{0, "1"}, {31, "2"}}));
   EXPECT_EQ(batch(1), "2");
   commit();
   EXPECT_EQ(stored(), (Since{{0, "1"}, {31, "2"}}));
+}
+
+TEST_F(TaskOfAModel, TakesOverSoonerAfterARestartOnceRowsAreNew) {
+  start(0);
+  batch(10);
+  publish("2");
+  batch(10);
+  ahead_ = 10'000;
+  batch(10);
+  commit();
+  start(20);
+  batch(5);
+  commit();
+  EXPECT_EQ(stored().back().since, 10'020) << "who knows what was written by the first version";
+  task_->heard_end(30);
+  task_->heard_end(20'000);  // only the first counts: what came later, nobody else has processed
+  commit();
+  EXPECT_EQ(stored().back().since, 10'020);
+  EXPECT_EQ(batch(10), "1");
+  commit();
+  EXPECT_EQ(stored(), (Since{{0, "1"}, {35, "2"}}));
+  EXPECT_EQ(batch(1), "2");
 }
 
 TEST_F(TaskOfAModel, StaysWhereTheNextVersionFails) {
@@ -279,7 +305,7 @@ TEST(ModelsOfManyTasks, ChangeTogether) {
     workers.emplace_back([&, number] {
       TaskModels task(stage, {"in", number}, {});
       for (std::int64_t position = 0; !stop; ++position) {
-        if (task.swap_due()) task.announce(position);
+        if (task.swap_due()) task.announce(position, 0);
         task.reach(position);
         task.begin_batch(position);
         ModelUse& use = task.uses()[0];
@@ -288,7 +314,7 @@ TEST(ModelsOfManyTasks, ChangeTogether) {
         if (use.candidate && position % 7 != 0) use.tried = true;
         task.end_batch();
         std::vector<Change> changes;
-        task.flush(changes, position);
+        task.flush(changes, position, 0);
         task.committed();
       }
     });
