@@ -3,13 +3,10 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
+#include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/ssl/context.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/strand.hpp>
-#include <csignal>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -70,15 +67,17 @@ void raise_file_limit(int connections) {
         connections, wanted, limit.rlim_cur);
 }
 
-/// Accepts connections on one address.
+using Loops = std::vector<std::unique_ptr<Loop>>;
+
+/// Accepts connections on one address, and deals them out to loops in turn.
 class Acceptor {
  public:
-  using Serve = std::function<void(tcp::socket, std::shared_ptr<Admission::Ticket>)>;
+  using Serve = std::function<void(Loop&, TcpSocket, std::shared_ptr<Admission::Ticket>)>;
 
-  Acceptor(asio::io_context& context, const Endpoint& endpoint, Admission& admission, Serve serve)
-      : context_(context),
-        acceptor_(context),
-        again_(context),
+  Acceptor(const Loops& loops, const Endpoint& endpoint, Admission& admission, Serve serve)
+      : loops_(loops),
+        acceptor_(loops.front()->context()),
+        again_(loops.front()->context()),
         admission_(admission),
         serve_(std::move(serve)) {
     Failure failure;
@@ -103,7 +102,7 @@ class Acceptor {
 
   [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
   void close() {
-    asio::post(context_, [this] {
+    asio::post(acceptor_.get_executor(), [this] {
       Failure ignored;
       acceptor_.close(ignored);
     });
@@ -111,7 +110,8 @@ class Acceptor {
 
  private:
   void accept() {
-    acceptor_.async_accept(asio::make_strand(context_), [this](Failure failure, tcp::socket socket) {
+    Loop& loop = *loops_[next_++ % loops_.size()];
+    acceptor_.async_accept(loop.context(), [this, &loop](Failure failure, TcpSocket socket) {
       if (failure == asio::error::operation_aborted) return;
       if (failure) return accept_later();  // no more files, for example
       Failure gone;
@@ -120,7 +120,7 @@ class Acceptor {
       if (!gone) {
         // Beyond the limit a connection is closed as soon as it came.
         if (auto ticket = admission_.admit(peer.address().to_string()))
-          serve_(std::move(socket), std::move(ticket));
+          serve_(loop, std::move(socket), std::move(ticket));
       }
       accept();
     });
@@ -132,9 +132,10 @@ class Acceptor {
     });
   }
 
-  asio::io_context& context_;
-  tcp::acceptor acceptor_;
-  asio::steady_timer again_;
+  const Loops& loops_;
+  std::size_t next_ = 0;
+  asio::basic_socket_acceptor<tcp, Loop::Executor> acceptor_;
+  Timer again_;
   Admission& admission_;
   const Serve serve_;
   std::uint16_t port_ = 0;
@@ -159,48 +160,32 @@ struct Server::Impl {
     services.emplace(config, application);
     metrics_limits.connections = 64;
     metrics_limits.connections_per_address = 64;
-    listen();
     const int cores = static_cast<int>(std::thread::hardware_concurrency());
     const int count = config.threads > 0 ? config.threads : std::clamp(cores, 1, 4);
-    for (int i = 0; i < count; ++i) threads.emplace_back([this] { run(); });
+    for (int i = 0; i < count; ++i) loops.push_back(std::make_unique<Loop>());
+    listen();
   }
 
   void listen() {
-    acceptor.emplace(context, config.listen, services->admission,
-                     [this](tcp::socket socket, std::shared_ptr<Admission::Ticket> ticket) {
-                       serve_http(std::move(socket), tls ? &*tls : nullptr, *services, files,
+    acceptor.emplace(loops, config.listen, services->admission,
+                     [this](Loop& loop, TcpSocket socket, std::shared_ptr<Admission::Ticket> ticket) {
+                       serve_http(loop, std::move(socket), tls ? &*tls : nullptr, *services, files,
                                   std::move(ticket));
                      });
     if (!config.metrics_port) return;
-    metrics_acceptor.emplace(context, Endpoint{config.listen.address, *config.metrics_port},
-                             metrics_admission,
-                             [this](tcp::socket socket, std::shared_ptr<Admission::Ticket> ticket) {
-                               serve_metrics(std::move(socket), *services, std::move(ticket));
+    metrics_acceptor.emplace(loops, Endpoint{config.listen.address, *config.metrics_port}, metrics_admission,
+                             [this](Loop& loop, TcpSocket socket, std::shared_ptr<Admission::Ticket> ticket) {
+                               serve_metrics(loop, std::move(socket), *services, std::move(ticket));
                              });
   }
 
   ~Impl() {
     services->stopping = true;
-    work.reset();
-    context.stop();
-    for (std::thread& thread : threads) thread.join();
-    // They call connections, which end with the context.
+    for (const auto& loop : loops) loop->end();
+    // They call connections, which end with their loops.
     services->writer.end();
     services->feed.end();
     services->sockets.clear();
-  }
-
-  void run() noexcept {
-    sigset_t all;  // signals are for the main thread
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, nullptr);
-    while (!context.stopped()) {
-      try {
-        context.run();
-      } catch (const std::exception& error) {
-        log(LogLevel::error, "gateway: {}", error.what());
-      }
-    }
   }
 
   Config config;
@@ -209,12 +194,10 @@ struct Server::Impl {
   std::optional<asio::ssl::context> tls;
   Limits metrics_limits;
   Admission metrics_admission{metrics_limits};
-  std::optional<Services> services;  // before the context, whose end is that of the connections
-  asio::io_context context;
-  asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
+  std::optional<Services> services;  // before the loops, whose end is that of the connections
+  Loops loops;
   std::optional<Acceptor> acceptor;
   std::optional<Acceptor> metrics_acceptor;
-  std::vector<std::thread> threads;
 };
 
 Server::Server(Config config) : impl_(std::make_unique<Impl>(std::move(config))) {}

@@ -27,7 +27,7 @@ class Sockets {
   void clear();
   /// From now on `socket` writes as `session`; whoever did is told to close.
   void take_session(const std::string& session, const std::shared_ptr<Socket>& socket);
-  /// `act` is called on the strand of `socket` when there is room again.
+  /// `act` is called on the thread of `socket` when there is room again.
   void wait_for_room(const std::shared_ptr<Socket>& socket, std::function<void()> act);
   void room();
   /// Calls `act` with each socket.

@@ -1,12 +1,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/asio/connect.hpp>
+#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/websocket.hpp>
 #include <chrono>
 #include <cstdlib>
@@ -23,6 +22,9 @@ namespace {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
 using Clock = std::chrono::steady_clock;
+using Executor = asio::io_context::executor_type;
+using Stream = beast::basic_stream<asio::ip::tcp, Executor>;
+using Timer = asio::basic_waitable_timer<Clock, asio::wait_traits<Clock>, Executor>;
 using Failure = boost::system::error_code;
 
 struct Totals {
@@ -71,7 +73,7 @@ class Client : public std::enable_shared_from_this<Client> {
     });
   }
 
-  beast::websocket::stream<beast::tcp_stream> stream_;
+  beast::websocket::stream<Stream> stream_;
   Totals& totals_;
 
  private:
@@ -89,13 +91,18 @@ class Phone final : public Client {
         timer_(context),
         number_(number) {}
 
+  /// Begins to send, at a time of its own in the first period.
+  void start(Clock::time_point now) {
+    next_ = now + period_ * (number_ % 1000) / 1000;
+    wait();
+  }
+
  private:
   void received(std::string_view message) override {
     const auto now = Clock::now();
     if (message.starts_with("{\"hello\"")) {
       ++totals_.open;
-      next_ = now + period_ * (number_ % 1000) / 1000;  // they do not all send at once
-      return wait();
+      return;
     }
     if (sent_.empty()) return;
     if (totals_.measuring)
@@ -134,7 +141,7 @@ class Phone final : public Client {
   }
 
   const Clock::duration period_;
-  asio::steady_timer timer_;
+  Timer timer_;
   const int number_;
   Clock::time_point next_;
   std::deque<Clock::time_point> sent_;
@@ -186,18 +193,20 @@ int main(int count, char** arguments) {
   Totals totals;
   totals.seconds.reserve(static_cast<std::size_t>(phones * per_second) *
                          static_cast<std::size_t>(seconds.count() + 1));
-  std::vector<std::shared_ptr<Client>> clients;
-  for (int i = 0; i < phones + readers; ++i) {
-    if (i < phones)
-      clients.push_back(std::make_shared<Phone>(context, totals, i, per_second));
-    else
-      clients.push_back(std::make_shared<Reader>(context, totals, i - phones, phones));
-    clients.back()->connect(gateway);
+  std::vector<std::shared_ptr<Phone>> senders;
+  std::vector<std::shared_ptr<Reader>> receivers;
+  const auto connect = [&](Client& client, int number) {
+    client.connect(gateway);
     // A few at a time: the handshakes of all of them at once are another measurement.
-    while (totals.open + totals.failed + 50 < i) context.run_one();
-  }
+    while (totals.open + totals.failed + 50 < number) context.run_one();
+  };
+  for (int i = 0; i < phones; ++i)
+    connect(*senders.emplace_back(std::make_shared<Phone>(context, totals, i, per_second)), i);
+  for (int i = 0; i < readers; ++i)
+    connect(*receivers.emplace_back(std::make_shared<Reader>(context, totals, i, phones)), phones + i);
   while (totals.open + totals.failed < phones + readers) context.run_one();
   fmt::print(stderr, "{} are connected, {} failed\n", totals.open, totals.failed);
+  for (const auto& phone : senders) phone->start(Clock::now());
   context.run_for(std::chrono::seconds(5));
   totals.measuring = true;
   const std::uint64_t before = totals.sent;

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
@@ -76,22 +75,30 @@ bool is_status(unsigned status, unsigned hundred) noexcept {
 template <class Stream>
 class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream>> {
  public:
-  HttpConnection(Stream stream, Services& services, const StaticFiles* files,
+  HttpConnection(Loop& loop, Stream stream, Services& services, const StaticFiles* files,
                  std::shared_ptr<Admission::Ticket> ticket)
-      : stream_(std::move(stream)), services_(services), files_(files), ticket_(std::move(ticket)) {}
+      : loop_(loop),
+        stream_(std::move(stream)),
+        services_(services),
+        files_(files),
+        ticket_(std::move(ticket)) {}
 
   void start() {
-    lowest().expires_after(services_.config.limits.handshake_timeout);
+    asio::post(stream_.get_executor(), [self = self()] { self->begin(); });
+  }
+
+ private:
+  void begin() {
     if constexpr (std::is_same_v<Stream, TlsStream>) {
+      lowest().expires_after(services_.config.limits.handshake_timeout);
       stream_.async_handshake(asio::ssl::stream_base::server, [self = self()](Failure failure) {
         if (!failure) self->read();
       });
     } else {
-      asio::dispatch(stream_.get_executor(), [self = self()] { self->read(); });
+      read();
     }
   }
 
- private:
   auto self() { return this->shared_from_this(); }
   auto& lowest() { return beast::get_lowest_layer(stream_); }
 
@@ -180,7 +187,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream
     };
     lowest().expires_never();  // the WebSocket has time-outs of its own
     HttpRequest handshake = parser_->release();
-    serve_websocket(std::move(stream_), std::move(handshake), std::move(upgrade), services_.config.limits);
+    serve_websocket(loop_, std::move(stream_), std::move(handshake), std::move(upgrade),
+                    services_.config.limits);
   }
 
   void read_body(WriteRequest wanted) {
@@ -317,6 +325,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream
     }
   }
 
+  Loop& loop_;
   Stream stream_;
   Services& services_;
   const StaticFiles* files_;  ///< null: metrics are served
@@ -329,22 +338,22 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream
 
 }  // namespace
 
-void serve_http(asio::ip::tcp::socket socket, asio::ssl::context* tls, Services& services,
+void serve_http(Loop& loop, TcpSocket socket, asio::ssl::context* tls, Services& services,
                 const StaticFiles& files, std::shared_ptr<Admission::Ticket> ticket) {
   PlainStream plain(std::move(socket));
   if (tls == nullptr) {
-    std::make_shared<HttpConnection<PlainStream>>(std::move(plain), services, &files, std::move(ticket))
+    std::make_shared<HttpConnection<PlainStream>>(loop, std::move(plain), services, &files, std::move(ticket))
         ->start();
   } else {
-    std::make_shared<HttpConnection<TlsStream>>(TlsStream(std::move(plain), *tls), services, &files,
+    std::make_shared<HttpConnection<TlsStream>>(loop, TlsStream(std::move(plain), *tls), services, &files,
                                                 std::move(ticket))
         ->start();
   }
 }
 
-void serve_metrics(asio::ip::tcp::socket socket, Services& services,
+void serve_metrics(Loop& loop, TcpSocket socket, Services& services,
                    std::shared_ptr<Admission::Ticket> ticket) {
-  std::make_shared<HttpConnection<PlainStream>>(PlainStream(std::move(socket)), services, nullptr,
+  std::make_shared<HttpConnection<PlainStream>>(loop, PlainStream(std::move(socket)), services, nullptr,
                                                 std::move(ticket))
       ->start();
 }

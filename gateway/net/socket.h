@@ -8,7 +8,7 @@
 
 namespace tiderace::gateway {
 
-/// One WebSocket. All of it on its own strand, but for `post`.
+/// One WebSocket. All of it on the thread of its loop, but for `stop` and `post`.
 class Socket : public std::enable_shared_from_this<Socket> {
  public:
   virtual ~Socket() = default;
@@ -21,11 +21,11 @@ class Socket : public std::enable_shared_from_this<Socket> {
   virtual void read() = 0;
   /// Its user is to take no more messages. Any thread.
   virtual void stop() = 0;
-  /// Calls `act` on the strand, unless the socket is gone by then. Any thread.
+  /// Calls `act` on its thread, unless the socket is gone by then. Any thread.
   virtual void post(std::function<void()> act) = 0;
 };
 
-/// What is done with a WebSocket, on its strand.
+/// What is done with a WebSocket, on its thread.
 class SocketUser {
  public:
   virtual ~SocketUser() = default;

@@ -1,9 +1,5 @@
 #include "gateway/net/websocket.h"
 
-#include <boost/asio/bind_executor.hpp>
-#include <boost/asio/dispatch.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/websocket.hpp>
 #include <boost/beast/websocket/ssl.hpp>
 #include <chrono>
@@ -34,8 +30,11 @@ websocket::close_reason reason_of(std::uint16_t code, const std::string& text) {
 template <class Stream>
 class WebSocket final : public Socket {
  public:
-  WebSocket(Stream stream, Upgrade upgrade, const Limits& limits)
-      : stream_(std::move(stream)), upgrade_(std::move(upgrade)), rate_(limits.messages_per_second) {
+  WebSocket(Loop& loop, Stream stream, Upgrade upgrade, const Limits& limits)
+      : loop_(loop),
+        stream_(std::move(stream)),
+        upgrade_(std::move(upgrade)),
+        rate_(limits.messages_per_second) {
     websocket::permessage_deflate deflate;
     deflate.server_enable = true;
     // A socket that compresses holds a dictionary each way; a small one does for rows. The client's is its
@@ -113,11 +112,7 @@ class WebSocket final : public Socket {
   }
 
   void post(std::function<void()> act) override {
-    std::weak_ptr<Socket> weak = weak_from_this();
-    asio::post(stream_.get_executor(), [weak = std::move(weak), act = std::move(act)] {
-      const auto self = std::static_pointer_cast<WebSocket>(weak.lock());
-      if (self != nullptr) self->guarded(act);
-    });
+    loop_.post(weak_from_this(), [this, act = std::move(act)] { guarded(act); });
   }
 
  private:
@@ -204,6 +199,7 @@ class WebSocket final : public Socket {
     if (upgrade_.ended) upgrade_.ended(self());
   }
 
+  Loop& loop_;
   websocket::stream<Stream> stream_;
   Upgrade upgrade_;
   std::unique_ptr<HttpRequest> request_;  ///< until it is answered
@@ -216,19 +212,19 @@ class WebSocket final : public Socket {
   std::optional<websocket::close_reason> closing_;
   Rate rate_;
   std::chrono::nanoseconds wait_{0};
-  std::optional<asio::steady_timer> pause_;
-  std::optional<asio::steady_timer> timer_;
-  std::optional<asio::steady_timer> expiry_;
+  std::optional<Timer> pause_;
+  std::optional<Timer> timer_;
+  std::optional<Timer> expiry_;
 };
 
 }  // namespace
 
 template <class Stream>
-void serve_websocket(Stream stream, HttpRequest request, Upgrade upgrade, const Limits& limits) {
-  std::make_shared<WebSocket<Stream>>(std::move(stream), std::move(upgrade), limits)
+void serve_websocket(Loop& loop, Stream stream, HttpRequest request, Upgrade upgrade, const Limits& limits) {
+  std::make_shared<WebSocket<Stream>>(loop, std::move(stream), std::move(upgrade), limits)
       ->accept(std::move(request));
 }
-template void serve_websocket(PlainStream, HttpRequest, Upgrade, const Limits&);
-template void serve_websocket(TlsStream, HttpRequest, Upgrade, const Limits&);
+template void serve_websocket(Loop&, PlainStream, HttpRequest, Upgrade, const Limits&);
+template void serve_websocket(Loop&, TlsStream, HttpRequest, Upgrade, const Limits&);
 
 }  // namespace tiderace::gateway

@@ -1,6 +1,6 @@
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/strand.hpp>
+#include <unistd.h>
+
+#include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/beast/http.hpp>
 #include <cstdio>
 #include <memory>
@@ -34,8 +34,8 @@ class Echo final : public SocketUser {
 /// Reads a handshake, and hands it on.
 class Handshake : public std::enable_shared_from_this<Handshake> {
  public:
-  Handshake(asio::ip::tcp::socket socket, const Limits& limits, std::set<std::shared_ptr<Socket>>& open)
-      : stream_(std::move(socket)), limits_(limits), open_(open) {}
+  Handshake(Loop& loop, TcpSocket socket, const Limits& limits, std::set<std::shared_ptr<Socket>>& open)
+      : loop_(loop), stream_(std::move(socket)), limits_(limits), open_(open) {}
   void read() {
     http::async_read(stream_, buffer_, request_, [self = shared_from_this()](auto failure, std::size_t) {
       if (!failure) self->serve();
@@ -48,9 +48,10 @@ class Handshake : public std::enable_shared_from_this<Handshake> {
     upgrade.user = std::make_unique<Echo>();
     upgrade.opened = [&open = open_](const std::shared_ptr<Socket>& socket) { open.insert(socket); };
     upgrade.ended = [&open = open_](const std::shared_ptr<Socket>& socket) { open.erase(socket); };
-    serve_websocket(std::move(stream_), std::move(request_), std::move(upgrade), limits_);
+    serve_websocket(loop_, std::move(stream_), std::move(request_), std::move(upgrade), limits_);
   }
 
+  Loop& loop_;
   PlainStream stream_;
   const Limits& limits_;
   std::set<std::shared_ptr<Socket>>& open_;
@@ -60,8 +61,11 @@ class Handshake : public std::enable_shared_from_this<Handshake> {
 
 class Acceptor {
  public:
-  Acceptor(asio::io_context& context, const Limits& limits, std::set<std::shared_ptr<Socket>>& open)
-      : acceptor_(context, {asio::ip::make_address("127.0.0.1"), 0}), limits_(limits), open_(open) {
+  Acceptor(Loop& loop, const Limits& limits, std::set<std::shared_ptr<Socket>>& open)
+      : loop_(loop),
+        acceptor_(loop.context(), {asio::ip::make_address("127.0.0.1"), 0}),
+        limits_(limits),
+        open_(open) {
     std::printf("%d\n", acceptor_.local_endpoint().port());
     std::fflush(stdout);
     accept();
@@ -69,14 +73,15 @@ class Acceptor {
 
  private:
   void accept() {
-    acceptor_.async_accept([this](auto failure, asio::ip::tcp::socket socket) {
+    acceptor_.async_accept([this](auto failure, TcpSocket socket) {
       if (failure) return;
       socket.set_option(asio::ip::tcp::no_delay(true));
-      std::make_shared<Handshake>(std::move(socket), limits_, open_)->read();
+      std::make_shared<Handshake>(loop_, std::move(socket), limits_, open_)->read();
       accept();
     });
   }
-  asio::ip::tcp::acceptor acceptor_;
+  Loop& loop_;
+  asio::basic_socket_acceptor<asio::ip::tcp, Loop::Executor> acceptor_;
   const Limits& limits_;
   std::set<std::shared_ptr<Socket>>& open_;
 };
@@ -90,7 +95,7 @@ int main() {
   limits.message_bytes = 64 << 20;
   limits.messages_per_second = 1e9;
   std::set<std::shared_ptr<Socket>> open;
-  boost::asio::io_context context;
-  const Acceptor acceptor(context, limits, open);
-  context.run();
+  Loop loop;
+  const Acceptor acceptor(loop, limits, open);
+  pause();  // until it is ended
 }
