@@ -175,8 +175,12 @@ std::map<std::string, ServedTopic> topics_of(Table& config) {
     config.lacks("[topics]: what may be written and read, for example phone-data = { partitions = 4 }");
   for (const std::string& name : table->names()) {
     auto topic = *table->table(name);
-    topics[name] = {static_cast<int>(topic.number("partitions", 1, 1, 100'000)),
-                    static_cast<int>(topic.number("replication_factor", 1, 1, 100))};
+    ServedTopic served;
+    served.partitions = static_cast<int>(topic.number("partitions", 1, 1, 100'000));
+    served.replication_factor = static_cast<int>(topic.number("replication_factor", 1, 1, 100));
+    served.retention =
+        std::chrono::duration_cast<std::chrono::milliseconds>(topic.duration("retention", served.retention));
+    topics[name] = served;
     topic.done();
   }
   return topics;
@@ -197,6 +201,12 @@ std::vector<StaticToken> tokens_of(Table& config) {
     token.grant.write = table.texts("write").value_or(std::vector<std::string>());
     token.grant.read = table.texts("read").value_or(std::vector<std::string>());
     token.grant.keys = table.texts("keys");
+    if (auto headers = table.table("headers")) {
+      for (const std::string& name : headers->names()) {
+        if (auto text = headers->text(name)) token.grant.headers[name] = *text;
+      }
+      headers->done();
+    }
     table.done();
     tokens.push_back(std::move(token));
   }
@@ -235,6 +245,8 @@ Limits limits_of(Table& config) {
   if (!table) return limits;
   limits.message_bytes = table->bytes("message_bytes", limits.message_bytes);
   limits.messages_per_second = static_cast<double>(table->number("messages_per_second", 100, 1, 1'000'000));
+  limits.sessions = static_cast<std::size_t>(
+      table->number("sessions", static_cast<std::int64_t>(limits.sessions), 1, 1'000'000'000));
   limits.connections = static_cast<int>(table->number("connections", limits.connections, 1, 1'000'000));
   limits.connections_per_address = static_cast<int>(
       table->number("connections_per_address", limits.connections_per_address, 1, 1'000'000));

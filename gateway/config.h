@@ -15,6 +15,7 @@ namespace tiderace::gateway {
 struct ServedTopic {
   int partitions = 1;
   int replication_factor = 1;
+  std::chrono::milliseconds retention{-1};  ///< how long its records are kept; -1: for ever
 };
 
 /// What the bearer of a token may do.
@@ -23,6 +24,7 @@ struct Grant {
   std::vector<std::string> write = {};                ///< topics; `*` at the end stands for any rest
   std::vector<std::string> read = {};                 ///< topics
   std::optional<std::vector<std::string>> keys = {};  ///< of records; unset: all
+  std::map<std::string, std::string> headers = {};    ///< of all that its bearer writes
   std::optional<std::int64_t> expires = {};           ///< seconds since 1970
 };
 
@@ -47,6 +49,7 @@ struct TlsConfig {
 struct Limits {
   std::size_t message_bytes = 1 << 20;
   double messages_per_second = 100;  ///< of a connection; bursts of one second
+  std::size_t sessions = 100'000;    ///< of a subject, that write and that read
   int connections = 10'000;
   int connections_per_address = 1'000;
   std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(5);

@@ -112,7 +112,7 @@ class Acceptor {
   void accept() {
     Loop& loop = *loops_[next_++ % loops_.size()];
     acceptor_.async_accept(loop.context(), [this, &loop](Failure failure, TcpSocket socket) {
-      if (failure == asio::error::operation_aborted) return;
+      if (failure == asio::error::operation_aborted || !acceptor_.is_open()) return;
       if (failure) return accept_later();  // no more files, for example
       Failure gone;
       const auto peer = socket.remote_endpoint(gone);
@@ -120,10 +120,17 @@ class Acceptor {
       if (!gone) {
         // Beyond the limit a connection is closed as soon as it came.
         if (auto ticket = admission_.admit(peer.address().to_string()))
-          serve_(loop, std::move(socket), std::move(ticket));
+          serve(loop, std::move(socket), std::move(ticket));
       }
       accept();
     });
+  }
+  void serve(Loop& loop, TcpSocket socket, std::shared_ptr<Admission::Ticket> ticket) noexcept {
+    try {
+      serve_(loop, std::move(socket), std::move(ticket));
+    } catch (const std::exception& error) {  // no memory, for example; the others go on
+      log(LogLevel::error, "gateway: a connection is closed: {}", error.what());
+    }
   }
   void accept_later() {
     again_.expires_after(pause_after_failure);
@@ -149,12 +156,16 @@ struct Server::Impl {
         application(application_options(config)),
         files(config.web_root.value_or(shipped_pages())) {
     for (const auto& [name, topic] : config.topics) {
-      application.topic(name,
-                        {.num_partitions = topic.partitions, .replication_factor = topic.replication_factor});
+      application.topic(name, {.num_partitions = topic.partitions,
+                               .replication_factor = topic.replication_factor,
+                               .retention_ms = topic.retention.count()});
     }
     int copies = 1;
     for (const auto& [name, topic] : config.topics) copies = std::max(copies, topic.replication_factor);
     application.topic(config.id + "-sequences", {.replication_factor = copies, .compacted = true});
+    if (!config.web_root && shipped_pages().empty())
+      log(LogLevel::warning,
+          "gateway: its pages were not built with it, so it serves none; web_root names others");
     if (config.tls) tls.emplace(tls_context(*config.tls));
     raise_file_limit(config.limits.connections);
     services.emplace(config, application);

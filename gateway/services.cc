@@ -39,22 +39,6 @@ void Sockets::take_session(const std::string& session, const std::shared_ptr<Soc
   }
 }
 
-void Sockets::wait_for_room(const std::shared_ptr<Socket>& socket, std::function<void()> act) {
-  const std::lock_guard lock(mutex_);
-  waiting_.push_back({socket, std::move(act)});
-}
-
-void Sockets::room() {
-  std::vector<Waiting> waiting;
-  {
-    const std::lock_guard lock(mutex_);
-    waiting.swap(waiting_);
-  }
-  for (Waiting& each : waiting) {
-    if (const auto socket = each.socket.lock()) socket->post(std::move(each.act));
-  }
-}
-
 void Sockets::for_each(const std::function<void(Socket&)>& act) {
   std::set<std::shared_ptr<Socket>> all;
   {
@@ -69,6 +53,6 @@ Services::Services(const Config& given, Application& application)
       tokens(given),
       admission(given.limits),
       feed(application, given),
-      writer(application, given, [this] { sockets.room(); }) {}
+      writer(application, given) {}
 
 }  // namespace tiderace::gateway

@@ -17,8 +17,7 @@
 
 namespace tiderace::gateway {
 
-/// Sockets by what they are: all of them, those that write as a session, those that wait for room. Any
-/// thread.
+/// Sockets by what they are: all of them, and those that write as a session. Any thread.
 class Sockets {
  public:
   /// Holds it until it is removed: one that neither reads nor sends has nobody else.
@@ -27,24 +26,16 @@ class Sockets {
   void clear();
   /// From now on `socket` writes as `session`; whoever did is told to close.
   void take_session(const std::string& session, const std::shared_ptr<Socket>& socket);
-  /// `act` is called on the thread of `socket` when there is room again.
-  void wait_for_room(const std::shared_ptr<Socket>& socket, std::function<void()> act);
-  void room();
   /// Calls `act` with each socket.
   void for_each(const std::function<void(Socket&)>& act);
   /// How many have been opened that write, and that read.
   [[nodiscard]] std::uint64_t opened(bool writes) const noexcept { return writes ? writers_ : readers_; }
 
  private:
-  struct Waiting {
-    std::weak_ptr<Socket> socket;
-    std::function<void()> act;
-  };
   std::mutex mutex_;
   std::set<std::shared_ptr<Socket>> all_;
   std::size_t sweep_at_ = 1024;  ///< sessions
   std::map<std::string, std::weak_ptr<Socket>, std::less<>> sessions_;
-  std::vector<Waiting> waiting_;
   std::atomic<std::uint64_t> writers_{0};
   std::atomic<std::uint64_t> readers_{0};
 };

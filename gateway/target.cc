@@ -10,8 +10,6 @@
 namespace tiderace::gateway {
 namespace {
 
-constexpr std::size_t shown_bytes = 100;
-
 int hex_digit(char c) noexcept {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -128,18 +126,6 @@ bool matches(std::string_view pattern, std::string_view text) {
 
 bool matches_any(const std::vector<std::string>& patterns, std::string_view text) {
   return std::ranges::any_of(patterns, [&](const std::string& pattern) { return matches(pattern, text); });
-}
-
-std::string for_log(std::string_view text) {
-  std::string out;
-  for (const char c : text.substr(0, shown_bytes)) {
-    if (c >= 0x20 && c < 0x7f && c != '\\' && c != '"')
-      out += c;
-    else
-      fmt::format_to(std::back_inserter(out), "\\x{:02x}", static_cast<unsigned char>(c));
-  }
-  if (text.size() > shown_bytes) out += "...";
-  return out;
 }
 
 }  // namespace tiderace::gateway

@@ -40,7 +40,4 @@ struct Target {
 [[nodiscard]] bool matches(std::string_view pattern, std::string_view text);
 [[nodiscard]] bool matches_any(const std::vector<std::string>& patterns, std::string_view text);
 
-/// `text` for a log line: at most 100 bytes, everything but printable ASCII as `\xNN`.
-[[nodiscard]] std::string for_log(std::string_view text);
-
 }  // namespace tiderace::gateway

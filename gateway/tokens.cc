@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <jwt.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 
@@ -49,6 +50,24 @@ std::optional<std::vector<std::string>> texts(const json_t* claims, const char* 
     if (json_is_string(each)) texts.emplace_back(json_string_value(each), json_string_length(each));
   }
   return texts;
+}
+
+/// The members of an object that are strings.
+std::map<std::string, std::string> text_members(const json_t* claims, const char* name) {
+  std::map<std::string, std::string> members;
+  const char* key = nullptr;
+  json_t* value = nullptr;
+  json_object_foreach(json_object_get(claims, name), key, value) {
+    if (json_is_string(value)) members[key] = {json_string_value(value), json_string_length(value)};
+  }
+  return members;
+}
+
+/// Seconds since 1970. A time beyond the year 5000 is that year: what comes later cannot be counted in
+/// nanoseconds.
+std::int64_t seconds_of(const json_t* claim) {
+  constexpr double latest = 95'617'584'000;
+  return static_cast<std::int64_t>(std::min(json_number_value(claim), latest));
 }
 
 bool is_valid_at(const json_t* claims, std::int64_t now) {
@@ -116,7 +135,8 @@ std::optional<Grant> Tokens::signed_grant(const std::string& token, std::int64_t
                .write = list("write").value_or(std::vector<std::string>()),
                .read = list("read").value_or(std::vector<std::string>()),
                .keys = list("keys"),
-               .expires = static_cast<std::int64_t>(json_number_value(json_object_get(claims.get(), "exp")))};
+               .headers = text_members(claims.get(), "headers"),
+               .expires = seconds_of(json_object_get(claims.get(), "exp"))};
 }
 
 bool may_write(const Grant& grant, std::string_view topic) {

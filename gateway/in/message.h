@@ -31,6 +31,7 @@ struct Outcome {
     duplicate,  ///< the log had it
     refused,    ///< nothing of it is stored, its number is used up
     missing,    ///< nothing of it is stored: the one before it has not come; `sequence` is the last that has
+    no_room,    ///< nothing of it is stored: its sender has too many sessions
     ended,      ///< nothing is known of it: the gateway ends
   };
   Kind kind = Kind::stored;
@@ -48,7 +49,7 @@ struct Message {
   std::vector<std::pair<std::string, std::optional<std::string>>> headers = {};  ///< of each record
   std::string refusal = {};  ///< not empty: what is wrong with it
   std::chrono::steady_clock::time_point received = std::chrono::steady_clock::now();
-  std::size_t bytes = 0;                   ///< about what it takes in memory
+  std::size_t bytes = 0;                   ///< about what it takes in memory, and in a transaction
   std::function<void(Outcome)> done = {};  ///< called once, on the writer's thread; must not wait
 };
 

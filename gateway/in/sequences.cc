@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <tiderace/reader.h>
 
+#include <algorithm>
 #include <charconv>
+#include <iterator>
 
 #include "gateway/target.h"
 
@@ -11,7 +13,24 @@ namespace tiderace::gateway {
 namespace {
 
 constexpr std::string_view before_sequence = R"({"sequence":)";
+constexpr std::string_view before_refused = R"(,"refused":[)";
 constexpr std::string_view before_position = R"({"position":")";
+constexpr std::string_view before_attempt = R"({"attempt":")";
+const std::string batch_key = "batch";  // sessions have a slash
+
+/// Takes `before` from the front of `text`; whether it was there.
+bool take(std::string_view& text, std::string_view before) {
+  if (!text.starts_with(before)) return false;
+  text.remove_prefix(before.size());
+  return true;
+}
+
+bool take(std::string_view& text, std::uint64_t& number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc()) return false;
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  return true;
+}
 
 /// What stands between `before` and `after`, if `text` begins and ends with them.
 std::optional<std::string_view> between(std::string_view text, std::string_view before,
@@ -21,28 +40,77 @@ std::optional<std::string_view> between(std::string_view text, std::string_view 
   return text.substr(before.size(), text.size() - before.size() - after.size());
 }
 
+std::optional<Sequences::Progress> parse_progress(std::string_view text) {
+  Sequences::Progress progress;
+  if (!take(text, before_sequence) || !take(text, progress.sequence)) return std::nullopt;
+  if (take(text, before_refused)) {
+    do {
+      std::uint64_t first = 0;
+      std::uint64_t last = 0;
+      if (!take(text, "[") || !take(text, first) || !take(text, ",") || !take(text, last) || !take(text, "]"))
+        return std::nullopt;
+      progress.refused.emplace_back(first, last);
+    } while (take(text, ",") && progress.refused.size() < Sequences::most_refused);
+    if (!take(text, "]")) return std::nullopt;
+  }
+  if (text != "}") return std::nullopt;
+  return progress;
+}
+
+/// `w/SUBJECT` of a session's key.
+std::string_view subject_of(std::string_view session) {
+  return session.substr(0, session.rfind('/'));
+}
+
 }  // namespace
+
+void Sequences::Progress::refuse(std::uint64_t number) {
+  if (!refused.empty() && refused.back().second + 1 == number) {
+    refused.back().second = number;
+    return;
+  }
+  if (refused.size() == most_refused) refused.erase(refused.begin());
+  refused.emplace_back(number, number);
+}
+
+bool Sequences::Progress::has_refused(std::uint64_t number) const {
+  return std::ranges::any_of(
+      refused, [&](const auto& range) { return range.first <= number && number <= range.second; });
+}
+
+std::string Sequences::Progress::to_json() const {
+  std::string ranges;
+  for (const auto& [first, last] : refused)
+    fmt::format_to(std::back_inserter(ranges), "{}[{},{}]", ranges.empty() ? "" : ",", first, last);
+  if (!ranges.empty()) ranges = fmt::format("{}{}]", before_refused, ranges);
+  return fmt::format(R"("sequence":{}{})", sequence, ranges);
+}
+
+void Sequences::clear() {
+  attempt_.clear();
+  sessions_.clear();
+  by_subject_.clear();
+}
 
 void Sequences::apply(const TopicRecord& record) {
   if (!record.key) return;
   const std::string key(*record.key);
   if (!record.value) {
-    sessions_.erase(key);
+    if (sessions_.erase(key) > 0) uncount(key);
     return;
   }
-  if (const auto digits = between(*record.value, before_sequence, "}")) {
-    std::uint64_t sequence = 0;
-    const auto [end, error] = std::from_chars(digits->data(), digits->data() + digits->size(), sequence);
-    if (error == std::errc() && end == digits->data() + digits->size())
-      set_sequence(key, sequence, record.timestamp);
+  if (key == batch_key) {
+    if (const auto name = between(*record.value, before_attempt, "\"}")) attempt_ = *name;
+  } else if (auto progress = parse_progress(*record.value)) {
+    set_progress(key, std::move(*progress), record.timestamp);
   } else if (const auto position = between(*record.value, before_position, "\"}")) {
     set_position(key, std::string(*position), record.timestamp);
   }
 }
 
-std::uint64_t Sequences::sequence(const std::string& session) const {
+Sequences::Progress Sequences::progress(const std::string& session) const {
   const auto found = sessions_.find(session);
-  return found == sessions_.end() ? 0 : found->second.sequence;
+  return found == sessions_.end() ? Progress() : found->second.progress;
 }
 
 std::string Sequences::position(const std::string& session) const {
@@ -50,37 +118,55 @@ std::string Sequences::position(const std::string& session) const {
   return found == sessions_.end() ? std::string() : found->second.position;
 }
 
-void Sequences::set_sequence(const std::string& session, std::uint64_t sequence, std::int64_t now_ms) {
-  Session& known = sessions_[session];
-  known.sequence = sequence;
-  known.heard_ms = now_ms;
+std::size_t Sequences::sessions_like(const std::string& session) const {
+  const auto found = by_subject_.find(subject_of(session));
+  return found == by_subject_.end() ? 0 : found->second;
+}
+
+Sequences::Session& Sequences::heard_of(const std::string& session, std::int64_t now_ms) {
+  const auto [found, is_new] = sessions_.try_emplace(session);
+  if (is_new) ++by_subject_[std::string(subject_of(session))];
+  found->second.heard_ms = now_ms;
+  return found->second;
+}
+
+void Sequences::uncount(const std::string& session) {
+  const auto found = by_subject_.find(subject_of(session));
+  if (found != by_subject_.end() && --found->second == 0) by_subject_.erase(found);
+}
+
+void Sequences::set_progress(const std::string& session, Progress progress, std::int64_t now_ms) {
+  heard_of(session, now_ms).progress = std::move(progress);
 }
 
 void Sequences::set_position(const std::string& session, std::string position, std::int64_t now_ms) {
-  Session& known = sessions_[session];
-  known.position = std::move(position);
-  known.heard_ms = now_ms;
+  heard_of(session, now_ms).position = std::move(position);
 }
 
 std::vector<std::string> Sequences::forget(std::int64_t before_ms, std::size_t most) {
   std::vector<std::string> forgotten;
   for (auto at = sessions_.begin(); at != sessions_.end() && forgotten.size() < most;) {
-    if (at->second.heard_ms >= before_ms || at->first.find('/') == std::string::npos) {
+    if (at->second.heard_ms >= before_ms) {
       ++at;
       continue;
     }
     forgotten.push_back(at->first);
+    uncount(at->first);
     at = sessions_.erase(at);
   }
   return forgotten;
 }
 
-std::string Sequences::value_of(std::uint64_t sequence) {
-  return fmt::format("{}{}}}", before_sequence, sequence);
+std::string Sequences::value_of(const Progress& progress) {
+  return fmt::format("{{{}}}", progress.to_json());
 }
 
-std::string Sequences::value_of(std::string_view position) {
+std::string Sequences::value_of_position(std::string_view position) {
   return fmt::format("{}{}\"}}", before_position, position);
+}
+
+std::string Sequences::value_of_attempt(std::string_view name) {
+  return fmt::format("{}{}\"}}", before_attempt, name);
 }
 
 std::string session_key(char kind, std::string_view subject, std::string_view session) {

@@ -15,6 +15,8 @@ namespace {
 
 constexpr std::string_view header_prefix = "header.";
 constexpr std::size_t most_readers = 64;
+constexpr std::size_t most_times_message = 8;  // what a message may grow to
+constexpr std::size_t row_bytes = 128;         // about what a record takes beside its own bytes
 
 /// Readers learn the shape of rows, so they are kept, one a thread for each pair of fields.
 JsonRows& rows_reader(const JsonRowsOptions& fields) {
@@ -25,10 +27,18 @@ JsonRows& rows_reader(const JsonRowsOptions& fields) {
   return found != readers.end() ? found->second : readers.emplace(key, JsonRows(fields)).first->second;
 }
 
+/// The key of all that the bearer of `grant` writes, if there is only one.
+std::optional<std::string> only_key(const Grant& grant) {
+  if (!grant.keys || grant.keys->size() != 1 || grant.keys->front().ends_with('*')) return std::nullopt;
+  return grant.keys->front();
+}
+
 }  // namespace
 
 Message WriteRequest::message_of(std::string_view text) const {
-  Message message{.topic = topic, .session = session, .headers = headers, .bytes = text.size()};
+  Message message{.topic = topic, .session = session, .headers = headers};
+  std::size_t each = row_bytes;
+  for (const auto& [name, value] : headers) each += name.size() + (value ? value->size() : 0);
   try {
     for (JsonRow& row : rows_reader(fields).read(text)) {
       if (fields.key && !may_use_key(grant, *row.key)) {
@@ -36,18 +46,30 @@ Message WriteRequest::message_of(std::string_view text) const {
                                       json_string(*row.key));
         break;
       }
-      message.rows.push_back({std::string(row.value), fields.key ? std::move(row.key) : key, row.timestamp});
+      const std::optional<std::string>& row_key = fields.key ? row.key : key;
+      message.bytes += each + row.value.size() + (row_key ? row_key->size() : 0);
+      if (message.bytes > most_bytes) {
+        message.refusal = fmt::format(
+            "its rows come to more than {} bytes, with the key and the headers of each; send fewer a message",
+            most_bytes);
+        break;
+      }
+      message.rows.push_back({std::string(row.value), row_key, row.timestamp});
     }
   } catch (const Error& error) {
     message.refusal = error.what();
   }
-  if (!message.refusal.empty()) message.rows.clear();
+  if (!message.refusal.empty()) {
+    message.rows.clear();
+    message.bytes = message.refusal.size();
+  }
   return message;
 }
 
 WriteRequest write_request(const Config& config, const std::string& topic, const Target& target,
                            const Grant& grant, std::optional<Refusal>& refusal) {
-  WriteRequest request{.topic = topic, .grant = grant};
+  WriteRequest request{
+      .topic = topic, .most_bytes = most_times_message * config.limits.message_bytes, .grant = grant};
   const auto refuse = [&](unsigned status, std::string error) {
     if (!refusal) refusal = Refusal{status, std::move(error)};
   };
@@ -78,6 +100,11 @@ WriteRequest write_request(const Config& config, const std::string& topic, const
                       json_string(name)));
     }
   }
+  if (request.sequence > 0 && request.session.empty()) refuse(400, "sequence wants session=");
+  // What the token says of its bearer, the request cannot say otherwise.
+  std::erase_if(request.headers, [&](const auto& header) { return grant.headers.contains(header.first); });
+  for (const auto& [name, value] : grant.headers) request.headers.emplace_back(name, value);
+  if (!request.key && !request.fields.key) request.key = only_key(grant);
   if (request.key && request.fields.key) refuse(400, "wanted one of key and key_field, found both");
   // Of key_field each row is looked at.
   if (!request.fields.key &&
@@ -103,6 +130,8 @@ std::string answer_of(std::uint64_t number, const Outcome& outcome) {
     case Outcome::Kind::missing:
       return fmt::format(R"({{"error":"wanted message {} first","sequence":{}}})", outcome.sequence + 1,
                          outcome.sequence);
+    case Outcome::Kind::no_room:
+      return R"({"error":"there are too many sessions of this subject"})";
     case Outcome::Kind::ended:
       break;
   }

@@ -22,6 +22,7 @@ struct WriteRequest {
   JsonRowsOptions fields = {};
   std::string session = {};    ///< the key of its sequence; empty: none
   std::uint64_t sequence = 0;  ///< of a POST
+  std::size_t most_bytes = 0;  ///< that the rows of a message may come to, with their keys and headers
   std::vector<std::pair<std::string, std::optional<std::string>>> headers = {};
   Grant grant = {};
 

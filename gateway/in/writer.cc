@@ -1,9 +1,11 @@
 #include "gateway/in/writer.h"
 
+#include <fmt/format.h>
 #include <tiderace/reader.h>
 
 #include <algorithm>
 #include <csignal>
+#include <random>
 #include <utility>
 
 #include "base/error.h"
@@ -48,11 +50,11 @@ void LatencyBuckets::note(double seconds) noexcept {
   sum = sum + seconds;
 }
 
-Writer::Writer(Application& application, const Config& config, std::function<void()> woken)
+Writer::Writer(Application& application, const Config& config)
     : application_(application),
       config_(config),
       sequences_topic_(config.id + "-sequences"),
-      woken_(std::move(woken)),
+      incarnation_((std::uint64_t{std::random_device()()} << 32) | std::random_device()()),
       thread_([this] { run(); }) {}
 
 Writer::~Writer() {
@@ -68,27 +70,27 @@ void Writer::end() {
   if (thread_.joinable()) thread_.join();
   queue_.clear();
   batch_.clear();
+  wait_for_room_.clear();
 }
 
-bool Writer::offer(Message& message) {
+Writer::Offer Writer::offer(Message& message, std::function<void()> room) {
   const std::size_t bytes = item_bytes + message.bytes;  // as `bytes_of`
   {
     const std::lock_guard lock(mutex_);
-    if (draining_ || ending_) return false;
+    if (draining_ || ending_) return Offer::ending;
     if (queued_bytes_ + bytes > config_.queue_bytes && queued_bytes_ > 0) {
-      refused_room_ = true;
-      return false;
+      if (room) wait_for_room_.push_back(std::move(room));
+      return Offer::full;
     }
     queued_bytes_ += bytes;
     queue_.emplace_back(std::move(message));
   }
   changed_.notify_one();
-  return true;
+  return Offer::taken;
 }
 
 std::size_t Writer::bytes_of(const Item& item) {
   if (const auto* message = std::get_if<Message>(&item)) return item_bytes + message->bytes;
-  if (const auto* position = std::get_if<StorePosition>(&item)) return item_bytes + position->position.size();
   return item_bytes;
 }
 
@@ -101,8 +103,8 @@ void Writer::enqueue(Item item) {
   changed_.notify_one();
 }
 
-void Writer::ask_sequence(std::string session, std::function<void(std::uint64_t)> told) {
-  enqueue(AskSequence{std::move(session), std::move(told)});
+void Writer::ask_progress(std::string session, std::function<void(std::optional<Sequences::Progress>)> told) {
+  enqueue(AskProgress{std::move(session), std::move(told)});
 }
 
 void Writer::ask_position(std::string session, std::function<void(std::string)> told) {
@@ -110,13 +112,19 @@ void Writer::ask_position(std::string session, std::function<void(std::string)> 
 }
 
 void Writer::store_position(std::string session, std::string position) {
-  enqueue(StorePosition{std::move(session), std::move(position)});
+  {
+    const std::lock_guard lock(mutex_);
+    waiting_positions_.insert_or_assign(std::move(session), std::move(position));
+  }
+  changed_.notify_one();
 }
 
 void Writer::drain(std::chrono::steady_clock::time_point deadline) {
   std::unique_lock lock(mutex_);
   draining_ = true;
-  changed_.wait_until(lock, deadline, [this] { return queued_bytes_ == 0; });
+  changed_.wait_until(lock, deadline, [this] {
+    return queued_bytes_ == 0 && waiting_positions_.empty() && !storing_positions_;
+  });
 }
 
 void Writer::run() {
@@ -147,10 +155,13 @@ void Writer::run() {
 
 bool Writer::wait_for_batch() {
   std::unique_lock lock(mutex_);
-  if (!batch_.empty()) return !ending_;  // it failed, and is tried again
+  if (!batch_.empty() || !positions_.empty()) return !ending_;  // it failed, and is tried again
   // At first there is the log to be found, and how far sessions are.
-  if (producer_) changed_.wait(lock, [this] { return ending_ || !queue_.empty(); });
+  if (producer_)
+    changed_.wait(lock, [this] { return ending_ || !queue_.empty() || !waiting_positions_.empty(); });
   if (ending_) return false;
+  positions_.swap(waiting_positions_);
+  storing_positions_ = !positions_.empty();
   while (!queue_.empty() && batch_bytes_ < most_batch_bytes) {
     batch_bytes_ += bytes_of(queue_.front());
     batch_.push_back(std::move(queue_.front()));
@@ -175,14 +186,26 @@ void Writer::begin() {
 Outcome Writer::judge(const Message& message) {
   if (!message.session.empty()) {
     const auto found = reached_.find(message.session);
-    const std::uint64_t reached =
-        found == reached_.end() ? sequences_.sequence(message.session) : found->second;
-    if (message.sequence <= reached) return {Outcome::Kind::duplicate};
-    if (message.sequence > reached + 1) return {.kind = Outcome::Kind::missing, .sequence = reached};
-    reached_[message.session] = message.sequence;
+    if (found == reached_.end() && !may_begin(message.session)) return {Outcome::Kind::no_room};
+    Sequences::Progress reached =
+        found == reached_.end() ? sequences_.progress(message.session) : found->second;
+    if (message.sequence > reached.sequence + 1)
+      return {.kind = Outcome::Kind::missing, .sequence = reached.sequence};
+    if (message.sequence <= reached.sequence) {
+      if (!reached.has_refused(message.sequence)) return {Outcome::Kind::duplicate};
+      return {.kind = Outcome::Kind::refused,
+              .error = message.refusal.empty() ? "it was refused before" : message.refusal};
+    }
+    reached.sequence = message.sequence;
+    if (!message.refusal.empty()) reached.refuse(message.sequence);
+    reached_.insert_or_assign(message.session, std::move(reached));
   }
   if (!message.refusal.empty()) return {.kind = Outcome::Kind::refused, .error = message.refusal};
   return {};
+}
+
+bool Writer::may_begin(const std::string& session) const {
+  return sequences_.knows(session) || sequences_.sessions_like(session) < config_.limits.sessions;
 }
 
 void Writer::produce(TransactionalProducer& producer, const Message& message) {
@@ -196,34 +219,71 @@ void Writer::produce(TransactionalProducer& producer, const Message& message) {
 }
 
 bool Writer::store() {
-  // A commit that threw may have been made nevertheless: then this batch stands in the topic of sequences.
-  if (!attempt_.empty() && sequences_.sequence(batch_key) == batch_number_) {
+  // A commit that threw may have been made nevertheless: then its name stands in the topic of sequences.
+  if (const std::string name = std::exchange(attempt_name_, {});
+      !name.empty() && sequences_.attempt() == name) {
     tell({});
     return true;
   }
   attempt_.clear();
   reached_.clear();
   if (!produce_messages()) return false;
-  std::map<std::string, std::string> positions;
-  for (const Item& item : batch_) {
-    if (const auto* position = std::get_if<StorePosition>(&item))
-      positions[position->session] = position->position;
+  // Also where there is nothing to be stored, and only questions: who has lost the id must not answer them.
+  if (batch_.empty() && positions_.empty()) return true;
+  std::vector<RecordMetadata> stored;
+  try {
+    produce_progress();
+    attempt_name_ = fmt::format("{:016x}-{}", incarnation_, ++attempts_);
+    producer_->produce(
+        {.topic = sequences_topic_, .key = batch_key, .value = Sequences::value_of_attempt(attempt_name_)});
+    stored = producer_->commit();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::config) throw;
+    attempt_name_.clear();
+    producer_->abort();
+    leave_out(error);
+    return false;
   }
-  if (attempt_.empty() && positions.empty()) return true;
-  batch_number_ = sequences_.sequence(batch_key) + 1;
-  reached_[batch_key] = batch_number_;
-  for (const auto& [session, sequence] : reached_)
-    producer_->produce({.topic = sequences_topic_, .key = session, .value = Sequences::value_of(sequence)});
-  for (const auto& [session, position] : positions)
-    producer_->produce({.topic = sequences_topic_, .key = session, .value = Sequences::value_of(position)});
-  const std::vector<RecordMetadata> stored = producer_->commit();
+  attempt_name_.clear();
   ++counters_.commits;
   const std::int64_t now = now_ms();
-  for (const auto& [session, sequence] : reached_) sequences_.set_sequence(session, sequence, now);
-  for (auto& [session, position] : positions) sequences_.set_position(session, std::move(position), now);
+  for (auto& [session, progress] : reached_) sequences_.set_progress(session, std::move(progress), now);
+  for (auto& [session, position] : positions_) sequences_.set_position(session, std::move(position), now);
   counters_.sessions = sequences_.size();
   tell(stored);
   return true;
+}
+
+void Writer::produce_progress() {
+  for (const auto& [session, progress] : reached_)
+    producer_->produce({.topic = sequences_topic_, .key = session, .value = Sequences::value_of(progress)});
+  for (const auto& [session, position] : positions_)
+    producer_->produce(
+        {.topic = sequences_topic_, .key = session, .value = Sequences::value_of_position(position)});
+}
+
+void Writer::leave_out(const Error& refusal) {
+  std::vector<std::size_t> with_rows;
+  for (std::size_t i = 0; i < batch_.size(); ++i) {
+    const auto* message = std::get_if<Message>(&batch_[i]);
+    if (message != nullptr && message->refusal.empty() && !message->rows.empty()) with_rows.push_back(i);
+  }
+  if (with_rows.size() == 1) {
+    std::get<Message>(batch_[with_rows.front()]).refusal = refusal.what();
+    return;
+  }
+  if (with_rows.empty()) {
+    log(LogLevel::error, "gateway: positions of {} sessions are not stored: {}", positions_.size(),
+        refusal.what());
+    positions_.clear();
+    return;
+  }
+  const std::lock_guard lock(mutex_);
+  for (const std::size_t middle = with_rows[with_rows.size() / 2]; batch_.size() > middle;
+       batch_.pop_back()) {
+    batch_bytes_ -= bytes_of(batch_.back());
+    queue_.push_front(std::move(batch_.back()));
+  }
 }
 
 bool Writer::produce_messages() {
@@ -265,6 +325,7 @@ void Writer::tell(const std::vector<RecordMetadata>& stored) {
         ++counters_.refused;
         break;
       case Outcome::Kind::missing:
+      case Outcome::Kind::no_room:
       case Outcome::Kind::ended:
         break;
     }
@@ -274,8 +335,10 @@ void Writer::tell(const std::vector<RecordMetadata>& stored) {
 
 void Writer::answer_questions() {
   for (Item& item : batch_) {
-    if (auto* sequence = std::get_if<AskSequence>(&item))
-      std::exchange(sequence->told, {})(sequences_.sequence(sequence->session));
+    if (auto* progress = std::get_if<AskProgress>(&item))
+      std::exchange(progress->told, {})(may_begin(progress->session)
+                                            ? std::optional(sequences_.progress(progress->session))
+                                            : std::nullopt);
     else if (auto* position = std::get_if<AskPosition>(&item))
       std::exchange(position->told, {})(sequences_.position(position->session));
   }
@@ -296,15 +359,16 @@ void Writer::forget_sessions() {
 void Writer::finish_batch() {
   const std::size_t bytes = std::exchange(batch_bytes_, 0);
   batch_.clear();
-  bool wake = false;
+  positions_.clear();
+  std::vector<std::function<void()>> woken;
   {
     const std::lock_guard lock(mutex_);
     queued_bytes_ -= bytes;
-    wake = refused_room_ && queued_bytes_ <= config_.queue_bytes / 2;
-    if (wake) refused_room_ = false;
+    storing_positions_ = false;
+    if (queued_bytes_ <= config_.queue_bytes / 2) woken.swap(wait_for_room_);
   }
   changed_.notify_all();
-  if (wake) woken_();
+  for (const auto& room : woken) room();
 }
 
 void Writer::wait_after_failure(const std::exception& error) {

@@ -47,17 +47,21 @@ struct WriterCounters {
 /// against what the topic of sequences says, and tried again for as long as it takes.
 class Writer {
  public:
-  /// `woken` is called, on the writer's thread, when there is room again for what was refused it.
-  Writer(Application& application, const Config& config, std::function<void()> woken);
+  Writer(Application& application, const Config& config);
   ~Writer();
 
-  /// Takes a message; false if there is no room for it or the writer ends, with `message` as it was: `woken`
-  /// tells when to ask again. Any thread.
-  [[nodiscard]] bool offer(Message& message);
-  /// Calls `told` with the last stored sequence, or the position, of a session, behind all that was offered
-  /// before. On the writer's thread, once it has the log. Any thread.
-  void ask_sequence(std::string session, std::function<void(std::uint64_t)> told);
+  enum class Offer : std::uint8_t {
+    taken,
+    full,    ///< `message` is as it was; `room` is called once there is room
+    ending,  ///< it takes nothing more
+  };
+  /// Takes a message if there is room. `room` is called on the writer's thread. Any thread.
+  [[nodiscard]] Offer offer(Message& message, std::function<void()> room = {});
+  /// Calls `told` with how far a session is, behind all that was offered before; nullopt where there are too
+  /// many sessions for a new one. On the writer's thread, once it has the log. Any thread.
+  void ask_progress(std::string session, std::function<void(std::optional<Sequences::Progress>)> told);
   void ask_position(std::string session, std::function<void(std::string)> told);
+  /// Stores where a session is, in place of what waits to be stored for it. Any thread.
   void store_position(std::string session, std::string position);
   /// Takes no more; returns when everything is told of, or `deadline` is over. Any thread.
   void drain(std::chrono::steady_clock::time_point deadline);
@@ -71,19 +75,15 @@ class Writer {
   [[nodiscard]] std::size_t queued_bytes() const noexcept { return queued_bytes_; }
 
  private:
-  struct AskSequence {
+  struct AskProgress {
     std::string session;
-    std::function<void(std::uint64_t)> told;
+    std::function<void(std::optional<Sequences::Progress>)> told;
   };
   struct AskPosition {
     std::string session;
     std::function<void(std::string)> told;
   };
-  struct StorePosition {
-    std::string session;
-    std::string position;
-  };
-  using Item = std::variant<Message, AskSequence, AskPosition, StorePosition>;
+  using Item = std::variant<Message, AskProgress, AskPosition>;
   /// What is to be told of a message when the transaction is made.
   struct Pending {
     Message* message;
@@ -102,8 +102,12 @@ class Writer {
   /// Whether all of `batch_` is in the log; false where a message has to be left out first.
   bool store();
   [[nodiscard]] Outcome judge(const Message& message);
+  [[nodiscard]] bool may_begin(const std::string& session) const;
   void produce(TransactionalProducer& producer, const Message& message);
   [[nodiscard]] bool produce_messages();
+  void produce_progress();
+  /// What the log refused is one of several: fewer of them are tried, until it is found.
+  void leave_out(const Error& refusal);
   /// Of what `attempt_` holds; `stored` is empty where nothing is known of offsets.
   void tell(const std::vector<RecordMetadata>& stored);
   void answer_questions();
@@ -114,21 +118,25 @@ class Writer {
   Application& application_;
   const Config& config_;
   const std::string sequences_topic_;
-  const std::function<void()> woken_;
+  const std::uint64_t incarnation_;
+  std::uint64_t attempts_ = 0;
   std::optional<TransactionalProducer> producer_;
   Sequences sequences_;
   std::vector<Item> batch_;
   std::size_t batch_bytes_ = 0;
   std::vector<Pending> attempt_;  ///< what the transaction under way has of `batch_`
-  std::uint64_t batch_number_ = 0;
-  std::map<std::string, std::uint64_t> reached_;  ///< by the batch under way, of its sessions
+  std::string attempt_name_;      ///< of a commit that is under way, or of which nothing is known; else empty
+  std::map<std::string, Sequences::Progress> reached_;  ///< by the batch under way, of its sessions
+  std::map<std::string, std::string> positions_;        ///< of the batch under way, by session
   std::chrono::steady_clock::time_point next_forgetting_{};
   int failures_in_a_row_ = 0;
 
-  std::mutex mutex_;  ///< guards the five below
+  std::mutex mutex_;  ///< guards those below, but for what is atomic
   std::condition_variable changed_;
   std::deque<Item> queue_;
-  bool refused_room_ = false;
+  std::map<std::string, std::string> waiting_positions_;  ///< the last one by session
+  std::vector<std::function<void()>> wait_for_room_;
+  bool storing_positions_ = false;
   bool draining_ = false;
   bool ending_ = false;
 

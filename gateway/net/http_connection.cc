@@ -27,6 +27,8 @@ using Response = http::response<http::string_body>;
 
 constexpr std::uint32_t most_header_bytes = 16 << 10;
 constexpr std::chrono::seconds body_time{30};
+constexpr std::size_t most_thrown_away = 64 << 20;  // of a body that is refused
+constexpr std::chrono::seconds throw_away_time{10};
 constexpr std::string_view topics_path = "/v1/topics/";
 constexpr std::string_view protocol = "tiderace.v1";
 constexpr std::string_view token_protocol = "tiderace.token.";
@@ -67,6 +69,22 @@ std::string origin_of(std::string_view url) {
   return std::string(url.substr(0, url.find_first_of("/?# ;,", scheme + 3)));
 }
 
+/// `example.org:8080` of an origin; what is none is empty.
+std::string_view host_of(std::string_view origin) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (origin.starts_with(scheme)) return origin.substr(scheme.size());
+  }
+  return {};
+}
+
+/// Whether `host`, as a request names it, is this machine for itself.
+bool is_loopback(std::string_view host) {
+  const std::size_t colon = host.rfind(':');
+  const bool has_port = colon != std::string_view::npos && host.find(']', colon) == std::string_view::npos;
+  if (has_port) host = host.substr(0, colon);
+  return host == "127.0.0.1" || host == "localhost" || host == "[::1]";
+}
+
 bool is_status(unsigned status, unsigned hundred) noexcept {
   return status / 100 == hundred;
 }
@@ -78,6 +96,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream
   HttpConnection(Loop& loop, Stream stream, Services& services, const StaticFiles* files,
                  std::shared_ptr<Admission::Ticket> ticket)
       : loop_(loop),
+        rate_(services.config.limits.messages_per_second),
         stream_(std::move(stream)),
         services_(services),
         files_(files),
@@ -135,6 +154,9 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream
     const auto target = parse_target(view(request().target()));
     if (!target) return refuse({400, "the target is no path and query in UTF-8"});
     if (files_ == nullptr) return answer_metrics(target->path);
+    // A name that is made to point here would make any page of the Web one of this host.
+    if (!services_.config.has_tokens() && !is_loopback(view(request()[http::field::host])))
+      return refuse({421, "without tokens the host is 127.0.0.1, [::1] or localhost"});
     if (!origin_allowed(*target)) return refuse({403, "the origin is not allowed"});
     if (request().method() == http::verb::options) return answer_options();
     const std::string_view path = target->path;
@@ -147,9 +169,9 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream
     const std::string_view origin = view(request()[http::field::origin]);
     if (origin.empty() || !std::string_view(target.path).starts_with("/v1/")) return true;
     if (matches_any(services_.config.allowed_origins, origin)) return true;
+    // A proxy in front may end TLS, so that pages of this host are https where this is not.
     const std::string_view host = view(request()[http::field::host]);
-    const std::string_view scheme = std::is_same_v<Stream, TlsStream> ? "https://" : "http://";
-    return !host.empty() && origin == fmt::format("{}{}", scheme, host);
+    return !host.empty() && host_of(origin) == host;
   }
 
   void serve_topics(const Target& target, std::string_view names) {
@@ -160,17 +182,26 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream
     if (services_.stopping) return refuse({503, "the gateway ends; try again"});
     std::optional<Refusal> refusal;
     const bool upgrade = beast::websocket::is_upgrade(request());
-    if (upgrade && target.find("from") != nullptr) {
+    const bool posts = request().method() == http::verb::post;
+    if (!posts && target.find("from") != nullptr) {
       ReaderRequest wanted = reader_request(services_.config, split(names), target, *grant, refusal);
       if (refusal) return refuse(*refusal);
+      if (!upgrade) return refuse({426, "wanted a WebSocket handshake"});
       return become_socket(reading_user(services_, std::move(wanted)), *grant, false);
     }
     WriteRequest wanted = write_request(services_.config, std::string(names), target, *grant, refusal);
     if (refusal) return refuse(*refusal);
     if (upgrade) return become_socket(writing_user(services_, std::move(wanted)), *grant, true);
-    if (request().method() != http::verb::post) return refuse({405, "wanted POST, or a WebSocket handshake"});
+    if (!posts) return refuse({405, "wanted POST, or a WebSocket handshake"});
     if (!wanted.session.empty() && wanted.sequence == 0) return refuse({400, "session wants sequence="});
-    read_body(std::move(wanted));
+    const auto wait = rate_.take(std::chrono::steady_clock::now());
+    if (wait.count() <= 0) return read_body(std::move(wanted));
+    lowest().expires_never();
+    pause_.emplace(stream_.get_executor());
+    pause_->expires_after(wait);
+    pause_->async_wait([self = self(), wanted = std::move(wanted)](Failure failure) {
+      if (!failure) self->read_body(wanted);
+    });
   }
 
   void become_socket(std::unique_ptr<SocketUser> user, const Grant& grant, bool writes) {
@@ -210,13 +241,15 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream
       asio::post(self->stream_.get_executor(), [self, number, outcome = std::move(outcome)] {
         const unsigned status = outcome.kind == Outcome::Kind::missing   ? 409
                                 : outcome.kind == Outcome::Kind::refused ? 400
+                                : outcome.kind == Outcome::Kind::no_room ? 503
                                 : outcome.kind == Outcome::Kind::ended   ? 503
                                                                          : 200;
         self->respond(status, "application/json", answer_of(number, outcome));
       });
     };
     lowest().expires_never();  // the log has it when it has it
-    if (!services_.writer.offer(message)) refuse({503, "too much waits for the log; try again"});
+    if (services_.writer.offer(message) != Writer::Offer::taken)
+      refuse({503, "too much waits for the log; try again"});
   }
 
   void answer_options() {
@@ -278,10 +311,12 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream
       ++services_.requests.wrong;
     // What else comes on it cannot be told from a body that was not read.
     keep_ = false;
+    throws_away_ = !parser_->is_done();
     respond(refusal.status, "application/json", fmt::format(R"({{"error":{}}})", json_string(refusal.error)),
             [&](Response& response) {
               if (refusal.status == 401) response.set(http::field::www_authenticate, "Bearer");
               if (refusal.status == 503) response.set(http::field::retry_after, "1");
+              if (refusal.status == 426) response.set(http::field::upgrade, "websocket");
             });
   }
 
@@ -316,24 +351,41 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream
   }
 
   void finish() {
-    Failure ignored;
+    if (throws_away_) {
+      lowest().expires_after(throw_away_time);
+      return throw_away(0);
+    }
     if constexpr (std::is_same_v<Stream, TlsStream>) {
       lowest().expires_after(services_.config.limits.handshake_timeout);
       stream_.async_shutdown([self = self()](Failure) {});
     } else {
+      Failure ignored;
       lowest().socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
     }
   }
 
+  /// What still comes of a body that is refused: while it is not read, its sender may not hear the answer.
+  void throw_away(std::size_t thrown) {
+    if (thrown > most_thrown_away) return;
+    buffer_.clear();
+    stream_.async_read_some(buffer_.prepare(16 << 10),
+                            [self = self(), thrown](Failure failure, std::size_t count) {
+                              if (!failure) self->throw_away(thrown + count);
+                            });
+  }
+
   Loop& loop_;
+  Rate rate_;  ///< of messages that are posted
   Stream stream_;
   Services& services_;
   const StaticFiles* files_;  ///< null: metrics are served
   std::shared_ptr<Admission::Ticket> ticket_;
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
+  std::optional<Timer> pause_;
   bool served_ = false;  ///< a request before this one
   bool keep_ = true;
+  bool throws_away_ = false;  ///< what still comes, before the end
 };
 
 }  // namespace

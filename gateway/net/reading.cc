@@ -30,14 +30,15 @@ class Reading final : public SocketUser {
   void opened(Socket& socket) override {
     socket_ = &socket;
     socket.read();
-    if (!request_.from_session) return subscribe();
+    if (request_.session.empty()) return subscribe();
     services_.writer.ask_position(
         request_.session,
         [this, weak = std::weak_ptr<Socket>(socket.shared_from_this())](std::string position) {
           const auto alive = weak.lock();
           if (alive == nullptr) return;
           alive->post([this, position = std::move(position)] {
-            request_.read.positions = parse_positions(position).value_or(Positions());
+            session_position_ = parse_positions(position).value_or(Positions());
+            if (request_.from_session) request_.read.positions = session_position_;
             subscribe();
           });
         });
@@ -50,15 +51,19 @@ class Reading final : public SocketUser {
       return socket_->close(close_code::not_allowed,
                             "wanted {\"position\": \"TOPIC:PARTITION:OFFSET,...\"} of a session");
     }
-    for (const auto& [partition, offset] : *position) session_position_[partition] = offset;
+    for (const auto& [partition, offset] : *position) {
+      const auto known = session_position_.find(partition);
+      if (known == session_position_.end())
+        return socket_->close(close_code::not_allowed, "a position of what is not read here");
+      known->second = offset;
+    }
     services_.writer.store_position(request_.session, to_string(session_position_));
     socket_->read();
   }
 
   void drained() override { send_next(); }
   void stop() override {
-    if (subscription_ != nullptr)
-      socket_->close(close_code::going_away, to_string(subscription_->position()));
+    if (subscription_ != nullptr) say_goodbye(close_code::going_away);
   }
   void ended() override {
     if (subscription_ == nullptr) return;
@@ -81,6 +86,7 @@ class Reading final : public SocketUser {
     if (socket_->waiting() > 0) return;  // goes on when that is sent
     Subscription::Turn turn = subscription_->take();
     if (turn.begins) {
+      for (const auto& [partition, offset] : *turn.begins) session_position_[partition] = offset;
       socket_->send(fmt::format(R"({{"hello":{{"position":"{}"}}}})", to_string(*turn.begins)));
     } else if (turn.frame) {
       socket_->send(std::move(*turn.frame));
@@ -90,7 +96,17 @@ class Reading final : public SocketUser {
   void give_up() {
     given_up_ = true;
     ++services_.requests.too_slow;
-    socket_->close(close_code::try_again_later, to_string(subscription_->position()));
+    say_goodbye(close_code::try_again_later);
+  }
+
+  /// With where the reader goes on: as the reason, or as a message where it is too long for one.
+  void say_goodbye(std::uint16_t code) {
+    std::string position = to_string(subscription_->position());
+    if (position.size() > longest_reason) {
+      socket_->send(fmt::format(R"({{"position":"{}"}})", position));
+      position.clear();
+    }
+    socket_->close(code, std::move(position));
   }
 
   Services& services_;

@@ -8,6 +8,8 @@
 
 namespace tiderace::gateway {
 
+constexpr std::size_t longest_reason = 120;  // of a close frame, which holds 123 bytes
+
 /// One WebSocket. All of it on the thread of its loop, but for `stop` and `post`.
 class Socket : public std::enable_shared_from_this<Socket> {
  public:
@@ -15,7 +17,7 @@ class Socket : public std::enable_shared_from_this<Socket> {
   /// Sends a message, after those that wait.
   virtual void send(std::string message, bool binary = false) = 0;
   [[nodiscard]] virtual std::size_t waiting() const noexcept = 0;  ///< messages
-  /// Says goodbye after what waits is sent; `reason` is cut at 120 bytes.
+  /// Says goodbye after what waits is sent; `reason` is cut at `longest_reason` bytes.
   virtual void close(std::uint16_t code, std::string reason) = 0;
   /// Reads the next message, if none is being read.
   virtual void read() = 0;

@@ -3,6 +3,7 @@
 #include <boost/beast/websocket.hpp>
 #include <boost/beast/websocket/ssl.hpp>
 #include <chrono>
+#include <ctime>
 #include <deque>
 #include <optional>
 #include <utility>
@@ -17,8 +18,7 @@ namespace beast = boost::beast;
 namespace websocket = boost::beast::websocket;
 using Failure = boost::system::error_code;
 
-constexpr std::size_t small_buffer = 4096;   // what a socket keeps between messages
-constexpr std::size_t longest_reason = 120;  // of a close frame, which holds 123 bytes
+constexpr std::size_t small_buffer = 4096;  // what a socket keeps between messages
 constexpr std::chrono::seconds last_write_time{10};
 
 /// Boost's own close codes and those of applications are one number here.
@@ -136,9 +136,9 @@ class WebSocket final : public Socket {
 
   void expire() {
     if (!upgrade_.expires) return;
-    const auto at = std::chrono::system_clock::time_point(std::chrono::seconds(*upgrade_.expires));
-    const auto left =
-        std::chrono::duration_cast<std::chrono::nanoseconds>(at - std::chrono::system_clock::now());
+    const std::chrono::seconds left(*upgrade_.expires - static_cast<std::int64_t>(std::time(nullptr)));
+    constexpr std::chrono::hours longest{24 * 365};
+    if (left > longest) return;  // nanoseconds would not hold it
     expiry_.emplace(stream_.get_executor());
     expiry_->expires_after(left);
     std::weak_ptr<Socket> weak = weak_from_this();

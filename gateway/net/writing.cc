@@ -17,15 +17,15 @@ class Writing final : public SocketUser {
 
   void opened(Socket& socket) override {
     socket_ = &socket;
-    if (request_.session.empty()) return greet(0);
+    if (request_.session.empty()) return greet(Sequences::Progress());
     const auto shared = socket.shared_from_this();
     services_.sockets.take_session(request_.session, shared);
     // Behind what the session's last socket has sent.
-    services_.writer.ask_sequence(request_.session,
-                                  [this, weak = std::weak_ptr<Socket>(shared)](std::uint64_t sequence) {
-                                    if (const auto alive = weak.lock())
-                                      alive->post([this, sequence] { greet(sequence); });
-                                  });
+    services_.writer.ask_progress(request_.session, [this, weak = std::weak_ptr<Socket>(shared)](
+                                                        std::optional<Sequences::Progress> progress) {
+      const auto alive = weak.lock();
+      if (alive != nullptr) alive->post([this, progress = std::move(progress)] { greet(progress); });
+    });
   }
 
   void received(std::string_view text, bool /*binary*/) override {
@@ -45,19 +45,26 @@ class Writing final : public SocketUser {
   void stop() override { stopped_ = true; }
 
  private:
-  void greet(std::uint64_t sequence) {
-    number_ = sequence;
+  void greet(const std::optional<Sequences::Progress>& progress) {
+    if (!progress)
+      return socket_->close(close_code::try_again_later, "there are too many sessions of this subject");
+    number_ = progress->sequence;
     greeted_ = true;
-    socket_->send(fmt::format(R"({{"hello":{{"sequence":{}}}}})", sequence));
+    socket_->send(fmt::format(R"({{"hello":{{{}}}}})", progress->to_json()));
     read_on();
   }
 
   void offer(Message message) {
-    if (services_.writer.offer(message)) return read_on();
-    held_.emplace(std::move(message));
-    services_.sockets.wait_for_room(socket_->shared_from_this(), [this] { offer_again(); });
-    // There may have been room by the time that was said.
-    if (services_.writer.queued_bytes() == 0) offer_again();
+    const auto room = [this, weak = std::weak_ptr<Socket>(socket_->shared_from_this())] {
+      if (const auto alive = weak.lock()) alive->post([this] { offer_again(); });
+    };
+    auto offered = services_.writer.offer(message);
+    if (offered == Writer::Offer::full) offered = services_.writer.offer(message, room);
+    if (offered == Writer::Offer::taken) return read_on();
+    if (offered == Writer::Offer::full)
+      held_.emplace(std::move(message));
+    else
+      stopped_ = true;  // it is not acknowledged
   }
 
   void offer_again() {
@@ -70,6 +77,9 @@ class Writing final : public SocketUser {
   void answer(std::uint64_t number, const Outcome& outcome) {
     --unacknowledged_;
     socket_->send(answer_of(number, outcome));
+    // The session has been forgotten, or others write as it: the client asks anew where it is.
+    if (outcome.kind == Outcome::Kind::missing)
+      return socket_->close(close_code::try_again_later, "the session is not where this socket is");
     read_on();
   }
 

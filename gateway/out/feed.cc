@@ -15,6 +15,12 @@ constexpr std::chrono::milliseconds turn{50};
 constexpr std::chrono::milliseconds turn_of_many{5};
 constexpr std::chrono::milliseconds look_again{10};
 constexpr std::chrono::milliseconds pause_after_failure{500};
+constexpr std::chrono::seconds between_looks{1};
+constexpr std::chrono::seconds between_looks_for_partitions{60};
+constexpr std::chrono::seconds hearsay{1};  // that the log is said to be longer than it is
+constexpr std::size_t most_log_readers = 16;
+constexpr std::chrono::seconds longest_turn{2};  // of a reader of the log where others wait for one
+constexpr std::size_t most_looked_at = 4096;     // pieces, while others wait for the lock
 
 void block_signals() {
   sigset_t all;  // they are for the main thread
@@ -51,14 +57,16 @@ void Feed::end() {
 
 void Feed::subscribe(std::shared_ptr<Subscription> subscription) {
   const std::lock_guard lock(mutex_);
-  newcomers_.push_back(std::move(subscription));
+  all_.insert(subscription);
+  newcomers_.push_back({std::move(subscription), Clock::now()});
   changed_.notify_all();
 }
 
 void Feed::unsubscribe(const std::shared_ptr<Subscription>& subscription) {
   subscription->close();
   const std::lock_guard lock(mutex_);
-  erase(newcomers_, subscription);
+  all_.erase(subscription);
+  std::erase_if(newcomers_, [&](const Newcomer& each) { return each.subscription == subscription; });
   for (const std::string& topic : subscription->request().topics) {
     Live& live = live_[topic];
     erase(live.all_keys, subscription);
@@ -75,12 +83,17 @@ void Feed::follow() {
   block_signals();
   std::optional<TopicReader> reader;
   bool failed = false;
+  Clock::time_point next_look{};
   for (;;) {
     {
       std::unique_lock lock(mutex_);
       // Nobody reads: nothing is fetched.
       changed_.wait(lock, [&] { return ending_ || reader || !newcomers_.empty(); });
       if (ending_) return;
+    }
+    if (const auto now = Clock::now(); now >= next_look) {
+      next_look = now + between_looks;
+      look_at_readers();
     }
     try {
       follow_once(reader);
@@ -95,17 +108,35 @@ void Feed::follow() {
   }
 }
 
-void Feed::follow_once(std::optional<TopicReader>& reader) {
-  if (!reader) {
-    std::vector<std::string> topics;
-    for (const auto& [name, topic] : config_.topics) topics.push_back(name);
-    ReaderOptions options{.from = AutoOffsetReset::latest, .offsets = next_};
-    TopicReader made = application_.get_reader(topics, options);
+void Feed::look_at_readers() {
+  std::set<std::shared_ptr<Subscription>> all;
+  {
     const std::lock_guard lock(mutex_);
-    next_ = made.positions();
-    if (kept_from_.empty()) kept_from_ = next_;
-    reader.emplace(std::move(made));
+    all = all_;
   }
+  for (const auto& subscription : all) subscription->check(Clock::now());
+}
+
+TopicReader Feed::make_reader() {
+  std::vector<std::string> topics;
+  for (const auto& [name, topic] : config_.topics) topics.push_back(name);
+  // What of a partition came before it was found is read, too.
+  const auto from = next_.empty() ? AutoOffsetReset::latest : AutoOffsetReset::earliest;
+  TopicReader reader = application_.get_reader(topics, {.from = from, .offsets = next_});
+  const std::lock_guard lock(mutex_);
+  next_ = reader.positions();
+  for (const auto& [partition, next] : next_) kept_.try_emplace(partition, Kept{next, {}});
+  partitions_were_added_ = false;
+  return reader;
+}
+
+void Feed::follow_once(std::optional<TopicReader>& reader) {
+  bool renew = !reader;
+  if (reader) {
+    const std::lock_guard lock(mutex_);
+    renew = partitions_were_added_;
+  }
+  if (renew) reader.emplace(make_reader());
   take_newcomers();
   const std::vector<TopicRecord> records = reader->poll(turn);
   if (!records.empty()) publish(records);
@@ -115,39 +146,58 @@ void Feed::follow_once(std::optional<TopicReader>& reader) {
 
 void Feed::take_newcomers() {
   const std::lock_guard lock(mutex_);
-  for (auto& subscription : std::exchange(newcomers_, {})) {
-    Positions begin = beginning_of(subscription->request());
-    subscription->begin(begin);
-    behind_.push_back({std::move(subscription), std::move(begin)});
+  for (Newcomer& newcomer : std::exchange(newcomers_, {})) {
+    auto begin = beginning_of(newcomer.subscription->request(), Clock::now() - newcomer.came < hearsay);
+    if (!begin) {
+      newcomers_.push_back(std::move(newcomer));
+      continue;
+    }
+    newcomer.subscription->begin(*begin);
+    const bool up_to_date =
+        std::ranges::all_of(*begin, [&](const auto& each) { return next_.at(each.first) == each.second; });
+    if (up_to_date) {
+      make_live(newcomer.subscription);
+      continue;
+    }
+    behind_.push_back({std::move(newcomer.subscription), std::move(*begin)});
     ++counters_.catching_up;
     changed_.notify_all();
   }
 }
 
-Positions Feed::beginning_of(const ReadRequest& request) const {
+std::optional<Positions> Feed::beginning_of(const ReadRequest& request, bool insists) const {
   Positions begin;
   for (const auto& [partition, next] : next_) {
     if (std::ranges::find(request.topics, partition.first) == request.topics.end()) continue;
     const auto asked = request.positions.find(partition);
     const bool earliest = request.from == ReadRequest::From::earliest;
     begin[partition] = asked != request.positions.end() ? asked->second : earliest ? 0 : next;
+    if (begin[partition] <= next) continue;
+    // One who was caught up may be ahead of those who follow, for a moment; else it was another log.
+    if (insists) return std::nullopt;
+    begin[partition] = next;
   }
   return begin;
 }
 
 bool Feed::take_kept(Behind& behind) {
   for (const auto& [partition, offset] : behind.next) {
-    if (offset < kept_from_.at(partition)) return false;
+    const auto kept = kept_.find(partition);
+    if (kept == kept_.end()) partitions_were_added_ = true;
+    if (kept == kept_.end() || offset < kept->second.from) return false;
   }
   std::size_t bytes = 0;
-  for (const PiecePtr& piece : kept_) {
-    const auto next = behind.next.find({piece->topic, piece->partition});
-    if (next == behind.next.end() || piece->offset < next->second) continue;
-    if (bytes > ahead_bytes) return true;  // the rest comes next
-    next->second = piece->offset + 1;
-    if (!behind.subscription->wants(*piece)) continue;
-    bytes += piece->json.size();
-    behind.pending.push_back(piece);
+  std::size_t looked_at = 0;
+  for (auto& [partition, next] : behind.next) {
+    const std::deque<PiecePtr>& pieces = kept_.at(partition).pieces;
+    auto at = std::ranges::lower_bound(pieces, next, {}, [](const PiecePtr& piece) { return piece->offset; });
+    for (; at != pieces.end(); ++at) {
+      if (bytes > ahead_bytes || ++looked_at > most_looked_at) return true;  // the rest comes next
+      next = (*at)->offset + 1;
+      if (!behind.subscription->wants(**at)) continue;
+      bytes += (*at)->json.size();
+      behind.pending.push_back(*at);
+    }
   }
   // Delivered while those who publish wait, so that the order holds.
   for (const PiecePtr& piece : std::exchange(behind.pending, {})) behind.subscription->deliver(piece);
@@ -193,37 +243,65 @@ void Feed::publish(const std::vector<TopicRecord>& records) {
         for (const auto& reader : found->second) reader->deliver(piece);
     }
     next_[{piece->topic, piece->partition}] = piece->offset + 1;
-    kept_bytes_ += piece->json.size();
-    kept_.push_back(std::move(piece));
+    keep(std::move(piece));
   }
+}
+
+void Feed::keep(PiecePtr piece) {
+  Kept& kept = kept_.try_emplace({piece->topic, piece->partition}, Kept{piece->offset, {}}).first->second;
+  kept_bytes_ += piece->json.size();
+  kept.pieces.push_back(std::move(piece));
+  kept_order_.push_back(&kept);
   while (kept_bytes_ > most_kept_bytes) {
-    const Piece& oldest = *kept_.front();
-    kept_bytes_ -= oldest.json.size();
-    kept_from_[{oldest.topic, oldest.partition}] = oldest.offset + 1;
-    kept_.pop_front();
+    Kept& oldest = *kept_order_.front();
+    kept_bytes_ -= oldest.pieces.front()->json.size();
+    oldest.from = oldest.pieces.front()->offset + 1;
+    oldest.pieces.pop_front();
+    kept_order_.pop_front();
+  }
+}
+
+void Feed::look_for_partitions() {
+  std::vector<std::string> topics;
+  for (const auto& [name, topic] : config_.topics) topics.push_back(name);
+  try {
+    const std::size_t count = application_.get_reader(topics, {}).positions().size();
+    const std::lock_guard lock(mutex_);
+    partitions_were_added_ = partitions_were_added_ || (!next_.empty() && count > next_.size());
+  } catch (const std::exception& error) {
+    log(LogLevel::debug, "gateway: {}", error.what());  // those who read the log say it
   }
 }
 
 void Feed::catch_up() {
   block_signals();
   std::deque<Behind> here;
+  Clock::time_point next_look = Clock::now() + between_looks_for_partitions;
   for (;;) {
     {
       std::unique_lock lock(mutex_);
-      changed_.wait(lock, [&] { return ending_ || !here.empty() || !behind_.empty(); });
+      changed_.wait_until(lock, next_look, [&] { return ending_ || !here.empty() || !behind_.empty(); });
       if (ending_) return;
       std::ranges::move(behind_, std::back_inserter(here));
       behind_.clear();
     }
+    if (const auto now = Clock::now(); now >= next_look) {
+      next_look = now + between_looks_for_partitions;
+      look_for_partitions();
+    }
     bool moved = false;
+    auto reading = static_cast<std::size_t>(
+        std::ranges::count_if(here, [](const Behind& each) { return each.reader.has_value(); }));
     for (std::size_t left = here.size(); left > 0; --left) {
       Behind behind = std::move(here.front());
       here.pop_front();
+      reading -= behind.reader ? 1 : 0;
       try {
         const Positions before = behind.next;
         const std::size_t pending = behind.pending.size();
-        const bool goes_on = advance(behind);
+        const bool goes_on = advance(behind, reading < most_log_readers);
         moved = moved || !goes_on || behind.next != before || behind.pending.size() != pending;
+        reading += behind.reader ? 1 : 0;
         if (goes_on)
           here.push_back(std::move(behind));
         else
@@ -235,13 +313,19 @@ void Feed::catch_up() {
         here.push_back(std::move(behind));
       }
     }
+    // Those that wait for a reader of the log get one.
+    if (here.size() > most_log_readers) {
+      for (Behind& behind : here) {
+        if (behind.reader && Clock::now() - behind.reads_since > longest_turn) behind.reader.reset();
+      }
+    }
     if (moved) continue;
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, look_again, [this] { return ending_ || !behind_.empty(); });
   }
 }
 
-bool Feed::advance(Behind& behind) {
+bool Feed::advance(Behind& behind, bool may_read) {
   Subscription& subscription = *behind.subscription;
   if (subscription.closed()) return false;
   // No faster than it takes.
@@ -257,15 +341,22 @@ bool Feed::advance(Behind& behind) {
       return !behind.is_live;
     }
   }
-  if (!behind.reader)
-    behind.reader.emplace(application_.get_reader(subscription.request().topics, {.offsets = behind.next}));
+  if (behind.reader || may_read) read_log(behind);
+  return true;
+}
+
+void Feed::read_log(Behind& behind) {
+  if (!behind.reader) {
+    behind.reader.emplace(
+        application_.get_reader(behind.subscription->request().topics, {.offsets = behind.next}));
+    behind.reads_since = Clock::now();
+  }
   for (const TopicRecord& record : behind.reader->poll(turn_of_many)) {
     PiecePtr piece = piece_of(record);
-    if (subscription.wants(*piece)) behind.pending.push_back(std::move(piece));
+    if (behind.subscription->wants(*piece)) behind.pending.push_back(std::move(piece));
   }
   behind.next = behind.reader->positions();
   behind.failed = false;
-  return true;
 }
 
 }  // namespace tiderace::gateway

@@ -3,6 +3,7 @@
 #include <tiderace/application.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -10,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -53,23 +55,37 @@ class Feed {
     std::shared_ptr<Subscription> subscription;
     Positions next;
     std::optional<TopicReader> reader = {};
-    std::deque<PiecePtr> pending = {};  ///< before `next`, and not delivered yet
-    bool failed = false;                ///< and it was logged
-    bool is_live = false;               ///< it is up to date
+    std::chrono::steady_clock::time_point reads_since = {};  ///< when `reader` was made, or last had room
+    std::deque<PiecePtr> pending = {};                       ///< before `next`, and not delivered yet
+    bool failed = false;                                     ///< and that was logged
+    bool is_live = false;                                    ///< it is up to date
   };
+
+  /// What is kept of a partition.
+  struct Kept {
+    std::int64_t from = 0;        ///< every record from there on is kept
+    std::deque<PiecePtr> pieces;  ///< in the order of offsets
+  };
+  using Clock = std::chrono::steady_clock;
 
   void follow();
   void follow_once(std::optional<TopicReader>& reader);
+  [[nodiscard]] TopicReader make_reader();
+  void look_at_readers();
   void catch_up();
-  /// Reads on for one; false once it is up to date or gone.
-  bool advance(Behind& behind);
-  /// With the lock: where it begins.
-  [[nodiscard]] Positions beginning_of(const ReadRequest& request) const;
+  /// Finds partitions that were added.
+  void look_for_partitions();
+  /// Reads on for one; false once it is up to date or gone. `may_read`: the log, a reader of its own.
+  bool advance(Behind& behind, bool may_read);
+  void read_log(Behind& behind);
+  /// With the lock: where it begins; nullopt: it is ahead of the log as far as is known.
+  [[nodiscard]] std::optional<Positions> beginning_of(const ReadRequest& request, bool insists) const;
   /// With the lock: whether what is kept reaches back to where it is. Takes from there into `pending`; if
   /// that is all, it is one of those who are up to date, who must not be delivered to before `pending` is.
   bool take_kept(Behind& behind);
   void make_live(const std::shared_ptr<Subscription>& subscription);
   void take_newcomers();
+  void keep(PiecePtr piece);
   void publish(const std::vector<TopicRecord>& records);
   [[nodiscard]] static PiecePtr piece_of(const TopicRecord& record);
 
@@ -78,13 +94,19 @@ class Feed {
   std::mutex mutex_;  ///< guards what follows, up to the counters
   std::condition_variable changed_;
   bool ending_ = false;
-  Readers newcomers_;
+  struct Newcomer {
+    std::shared_ptr<Subscription> subscription;
+    Clock::time_point came;
+  };
+  std::vector<Newcomer> newcomers_;
+  std::set<std::shared_ptr<Subscription>> all_;
   std::deque<Behind> behind_;
   std::map<std::string, Live, std::less<>> live_;
   Positions next_;  ///< of all partitions: where those who are up to date are; empty: nobody asked yet
-  std::deque<PiecePtr> kept_;
+  bool partitions_were_added_ = false;
+  std::map<std::pair<std::string, std::int32_t>, Kept> kept_;  ///< of all partitions
+  std::deque<Kept*> kept_order_;                               ///< of each kept piece, the oldest first
   std::size_t kept_bytes_ = 0;
-  Positions kept_from_;  ///< of all partitions: every record from there on is kept
 
   FeedCounters counters_;
   std::thread follower_;  // last: they use the others

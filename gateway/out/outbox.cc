@@ -21,8 +21,10 @@ bool Outbox::push(PiecePtr piece) {
   bytes_ += bytes_of(*piece);
   waiting_.push_back(std::move(piece));
   // Not at every piece beyond the limit: as much has to come as was left.
-  if (conflates_ && bytes_ > std::max(limits_.conflate_bytes, 2 * conflated_bytes_)) conflate();
-  return bytes_ <= limits_.most_bytes;
+  if (conflates_ &&
+      bytes_ > std::min(std::max(limits_.conflate_bytes, 2 * conflated_bytes_), limits_.most_bytes))
+    conflate();
+  return bytes_ <= limits_.most_bytes || waiting_.size() == 1;
 }
 
 void Outbox::conflate() {
@@ -53,6 +55,7 @@ std::string Outbox::take_frame() {
     const PiecePtr piece = std::move(waiting_.front());
     waiting_.pop_front();
     bytes_ -= bytes_of(*piece);
+    conflated_bytes_ = std::min(conflated_bytes_, bytes_);
     if (!std::exchange(first, false)) frame += ',';
     frame += piece->json;
     moved[{piece->topic, piece->partition}] = piece->offset + 1;

@@ -33,7 +33,7 @@ class Outbox {
 
   Outbox(bool conflates, const Limits& limits) : conflates_(conflates), limits_(limits) {}
 
-  /// False if more waits now than may: the reader is too slow.
+  /// False if more waits now than may: the reader is too slow. One record alone may always wait.
   bool push(PiecePtr piece);
   [[nodiscard]] bool empty() const noexcept { return waiting_.empty(); }
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }

@@ -28,9 +28,16 @@ void Subscription::deliver(const PiecePtr& piece) {
   if (closed_ || too_slow_) return;
   const auto start = start_.find({piece->topic, piece->partition});
   if (start != start_.end() && piece->offset < start->second) return;
-  const bool stuck = !outbox_.empty() && std::chrono::steady_clock::now() - taken_ > longest_wait;
-  too_slow_ = !outbox_.push(piece) || stuck;
+  too_slow_ = !outbox_.push(piece);
   if (too_slow_) waked_ = false;  // it has to hear of that
+  wake(lock);
+}
+
+void Subscription::check(std::chrono::steady_clock::time_point now) {
+  std::unique_lock lock(mutex_);
+  if (closed_ || too_slow_ || !waked_ || now - taken_ <= longest_wait) return;
+  too_slow_ = true;
+  waked_ = false;
   wake(lock);
 }
 

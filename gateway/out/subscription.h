@@ -47,6 +47,8 @@ class Subscription {
     bool too_slow = false;  ///< it is over; the rest is thrown away
   };
   [[nodiscard]] Turn take();
+  /// Whether what waits, or is on its way, has done so for too long by `now`: then it is over.
+  void check(std::chrono::steady_clock::time_point now);
   /// More waits than may, or it has waited for too long.
   [[nodiscard]] bool too_slow() const;
 

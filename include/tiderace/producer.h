@@ -85,7 +85,8 @@ class TransactionalProducer {
   /// Throws Error{config} for a record over the topic's limit, of which nothing is kept.
   void produce(const ProduceOptions& record);
   /// Returns when the log has everything that was produced since the last commit: where each record stands,
-  /// in the order of producing.
+  /// in the order of producing. Throws Error{config} if the log refuses one of the records (one without a key
+  /// for a compacted topic, a time that the topic does not take): nothing of them is kept.
   [[nodiscard]] std::vector<RecordMetadata> commit();
   /// Forgets what was produced since the last commit.
   void abort() noexcept;

@@ -194,8 +194,13 @@ void TransactionalProducer::produce(const ProduceOptions& record) {
 }
 
 std::vector<RecordMetadata> TransactionalProducer::commit() {
-  return impl_->with_producer([](Producer& producer) {
-    static_cast<void>(producer.commit({}, {}));
+  return impl_->with_producer([this](Producer& producer) {
+    try {
+      static_cast<void>(producer.commit({}, {}));
+    } catch (const Error&) {
+      impl_->producer.reset();  // the transaction is over, whatever was wrong with it
+      throw;
+    }
     std::vector<RecordMetadata> stored;
     for (const Placement& placement : producer.take_placements())
       stored.push_back({placement.partition, placement.offset});

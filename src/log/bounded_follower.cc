@@ -46,6 +46,7 @@ std::map<TopicPartition, std::int64_t> BoundedFollower::positions() const {
 /// What is left out at the end of a partition (compacted away, marks of transactions) brings no record.
 void BoundedFollower::look_for_ends() {
   for (auto& [partition, position] : positions_) {
+    if (!position.end) position.next = std::max(position.next, follower_->position(partition).value_or(0));
     if (!position.end || position.at_end()) continue;
     if (!position.decided) position.decided = log_.offsets(partition).second >= *position.end;
     if (position.decided && follower_->lag(partition) == 0) position.next = *position.end;

@@ -249,6 +249,10 @@ class Follower {
   virtual std::vector<std::shared_ptr<const Records>> poll(std::chrono::milliseconds timeout) = 0;
   /// Offsets between where a partition that it follows is read and its end, as far as it was heard of.
   [[nodiscard]] virtual std::optional<std::int64_t> lag(const TopicPartition& partition) const = 0;
+  /// The next offset that it reads, past what brings no record; nullopt: behind the last record.
+  [[nodiscard]] virtual std::optional<std::int64_t> position(const TopicPartition& /*partition*/) const {
+    return std::nullopt;
+  }
 };
 
 /// A broker, or what serves as one. Any thread; consumers and producers that it makes must not outlive it.

@@ -24,6 +24,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto positions = parse_positions(text)) {
     if (parse_positions(to_string(*positions)) != positions) std::abort();
   }
-  if (!is_clean(for_log(text))) std::abort();
   return 0;
 }

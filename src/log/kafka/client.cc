@@ -232,6 +232,11 @@ bool is_permanent(rd_kafka_resp_err_t code) noexcept {
   }
 }
 
+bool is_about_record(rd_kafka_resp_err_t code) noexcept {
+  return code == RD_KAFKA_RESP_ERR_INVALID_RECORD || code == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP ||
+         code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+}
+
 bool is_passing(rd_kafka_resp_err_t code) noexcept {
   switch (code) {
     case RD_KAFKA_RESP_ERR__TRANSPORT:

@@ -73,6 +73,8 @@ void assign(rd_kafka_t* client, const PartitionList& partitions, std::string_vie
 
 /// Whether doing it again cannot help: rights, limits, a topic that is gone.
 [[nodiscard]] bool is_permanent(rd_kafka_resp_err_t code) noexcept;
+/// Whether a record is refused for what it is, as one without a key in a compacted topic.
+[[nodiscard]] bool is_about_record(rd_kafka_resp_err_t code) noexcept;
 
 /// Whether waiting may help: the broker is away, a leader or coordinator is being elected.
 [[nodiscard]] bool is_passing(rd_kafka_resp_err_t code) noexcept;

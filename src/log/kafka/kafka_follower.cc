@@ -50,11 +50,17 @@ void KafkaFollower::take(rd_kafka_message_t* message, std::map<TopicPartition, R
   if (position == positions_.end() || message->offset < position->second) return;
   if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
     at_end_.insert(partition);
+    position->second = message->offset;  // past the marks of transactions, which are no records
     return;
   }
   at_end_.erase(partition);
   runs.try_emplace(partition, partition).first->second.add(*message);
   position->second = message->offset + 1;
+}
+
+std::optional<std::int64_t> KafkaFollower::position(const TopicPartition& partition) const {
+  const auto position = positions_.find(partition);
+  return position == positions_.end() ? std::nullopt : std::optional(position->second);
 }
 
 std::optional<std::int64_t> KafkaFollower::lag(const TopicPartition& partition) const {

@@ -21,6 +21,7 @@ class KafkaFollower final : public Follower {
   void follow(const std::map<TopicPartition, std::int64_t>& positions) override;
   std::vector<std::shared_ptr<const Records>> poll(std::chrono::milliseconds timeout) override;
   [[nodiscard]] std::optional<std::int64_t> lag(const TopicPartition& partition) const override;
+  [[nodiscard]] std::optional<std::int64_t> position(const TopicPartition& partition) const override;
 
  private:
   void take(rd_kafka_message_t* message, std::map<TopicPartition, RunBuilder>& runs);

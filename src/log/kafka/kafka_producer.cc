@@ -125,7 +125,10 @@ void KafkaProducer::insist(std::string_view doing, const Request& request) {
     }
     // The transaction has failed while this was asked for: what a record comes back with says why.
     if (code == RD_KAFKA_RESP_ERR__STATE) transactional_->throw_cause();
-    if (is_permanent(code)) throw error_of(failure.get(), doing);
+    const Error error = error_of(failure.get(), doing);
+    // Who writes in transactions of his own can leave the record out.
+    if (member_ == nullptr && is_about_record(code)) throw Error(ErrorKind::config, error.what());
+    if (is_permanent(code)) throw Error(error);
     throw CommitLost(error_of(failure.get(), doing));
   }
 }

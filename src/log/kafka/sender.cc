@@ -285,6 +285,8 @@ void Sender::fail(rd_kafka_resp_err_t code, const char* topic, std::int32_t part
   failed_for_good_ = is_permanent(code);
   failure_ =
       error_of(code, rd_kafka_err2str(code), fmt::format("write to {} partition {}", topic, partition));
+  // Who writes in transactions of his own can leave the record out.
+  if (placed_ && is_about_record(code)) failure_.emplace(ErrorKind::config, failure_->what());
 }
 
 void Sender::throw_failure() {

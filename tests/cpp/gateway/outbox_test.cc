@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "gateway/out/subscription.h"
+
 namespace tiderace::gateway {
 namespace {
 
@@ -53,6 +55,40 @@ TEST(GatewayOutbox, ConflatedItKeepsTheNewestOfEachKey) {
   EXPECT_EQ(to_string(outbox.position()), "t:0:10000");
   ASSERT_TRUE(outbox.push(piece(10'000, "x")));
   EXPECT_EQ(outbox.take_frame().find("conflated"), std::string::npos);
+}
+
+TEST(GatewayOutbox, ConflatesAsLongAsTheNewestHaveRoom) {
+  Outbox outbox(true, {.conflate_bytes = 1000, .most_bytes = 10'000});
+  // The newest of all keys come to more than half of what may wait.
+  for (int i = 0; i < 10'000; ++i) ASSERT_TRUE(outbox.push(piece(i, std::to_string(i % 80), 20))) << i;
+  while (!outbox.empty()) static_cast<void>(outbox.take_frame());
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(outbox.push(piece(i, "k", 20)));
+  EXPECT_LT(outbox.bytes(), 2500u) << "what was conflated long ago does not count";
+}
+
+TEST(GatewayOutbox, TakesOneRecordOverItsLimit) {
+  Outbox outbox(false, {.most_bytes = 1000});
+  EXPECT_TRUE(outbox.push(piece(0, "k", 3000)));
+  EXPECT_FALSE(outbox.push(piece(1, "k", 10)));
+}
+
+TEST(GatewaySubscription, IsOverWhereNothingIsTakenForHalfAMinute) {
+  int woken = 0;
+  Subscription subscription({.topics = {"t"}}, {}, [&] { ++woken; });
+  const auto begin = std::chrono::steady_clock::now();
+  subscription.check(begin + std::chrono::hours(1));
+  EXPECT_FALSE(subscription.too_slow()) << "nothing waits";
+  subscription.begin({{{"t", 0}, 0}});
+  EXPECT_TRUE(subscription.take().begins);
+  subscription.deliver(piece(0, "k"));
+  EXPECT_TRUE(subscription.take().frame);
+  subscription.check(begin + std::chrono::seconds(20));
+  EXPECT_FALSE(subscription.too_slow());
+  // The frame is on its way, and nothing new comes that would find out.
+  subscription.check(std::chrono::steady_clock::now() + std::chrono::seconds(31));
+  EXPECT_TRUE(subscription.too_slow());
+  EXPECT_EQ(woken, 2);
+  EXPECT_TRUE(subscription.take().too_slow);
 }
 
 TEST(GatewayOutbox, ConflationHasABound) {

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 #include <jwt.h>
+#include <openssl/bio.h>
+#include <openssl/ec.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <tiderace/error.h>
 
 #include <cstdlib>
@@ -109,6 +113,58 @@ TEST(GatewayTokens, KeysThatAreNoListAllowNone) {
   ASSERT_TRUE(grant);
   EXPECT_FALSE(may_use_key(*grant, "k"));
   EXPECT_FALSE(may_write(*grant, "a"));
+}
+
+struct Free {
+  void operator()(EVP_PKEY* key) const noexcept { EVP_PKEY_free(key); }
+  void operator()(BIO* text) const noexcept { BIO_free(text); }
+};
+using Key = std::unique_ptr<EVP_PKEY, Free>;
+
+std::string pem_of(EVP_PKEY* key, bool is_private) {
+  const std::unique_ptr<BIO, Free> text(BIO_new(BIO_s_mem()));
+  const int written = is_private
+                          ? PEM_write_bio_PrivateKey(text.get(), key, nullptr, nullptr, 0, nullptr, nullptr)
+                          : PEM_write_bio_PUBKEY(text.get(), key);
+  EXPECT_EQ(written, 1);
+  char* bytes = nullptr;
+  const long size = BIO_get_mem_data(text.get(), &bytes);
+  return {bytes, static_cast<std::size_t>(size)};
+}
+
+TEST(GatewayTokens, AreTakenWithThePublicKeyOfTheirSigner) {
+  const auto rsa = [] { return Key(EVP_RSA_gen(2048)); };
+  const auto ec = [] { return Key(EVP_EC_gen("P-256")); };
+  const auto check = [](const std::string& name, jwt_alg_t algorithm, const Key& signer, const Key& other) {
+    Config config;
+    config.jwt = JwtConfig{name, pem_of(signer.get(), false), "them", "tiderace"};
+    const Tokens tokens(config);
+    const std::string token = token_of(sound, pem_of(signer.get(), true), algorithm);
+    const auto grant = tokens.grant(token, now);
+    ASSERT_TRUE(grant) << name;
+    EXPECT_EQ(grant->subject, "anna");
+    EXPECT_TRUE(may_read(*grant, "b-1"));
+    EXPECT_FALSE(tokens.grant(token, now + 200)) << "expired";
+    EXPECT_FALSE(tokens.grant(token_of(sound, pem_of(other.get(), true), algorithm), now))
+        << "another signer";
+    std::string changed = token;
+    changed[changed.find('.') + 5] ^= 1;
+    EXPECT_FALSE(tokens.grant(changed, now));
+    EXPECT_FALSE(tokens.grant(token.substr(0, token.rfind('.') + 1), now)) << "no signature";
+  };
+  check("RS256", JWT_ALG_RS256, rsa(), rsa());
+  check("ES256", JWT_ALG_ES256, ec(), ec());
+}
+
+TEST(GatewayTokens, SayHeadersAndATimeThatNoClockHolds) {
+  const Tokens tokens(config());
+  const auto grant = tokens.grant(
+      token_of(
+          R"({"sub":"a","iss":"them","aud":"tiderace","exp":253402300799000,"headers":{"tenant":"red","n":1}})"),
+      now);
+  ASSERT_TRUE(grant);
+  EXPECT_EQ(grant->headers, (std::map<std::string, std::string>{{"tenant", "red"}}));
+  EXPECT_GT(grant->expires, now);
 }
 
 TEST(GatewayTokens, APublicKeyIsNoSecret) {

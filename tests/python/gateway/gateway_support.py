@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +41,20 @@ class Gateway:
         found = re.match(r"listening on (https?)://[^ ]*:(\d+)", line := self.process.stdout.readline())
         assert found, (line, self.process.stderr and self.process.stderr.read())
         self.tls, self.port = found[1] == "https", int(found[2])
+        metrics = re.search(r"metrics on port (\d+)", line)
+        self.metrics_port = int(metrics[1]) if metrics else 0
 
     def url(self, target: str, scheme: str = "ws") -> str:
         return f"{scheme}{'s' * self.tls}://127.0.0.1:{self.port}/v1/topics/{target}"
 
     def connect(self, target: str, **options: Any) -> connect:
         return connect(self.url(target), proxy=None, **options)
+
+    def metrics(self, path: str = "metrics") -> str:
+        url = f"http://127.0.0.1:{self.metrics_port}/{path}"
+        with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
+            text: str = answer.read().decode()
+        return text
 
     def kill(self) -> None:
         self.process.kill()

@@ -2,12 +2,16 @@
 
 import asyncio
 import json
+import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import tiderace as tr
 from gateway_support import Gateway, receive, rest_of
+from observer import free_port
+from prometheus_client.parser import text_string_to_metric_families
 from websockets.asyncio.client import ClientConnection
 
 Start = Callable[..., Gateway]
@@ -135,6 +139,139 @@ def test_a_session_remembers_where_it_was(start_gateway: Start) -> None:
             return await receive(socket)
 
     assert asyncio.run(hello()) == {"hello": {"position": "alerts:0:2"}}
+
+
+def test_a_session_remembers_partitions_in_which_nothing_came(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS)
+    app = gateway.app
+    app.topic("phone-data", num_partitions=2)
+    keys = ["anna", "bob"]  # one in each partition
+
+    async def read(write_first: list[str], expected: int, store: bool) -> list[int]:
+        async with gateway.connect("phone-data?from=session&session=s") as socket:
+            await receive(socket)
+            with app.get_producer() as producer:
+                for key in write_first:
+                    producer.produce("phone-data", key=key, value={"x": 1})
+            found: list[int] = []
+            while len(found) < expected:
+                frame = await receive(socket)
+                found += [record["partition"] for record in frame["records"]]
+                if store:
+                    await socket.send(json.dumps({"position": frame["position"]}))
+            return found
+
+    assert sorted(asyncio.run(read(keys, 2, True))) == [0, 1]
+    first = asyncio.run(read(keys[:1], 1, True))
+    with app.get_producer() as producer:  # while nobody reads
+        producer.produce("phone-data", key=keys[1], value={"x": 2})
+    second = asyncio.run(read([], 1, True))
+    assert sorted(first + second) == [0, 1]
+
+
+def test_a_position_of_something_else_is_refused(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS)
+
+    async def read(position: str) -> int:
+        async with gateway.connect("alerts?from=latest&session=s") as socket:
+            await receive(socket)
+            await socket.send(json.dumps({"position": position}))
+            return (await rest_of(socket))[1]
+
+    for position in ("phone-data:0:1", "alerts:7:1", "other:0:1"):
+        assert asyncio.run(read(position)) == 1008
+
+
+def test_a_position_beyond_the_end_is_the_end(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS)
+    write(gateway, "alerts", ("k", {"x": 0}), ("k", {"x": 1}))
+
+    async def read() -> None:
+        async with gateway.connect("alerts?from=alerts:0:500") as socket:
+            assert await receive(socket) == {"hello": {"position": "alerts:0:2"}}
+            write(gateway, "alerts", ("k", {"x": 2}))
+            assert (await records_of(socket, 1))[0]["offset"] == 2
+
+    asyncio.run(read())
+
+
+def test_a_record_over_what_may_wait_is_read(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS)
+    write(gateway, "alerts", ("k", {"x": "y" * 2_500_000}), ("k", {"x": 1}))
+
+    async def read() -> list[int]:
+        async with gateway.connect("alerts?from=earliest", max_size=None) as socket:
+            await receive(socket)
+            return [record["offset"] for record in await records_of(socket, 2)]
+
+    assert asyncio.run(read()) == [0, 1]
+
+
+def test_a_long_position_comes_whole(start_gateway: Start) -> None:
+    gateway = start_gateway("[topics]\nalerts = { partitions = 20 }\n")
+
+    async def read() -> tuple[str, list[Any], str]:
+        async with gateway.connect("alerts?from=latest") as socket:
+            hello = (await receive(socket))["hello"]["position"]
+            ending = asyncio.ensure_future(asyncio.to_thread(gateway.stop))
+            messages, code, reason = await rest_of(socket)
+            await ending
+            assert code == 1001
+            return hello, messages, reason
+
+    hello, messages, reason = asyncio.run(read())
+    assert hello.count(",") == 19
+    assert (messages, reason) == ([{"position": hello}], "")
+
+
+def test_readers_are_live_again_after_a_restart(start_gateway: Start, broker: str, name: str) -> None:
+    gateway = start_gateway(
+        f'id = "{name}"\nmetrics_port = {free_port()}\n[topics]\n{name} = {{ partitions = 2 }}\n',
+        broker=broker,
+    )
+
+    async def read(position: str | None) -> str:
+        async with (
+            gateway.connect(f"{name}?from={position or 'earliest'}") as socket,
+            gateway.connect(f"{name}?key=k") as writer,
+        ):
+            await receive(writer)
+            hello: str = (await receive(socket))["hello"]["position"]
+            if position is not None:  # of one partition; in the other one nothing comes
+                while "tiderace_gateway_readers_behind 0" not in gateway.metrics():
+                    await asyncio.sleep(0)
+                return hello
+            await writer.send('{"x": 1}')
+            found = await receive(socket)
+            assert found["records"][0]["value"] == {"x": 1}
+            return str(found["position"])
+
+    position = asyncio.run(read(None))
+    gateway.stop()
+    gateway.start()
+    asyncio.run(asyncio.wait_for(read(position), 60))
+
+
+def test_metrics_and_health(start_gateway: Start) -> None:
+    gateway = start_gateway(f"metrics_port = {free_port()}\n{TOPICS}")
+    write(gateway, "alerts", ("k", {"x": 1}))
+
+    async def read() -> None:
+        async with gateway.connect("alerts?from=earliest") as socket:
+            await receive(socket)
+            await records_of(socket, 1)
+            assert "tiderace_gateway_connections 1\n" in gateway.metrics()
+
+    assert gateway.metrics("healthz") == "ok\n"
+    asyncio.run(read())
+    with urllib.request.urlopen(gateway.url("alerts?key=k", "http"), data=b"{}", timeout=60) as answer:
+        assert json.load(answer)["ack"] == 0  # the log has it, so it is ready
+    assert gateway.metrics("readyz") == "ready\n"
+    guide = (Path(__file__).resolve().parents[3] / "docs/guide/gateway.md").read_text()
+    families = list(text_string_to_metric_families(gateway.metrics()))
+    assert len(families) > 10
+    for family in families:
+        assert family.name.removeprefix("tiderace_gateway_") in guide, family.name
 
 
 def test_a_reader_that_sends_something_else_is_closed(start_gateway: Start) -> None:

@@ -123,6 +123,74 @@ def test_origins(start_gateway: Start) -> None:
         assert status_of(gateway, "alerts?from=latest", origin=origin) == status, origin
 
 
+def test_behind_a_proxy_that_ends_tls_its_own_pages_get_in(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS + TOKENS)
+    for origin, status in (("https://riders.example.org", 101), ("https://evil.example.org", 403)):
+        answer = (
+            Attacks(gateway)
+            .raw(
+                f"GET /v1/topics/alerts?from=latest&token={BOARD} HTTP/1.1\r\nHost: riders.example.org\r\n"
+                f"Origin: {origin}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+            )
+            .recv(100)
+        )
+        assert f" {status} ".encode() in answer
+
+
+def test_a_name_that_points_here_is_no_way_in_without_tokens(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS)
+    for host, status in (("evil.example:80", 421), ("localhost:80", 426), ("[::1]:80", 426)):
+        answer = (
+            Attacks(gateway)
+            .raw(
+                f"GET /v1/topics/alerts?from=latest HTTP/1.1\r\nHost: {host}\r\n"
+                f"Origin: http://{host}\r\n\r\n".encode()
+            )
+            .recv(100)
+        )
+        assert f" {status} ".encode() in answer
+
+
+def test_a_handshake_for_readers_that_is_none_says_what_is_wrong(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS + TOKENS)
+    for target, status, error in (
+        ("alerts?from=latest", 401, "wanted a valid token"),
+        (f"alerts?from=latest&token={PHONE}", 403, "does not allow to read alerts"),
+        (f"alerts,nope?from=latest&token={BOARD}", 404, "there is no topic"),
+        (f"alerts?from=nowhere&token={BOARD}", 400, "from: wanted latest"),
+        (f"alerts?from=latest&token={BOARD}", 426, "wanted a WebSocket handshake"),
+    ):
+        connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=60)
+        connection.request("GET", f"/v1/topics/{target}")
+        answer = connection.getresponse()
+        assert (answer.status, error in json.load(answer)["error"]) == (status, True)
+
+
+def test_a_token_says_key_and_headers(start_gateway: Start) -> None:
+    token = """
+[[tokens]]
+token = "canary-of-one-phone"
+subject = "anna"
+write = ["phone-data"]
+keys = ["anna"]
+headers = { tenant = "red", "x-source" = "phone" }
+"""
+    gateway = start_gateway(TOPICS + token)
+
+    async def write() -> Any:
+        target = "phone-data?header.tenant=blue&header.other=1"
+        async with gateway.connect(target, **bearer("canary-of-one-phone")) as socket:
+            await receive(socket)
+            await socket.send('{"x":1}')
+            return await receive(socket)
+
+    assert asyncio.run(write())["ack"] == 1
+    (record,) = gateway.app.get_reader("phone-data", until_end=True)
+    assert record.key == b"anna"
+    assert record.headers == [("other", b"1"), ("tenant", b"red"), ("x-source", b"phone")]
+
+
 def test_tls(start_gateway: Start, tmp_path: Path) -> None:
     authority = Authority(tmp_path / "ca")
     certificate = authority.sign("gateway", "IP:127.0.0.1")
@@ -158,7 +226,7 @@ class Attacks:
     def shaken(self, target: str, extra: str = "") -> socket.socket:
         """A WebSocket by hand, after its handshake."""
         connection = self.raw(
-            f"GET /v1/topics/{target} HTTP/1.1\r\nHost: x\r\n{extra}Connection: Upgrade\r\n".encode()
+            f"GET /v1/topics/{target} HTTP/1.1\r\nHost: localhost\r\n{extra}Connection: Upgrade\r\n".encode()
             + b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
             + b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
         )
@@ -264,10 +332,10 @@ def test_a_compression_bomb_stays_small(start_gateway: Start) -> None:
 def test_connections_beyond_the_limit_are_closed(start_gateway: Start) -> None:
     gateway = start_gateway(TOPICS + "[limits]\nconnections_per_address = 3\n")
     held = [Attacks(gateway).shaken("phone-data") for _ in range(3)]
-    assert all_of(Attacks(gateway).raw(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")) == b""
+    assert all_of(Attacks(gateway).raw(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")) == b""
     held.pop().close()
     deadline = time.monotonic() + 60
-    while all_of(Attacks(gateway).raw(b"GET / HTTP/1.0\r\nHost: x\r\n\r\n")) == b"":
+    while all_of(Attacks(gateway).raw(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")) == b"":
         assert time.monotonic() < deadline
 
 

@@ -1,14 +1,19 @@
 """What is written through a gateway: acknowledged once the log has it, stored once, in order."""
 
 import asyncio
+import http.client
 import json
 import random
+import sqlite3
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import tiderace as tr
 from gateway_support import Gateway, receive, rest_of
 from websockets.exceptions import ConnectionClosed
 
@@ -126,6 +131,7 @@ def test_posts_are_numbered_by_their_sender(start_gateway: Start) -> None:
         ("phone-data?session=a/b", 400, "session: wanted 1 to 64"),
         ("phone-data?session=s", 400, "session wants sequence="),
         ("phone-data?session=s&sequence=0", 400, "sequence: wanted a whole number"),
+        ("phone-data?sequence=1", 400, "sequence wants session="),
         ("phone-data?colour=red", 400, "there is no such parameter"),
         ("phone-data?key=a&key_field=b", 400, "found both"),
         ("phone-data?key=%ff", 400, "no path and query in UTF-8"),
@@ -150,6 +156,181 @@ def test_a_message_over_the_limit_is_refused(start_gateway: Start) -> None:
 
     assert asyncio.run(write()) == 1009
     assert gateway.values("phone-data") == []
+
+
+def test_a_refusal_is_told_again(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS)
+
+    async def write(*messages: str) -> list[Any]:
+        async with gateway.connect("phone-data?key=k&session=s") as socket:
+            answers = [await receive(socket)]
+            for message in messages:
+                await socket.send(message)
+                answers.append(await receive(socket))
+            return answers
+
+    answers = asyncio.run(write('{"x":1}', "no row", '{"x":3}', "none", "none"))
+    assert [next(iter(answer)) for answer in answers] == [
+        "hello",
+        "ack",
+        "refused",
+        "ack",
+        "refused",
+        "refused",
+    ]
+    gateway.stop()
+    gateway.start()
+    assert asyncio.run(write()) == [{"hello": {"sequence": 5, "refused": [[2, 2], [4, 5]]}}]
+    again = "phone-data?key=k&session=s&sequence="
+    assert post(gateway, again + "2", b'{"x":2}') == (400, {"refused": 2, "error": "it was refused before"})
+    assert post(gateway, again + "3", b'{"x":3}') == (200, {"ack": 3, "duplicate": True})
+    assert gateway.values("phone-data") == [{"x": 1}, {"x": 3}]
+
+
+def limit_records(gateway: Gateway, topic: str, size: int) -> None:
+    """What a record of `topic` may come to, as an operator may have set it."""
+    log = Path(gateway.broker.removeprefix("embedded:")) / "log.db"
+    with sqlite3.connect(log, timeout=60) as database:
+        changed = database.execute("UPDATE topics SET max_message_bytes = ? WHERE name = ?", (size, topic))
+        assert changed.rowcount == 1
+
+
+def test_what_a_topic_does_not_take_is_left_out_of_its_batch(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS)
+    gateway.values("phone-data")
+    post(gateway, "phone-data", b"{}")
+    gateway.stop()
+    limit_records(gateway, "phone-data", 2000)
+    gateway.start()
+    sizes = [10_000 if x % 7 == 3 else 10 for x in range(60)]
+
+    async def write() -> list[Any]:
+        async with gateway.connect("phone-data?key=k&session=s") as socket:
+            await receive(socket)
+            for x, size in enumerate(sizes):
+                await socket.send(json.dumps({"x": x, "padding": "p" * size}))
+            return [await receive(socket) for _ in sizes]
+
+    answers = asyncio.run(write())
+    for number, (answer, size) in enumerate(zip(answers, sizes, strict=True), 1):
+        assert answer.get("refused" if size > 2000 else "ack") == number
+        assert size > 2000 or len(answer["offsets"]) == 1
+    stored = [row["x"] for row in gateway.values("phone-data") if row]
+    assert stored == [x for x, size in enumerate(sizes) if size < 2000]
+
+
+def test_a_record_that_kafka_does_not_take_is_left_out(start_gateway: Start, broker: str, name: str) -> None:
+    app = tr.Application(broker, consumer_group=name)
+    app.topic(name, compacted=True)
+    app.create_topics()
+    gateway = start_gateway(f'id = "{name}-gateway"\n[topics]\n{name} = {{}}\n', broker=broker)
+
+    async def write() -> list[Any]:
+        async with gateway.connect(f"{name}?key=k&session=s") as keyed, gateway.connect(name) as keyless:
+            await receive(keyed)
+            await receive(keyless)
+            for x in range(20):
+                await keyed.send(json.dumps({"x": x}))
+                await keyless.send(json.dumps({"x": -1}))
+            refused = [await receive(keyless) for _ in range(20)]
+            return refused + [await receive(keyed) for _ in range(20)]
+
+    answers = asyncio.run(asyncio.wait_for(write(), 120))
+    assert [answer.get("refused") for answer in answers[:20]] == list(range(1, 21))
+    assert "INVALID_RECORD" in answers[0]["error"]
+    assert [answer.get("ack") for answer in answers[20:]] == list(range(1, 21))
+    assert gateway.values(name) == [{"x": x} for x in range(20)]
+
+
+def test_a_gateway_whose_id_was_taken_acknowledges_nothing_of_the_other(
+    start_gateway: Start, broker: str, name: str, tmp_path: Path
+) -> None:
+    config = f'id = "{name}"\n[topics]\n{name} = {{}}\n'
+    first = start_gateway(config, broker=broker)
+
+    async def write(gateway: Gateway, *rows: int) -> list[Any]:
+        async with gateway.connect(f"{name}?key=k&session=s") as socket:
+            answers = [await receive(socket)]
+            for x in rows:
+                await socket.send(json.dumps({"x": x}))
+                answers.append(await receive(socket))
+            return answers
+
+    assert asyncio.run(write(first, 0, 1))[0] == {"hello": {"sequence": 0}}
+    (tmp_path / "second").mkdir()
+    second = Gateway(tmp_path / "second", broker, config)
+    try:
+        assert asyncio.run(write(second, 2, 3))[0] == {"hello": {"sequence": 2}}
+        # It does not know yet that another has gone on.
+        hello, *acknowledged = asyncio.run(write(first, 4, 5))
+        assert hello == {"hello": {"sequence": 4}}
+        assert all(answer["offsets"] for answer in acknowledged)
+    finally:
+        second.kill()
+    assert gateway_values(first, name) == list(range(6))
+
+
+def gateway_values(gateway: Gateway, topic: str) -> list[int]:
+    return [row["x"] for row in gateway.values(topic)]
+
+
+def test_a_message_that_would_grow_is_refused(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS + '[limits]\nmessage_bytes = "100kB"\n')
+    status, answer = post(gateway, "phone-data?key=" + "k" * 8000, b"{}" * 20_000)
+    assert status == 400
+    assert "its rows come to more than 800000 bytes" in answer["error"]
+    assert gateway.values("phone-data") == []
+
+
+def test_a_body_over_the_limit_is_answered(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS)
+    for _ in range(3):
+        assert post(gateway, "phone-data", b'{"x":"' + b"a" * 3_000_000 + b'"}')[0] == 413
+
+
+def test_posts_have_a_rate(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS + "[limits]\nmessages_per_second = 50\n")
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=60)
+    begin = time.monotonic()
+    for x in range(80):
+        connection.request("POST", "/v1/topics/phone-data?key=k", json.dumps({"x": x}))
+        assert connection.getresponse().read()
+    assert time.monotonic() - begin >= 0.5
+    assert len(gateway.values("phone-data")) == 80
+
+
+def test_a_subject_has_so_many_sessions(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS + "[limits]\nsessions = 2\n")
+    for session in "ab":
+        assert post(gateway, f"phone-data?session={session}&sequence=1", b'{"x":1}')[0] == 200
+    assert post(gateway, "phone-data?session=c&sequence=1", b'{"x":1}')[0] == 503
+    assert post(gateway, "phone-data?session=a&sequence=2", b'{"x":2}')[0] == 200
+
+    async def code() -> int:
+        async with gateway.connect("phone-data?session=c") as socket:
+            return (await rest_of(socket))[1]
+
+    assert asyncio.run(code()) == 1013
+
+
+def test_it_ends_with_large_messages_at_work(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS + '[limits]\nmessage_bytes = "4MB"\n')
+
+    async def write() -> list[int]:
+        async with gateway.connect("phone-data?session=s&key=k", max_size=None) as socket:
+            await receive(socket)
+            large = json.dumps({"x": "y" * 3_000_000})
+            sending = asyncio.gather(*(socket.send(large) for _ in range(20)), return_exceptions=True)
+            assert (await receive(socket))["ack"] == 1
+            ending = asyncio.ensure_future(asyncio.to_thread(gateway.stop))
+            answers, _, _ = await rest_of(socket)
+            await ending
+            await sending
+            return [1, *(answer["ack"] for answer in answers)]
+
+    acknowledged = asyncio.run(write())
+    assert acknowledged == list(range(1, len(acknowledged) + 1))
+    assert len(gateway.values("phone-data")) == len(acknowledged)
 
 
 async def send_all(gateway: Gateway, session: str, rows: list[dict[str, Any]], killed: asyncio.Event) -> None:
