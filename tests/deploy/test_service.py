@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import tiderace as tr
 from chart import CHART, DEPLOY, ROOT, container, environment
 from observer import Observer, until
-from programs import app_folder, ended, write_rows
+from postgres_server import Postgres
+from programs import FORCES, app_folder, ended, write_records, write_rows
 
 __all__ = ["app_folder"]  # a fixture
 
@@ -52,16 +54,16 @@ def probe(port: int, path: str = "/healthz") -> int:
     return subprocess.run([PROBE, str(port), path], stderr=subprocess.DEVNULL, check=False).returncode
 
 
-@pytest.mark.parametrize("language", ["python", "cpp"])
-def test_it_runs_as_the_chart_starts_it(
-    language: str, request: pytest.FixtureRequest, app_folder: Path, tmp_path: Path
-) -> None:
+@pytest.fixture(params=["python", "cpp"])
+def program(request: pytest.FixtureRequest, app_folder: Path) -> list[str | Path]:
+    """The words that start it, in either language."""
+    if request.param == "python":
+        return [sys.executable, app_folder / "crash_detector.py"]
+    return [request.getfixturevalue("cpp_program"), "--model", app_folder / "shaking.ubj"]
+
+
+def test_it_runs_as_the_chart_starts_it(program: list[str | Path], tmp_path: Path) -> None:
     observer, log = Observer(), tmp_path / "log"
-    program: list[str | Path]
-    if language == "python":
-        program = [sys.executable, app_folder / "crash_detector.py"]
-    else:
-        program = [request.getfixturevalue("cpp_program"), "--model", app_folder / "shaking.ubj"]
     assert probe(observer.port) != 0, "nobody is there yet"
     command = [*program, *arguments("default", observer, tmp_path / "state")]
     with ended(command, variables("default", log)):
@@ -73,10 +75,59 @@ def test_it_runs_as_the_chart_starts_it(
         assert [probe(observer.port, path) for path in sorted(paths)] == [0, 0]
         assert probe(observer.port, "/nothing") != 0
         served = set(re.findall(r"^# TYPE (\w+)", observer.get("/metrics")[1], re.MULTILINE))
-        if language == "python":
+        if program[0] == sys.executable:
             # Of a sink where there is one: tests/python/observation/ has those.
             shown = {name for name in dashboard_metrics() if not name.startswith("tiderace_sink_")}
             assert shown <= with_suffixes(served)
+
+
+def alerts(log: Path) -> list[dict[str, object]]:
+    application = tr.Application(f"embedded:{log}", consumer_group="test")
+    return [record.json() for record in application.get_reader("alerts", until_end=True)]
+
+
+def test_a_malformed_row_is_put_aside_and_the_next_is_answered(
+    program: list[str | Path], tmp_path: Path
+) -> None:
+    """The gateway takes any JSON object; one phone that sends nonsense must not end the service."""
+    observer, log = Observer(), tmp_path / "log"
+    with ended([*program, *arguments("default", observer, tmp_path / "state")], variables("default", log)):
+        until(lambda: observer.get("/readyz")[0] == 200)
+        write_records(f"embedded:{log}", [{"rider": "r0", "timestamp": 1_700_000_000_000, "gForceX": "boom"}])
+        write_rows(f"embedded:{log}", 1)
+        until(lambda: len(alerts(log)) == 1)
+        until(lambda: observer.value("tiderace_rows_bad_total") == 1)
+    dead = tr.Application(f"embedded:{log}", consumer_group="test").get_reader(
+        "crash-detector-dead-letters", until_end=True
+    )
+    assert [record.json()["gForceX"] for record in dead] == ["boom"]
+    assert [alert["gForceX"] for alert in alerts(log)] == [9]
+
+
+def test_rows_go_into_the_database_that_the_environment_names(
+    program: list[str | Path], tmp_path: Path
+) -> None:
+    """Each once, by the rider's name; fields that a phone made up make no columns."""
+    observer, log = Observer(), tmp_path / "log"
+    command = [*program, *arguments("default", observer, tmp_path / "state"), "--table=rides"]
+    with Postgres() as server:
+        with ended(command, variables("default", log) | {"DATABASE_URL": server.url}):
+            until(lambda: observer.get("/readyz")[0] == 200)
+            write_rows(f"embedded:{log}", 20, riders=2)
+            write_records(
+                f"embedded:{log}",
+                [{"rider": "r2", "timestamp": 1_700_000_000_000, "made-up": 1, "latitude": 52.5, **FORCES}],
+            )
+            until(lambda: observer.value("tiderace_sink_rows_total") == 21)
+        found = server.rows('SELECT rider, count(*), max(latitude), max("gForceTotal") FROM rides GROUP BY 1')
+        columns = server.rows("SELECT column_name FROM information_schema.columns WHERE table_name = 'rides'")
+    assert sorted(found) == [
+        ("r0", "10", "", "27"),
+        ("r1", "10", "", "27"),
+        ("r2", "1", "52.5", "27"),
+    ]
+    assert {"rider", "at", "shaking", "gForceTotal-10s"} <= {name for (name,) in columns}
+    assert "made-up" not in {name for (name,) in columns}
 
 
 def probe_of(kind: str) -> dict[str, str]:
