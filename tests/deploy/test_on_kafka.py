@@ -60,6 +60,8 @@ class Group:
         """Its last arguments win."""
         port = self.observers[index].port
         own = [f"--metrics-port={port}", f"--state-dir={self.folder}/state-{index}"]
+        # One broker, and rows whose timestamps are long ago.
+        own += ["--replication-factor=1", "--retention-ms=-1"]
         return ended([sys.executable, self.program, *arguments, *own], self.variables)
 
     def values(self, metric: str) -> list[float]:

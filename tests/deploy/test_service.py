@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -128,6 +129,18 @@ def test_rows_go_into_the_database_that_the_environment_names(
     ]
     assert {"rider", "at", "shaking", "gForceTotal-10s"} <= {name for (name,) in columns}
     assert "made-up" not in {name for (name,) in columns}
+
+
+def test_topics_that_it_creates_have_the_copies_and_the_time_that_were_asked_for(
+    program: list[str | Path], tmp_path: Path
+) -> None:
+    observer, log = Observer(), tmp_path / "log"
+    with ended([*program, *arguments("default", observer, tmp_path / "state")], variables("default", log)):
+        until(lambda: observer.get("/readyz")[0] == 200)
+    with sqlite3.connect(log / "log.db") as database:
+        found = database.execute("SELECT name, replication_factor, retention_ms FROM topics").fetchall()
+    for topic in ("phone-data", "alerts"):
+        assert (topic, 3, 7 * 24 * 3600 * 1000) in found
 
 
 def probe_of(kind: str) -> dict[str, str]:
