@@ -317,6 +317,23 @@ def test_partitions_are_said_once() -> None:
     assert "--partitions=12" in container("gateway-ingress", "service")["args"]
 
 
+def test_the_values_of_the_story_render(tmp_path: Path) -> None:
+    """Each Secret that they name is made by a command of the page."""
+    story = (ROOT / "docs/guide/story.md").read_text()
+    (values,) = re.findall(r'^```text title="production.yaml"\n(.*?)^```$', story, re.MULTILINE | re.DOTALL)
+    file = tmp_path / "production.yaml"
+    file.write_text(values)
+    done = helm("template", "riders", CHART, "--namespace", "riders", "--values", file)
+    assert done.returncode == 0, done.stderr
+    wanted = set(re.findall(r'(?:secretName|secretKeyRef:\n\s+name): "([^"]+)"', done.stdout))
+    made = set(re.findall(r"^\$ kubectl create secret (?:generic|tls) (\S+)", story, re.MULTILINE))
+    assert wanted == made == {"kafka-user", "kafka-gateway", "kafka-ca", "gateway-tokens", "riders-tls"}
+    for image in ("crash-detector", "tiderace-gateway"):
+        assert f'image: "registry.example.org/{image}:{tr.__version__}"' in done.stdout
+        assert f"docker push $REGISTRY/{image}:{tr.__version__}" in story
+    assert "name: riders-tiderace-service\n" in done.stdout
+
+
 def test_what_else_a_gateway_s_file_has_can_be_said() -> None:
     (file,) = gateway_files("gateway-ingress")
     assert file["session_ttl"] == "30d"

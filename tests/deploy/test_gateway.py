@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import subprocess
 import urllib.error
 import urllib.request
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chart import CASES, DEPLOY, environment, of_kind, rendered
+from chart import CASES, DEPLOY, dashboard_metrics, environment, of_kind, rendered
 from gateway_support import Gateway, receive
 from observer import Observer, free_port, until
 from test_compose import SECRETS
@@ -71,6 +72,18 @@ def test_it_starts_and_is_ready(name: str, tmp_path: Path, mounted: Path) -> Non
         observer.port = port
         for path in ("/healthz", "/readyz", "/metrics"):
             until(lambda path=path: observer.get(path)[0] == 200)
+
+
+def test_the_dashboard_shows_all_that_a_gateway_serves(tmp_path: Path, mounted: Path) -> None:
+    with started("compose", tmp_path, mounted) as (_, port):
+        observer = Observer()
+        observer.port = port
+        until(lambda: observer.get("/metrics")[0] == 200)
+        served = set(re.findall(r"^# TYPE (\w+)", observer.get("/metrics")[1], re.MULTILINE))
+    shown = {name for name in dashboard_metrics() if name.startswith("tiderace_gateway_")}
+    assert {name.removesuffix("_bucket") for name in shown} == {
+        name for name in served if name.startswith("tiderace_gateway_")
+    }
 
 
 def post(gateway: Gateway, origin: str, token: str) -> int:

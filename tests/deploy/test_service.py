@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import tiderace as tr
-from chart import CHART, DEPLOY, ROOT, container, environment
+from chart import CHART, DEPLOY, ROOT, container, dashboard_metrics, environment
 from observer import Observer, until
 from postgres_server import Postgres
 from programs import FORCES, app_folder, ended, write_records, write_rows
@@ -77,8 +77,9 @@ def test_it_runs_as_the_chart_starts_it(program: list[str | Path], tmp_path: Pat
         assert probe(observer.port, "/nothing") != 0
         served = set(re.findall(r"^# TYPE (\w+)", observer.get("/metrics")[1], re.MULTILINE))
         if program[0] == sys.executable:
-            # Of a sink where there is one: tests/python/observation/ has those.
-            shown = {name for name in dashboard_metrics() if not name.startswith("tiderace_sink_")}
+            # tests/python/observation/ has those of sinks, test_gateway.py those of the gateway.
+            others = ("tiderace_sink_", "tiderace_gateway_")
+            shown = {name for name in dashboard_metrics() if not name.startswith(others)}
             assert shown <= with_suffixes(served)
 
 
@@ -153,15 +154,6 @@ def with_suffixes(names: set[str]) -> set[str]:
     return names | {f"{name}_bucket" for name in names}
 
 
-def dashboard_metrics() -> set[str]:
-    """Every metric that the dashboard asks for."""
-    board = json.loads((CHART / "files/dashboard.json").read_text())
-    text = "\n".join(target["expr"] for panel in board["panels"] for target in panel.get("targets", []))
-    found = set(re.findall(r"\b(?:tiderace|process)_\w+", text))
-    assert len(found) > 30
-    return found
-
-
 def test_the_dashboard_leaves_nothing_out() -> None:
     """Each metric of the guide is on a panel, but for what a panel cannot show."""
     guide = (ROOT / "docs/guide/operations.md").read_text()
@@ -172,7 +164,15 @@ def test_the_dashboard_leaves_nothing_out() -> None:
 
 def test_the_dashboard_is_one_that_grafana_can_lay_out() -> None:
     board = json.loads((CHART / "files/dashboard.json").read_text())
-    assert {variable["name"] for variable in board["templating"]["list"]} == {"datasource", "job"}
+    assert [variable["name"] for variable in board["templating"]["list"]] == [
+        "datasource",
+        "namespace",
+        "job",
+        "gateway",
+    ]
+    for target in [target for panel in board["panels"] for target in panel.get("targets", [])]:
+        chosen = re.findall(r'\{namespace="\$namespace",job="\$(?:job|gateway)"\}', target["expr"])
+        assert len(chosen) == target["expr"].count("{"), "two namespaces would be added up"
     cells: set[tuple[int, int]] = set()
     for panel in board["panels"]:
         at = panel["gridPos"]
