@@ -126,6 +126,13 @@ def test_topics_have_as_many_copies_as_there_are_brokers(services: dict[str, Any
     assert {topic.get("replication_factor", 1) for topic in config["topics"].values()} == {1}
 
 
+def test_topics_have_an_end_since_the_service_makes_them(services: dict[str, Any]) -> None:
+    """The gateway, which would make them without one, comes after it."""
+    (word,) = [word for word in services["service"]["command"] if word.startswith("--retention-ms=")]
+    assert int(word.partition("=")[2]) == 7 * 24 * 3600 * 1000
+    assert services["gateway"]["depends_on"]["service"]["condition"] == "service_healthy"
+
+
 def test_kafka_is_asked_without_a_jvm(services: dict[str, Any]) -> None:
     """Every few seconds, for ever: and the port is the one that the others come to."""
     command = services["kafka"]["healthcheck"]["test"]

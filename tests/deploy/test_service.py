@@ -14,6 +14,7 @@ from chart import CHART, DEPLOY, ROOT, container, dashboard_metrics, environment
 from observer import Observer, until
 from postgres_server import Postgres
 from programs import FORCES, app_folder, ended, write_records, write_rows
+from service import FEATURES
 
 __all__ = ["app_folder"]  # a fixture
 
@@ -130,6 +131,31 @@ def test_rows_go_into_the_database_that_the_environment_names(
     ]
     assert {"rider", "at", "shaking", "gForceTotal-10s"} <= {name for (name,) in columns}
     assert "made-up" not in {name for (name,) in columns}
+
+
+def test_a_new_version_of_a_registry_s_model_is_taken_up(
+    program: list[str | Path], app_folder: Path, tmp_path: Path
+) -> None:
+    observer, log = Observer(), tmp_path / "log"
+    reference = f"file:{tmp_path}/models/shaking"
+
+    def publish() -> None:
+        tr.publish_model(app_folder / "shaking.ubj", reference, features=FEATURES, alias="champion")
+
+    def versions() -> list[bytes | None]:
+        """Of the alerts, one more of which comes."""
+        write_rows(f"embedded:{log}", 1)
+        reader = tr.Application(f"embedded:{log}", consumer_group="test").get_reader("alerts", until_end=True)
+        return [dict(record.headers)["tiderace.model.shaking"] for record in reader]
+
+    publish()
+    words = [f"--model={reference}@champion", "--poll-interval=1"]
+    command = [*program, *arguments("default", observer, tmp_path / "state"), *words]
+    with ended(command, variables("default", log)):
+        until(lambda: observer.get("/readyz")[0] == 200)
+        until(lambda: b"1" in versions())
+        publish()
+        until(lambda: b"2" in versions())
 
 
 def test_topics_that_it_creates_have_the_copies_and_the_time_that_were_asked_for(
