@@ -1,5 +1,7 @@
 """The chart as Helm renders it, for the tests beside this file."""
 
+import json
+import re
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -51,3 +53,12 @@ def container(case: str, name: str) -> Manifest:
 def environment(case: str, name: str) -> dict[str, str | None]:
     """The variables of a container; None for what comes from a secret or the pod."""
     return {entry["name"]: entry.get("value") for entry in container(case, name)["env"]}
+
+
+def dashboard_metrics() -> set[str]:
+    """Every metric that the dashboard asks for."""
+    board = json.loads((CHART / "files/dashboard.json").read_text())
+    text = "\n".join(target["expr"] for panel in board["panels"] for target in panel.get("targets", []))
+    found = set(re.findall(r"\b(?:tiderace|process)_\w+", text))
+    assert len(found) > 30
+    return found

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import kubernetes_validate  # type: ignore[import-untyped]
+import mlflow.environment_variables
 import pytest
 import tiderace as tr
 import yaml
@@ -21,6 +22,7 @@ from chart import CASES, CHART, ROOT, VALUES, container, environment, helm, mani
 KUBERNETES = ["1.27", kubernetes_validate.latest_version()]
 # Of operators' own; nobody but they has schemas of them.
 FOREIGN = {"monitoring.coreos.com/v1", "keda.sh/v1alpha1"}
+TOKENS = [{"subject": "s", "secret": {"name": "tokens", "key": "all"}}]
 
 
 @pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
@@ -69,13 +71,46 @@ def test_the_schemas_notice_a_wrong_field() -> None:
             {"service": {"autoscaling": {"enabled": True, "maxReplicas": 9}}},
             "maxReplicas is 9, but a topic of 4 partitions",
         ),
+        (
+            {"service": {"autoscaling": {"enabled": True, "minReplicas": 4, "maxReplicas": 3}}},
+            "minReplicas is 4, above maxReplicas, which is 3",
+        ),
+        (
+            {"service": {"autoscaling": {"enabled": True}, "resources": {"requests": {"cpu": None}}}},
+            "cpuPercent is of service.resources.requests.cpu",
+        ),
+        ({"service": {"workers": 3}}, "limits.memory is 2Gi, but 3 workers"),
+        ({"service": {"stateMemoryMiB": 1500}}, "come to 2268Mi"),
+        ({"service": {"resources": {"limits": {"memory": "1000Mi"}}}}, "limits.memory is 1000Mi"),
+        ({"service": {"resources": {"limits": {"memory": "2gb"}}}}, "wanted a number with one of"),
+        ({"service": {"image": {"tag": "sha256:0123"}}}, "service.image.tag"),
+        ({"service": {"image": {"digest": "0123"}}}, "service.image.digest"),
+        ({"kafka": {"replicationFactor": 0}}, "kafka.replicationFactor"),
         ({"gateway": {"enabled": True}}, "gateway.tokens or gateway.jwt is wanted"),
+        (
+            {"gateway": {"enabled": True, "tokens": TOKENS, "topics": {"alerts": {"partitions": 8}}}},
+            "gateway.topics.alerts.partitions is 8, service.partitions is 4",
+        ),
+        (
+            {"gateway": {"enabled": True, "tokens": TOKENS, "kafka": {"username": "gateway"}}},
+            "gateway.kafka.passwordSecret.name is wanted",
+        ),
+        (
+            {
+                "gateway": {
+                    "enabled": True,
+                    "tokens": TOKENS,
+                    "ingress": {"enabled": True, "hosts": ["*.example.org"]},
+                }
+            },
+            "name the addresses of its pages in gateway.allowedOrigins",
+        ),
         (
             {
                 "gateway": {
                     "enabled": True,
                     "replicas": 2,
-                    "tokens": [{"subject": "s", "secret": {"name": "tokens", "key": "all"}}],
+                    "tokens": TOKENS,
                     "ingress": {"enabled": True, "hosts": ["one"]},
                 }
             },
@@ -103,8 +138,8 @@ def test_values_and_schema_have_the_same_names() -> None:
                 compare(value, inner, f"{path}{name}.")
 
     compare(yaml.safe_load((CHART / "values.yaml").read_text()), schema["properties"], "")
-    # Limits are the gateway's own where they are left out.
-    assert [name for name in missing if not name.startswith("gateway.limits.")] == []
+    # Limits and pages are the gateway's own where they are left out.
+    assert [name for name in missing if not name.startswith(("gateway.limits.", "gateway.pages."))] == []
 
 
 def test_the_version_is_the_library_s() -> None:
@@ -112,30 +147,35 @@ def test_the_version_is_the_library_s() -> None:
 
 
 def is_read(variable: str) -> bool:
-    """Whether the library takes it from the environment: a setting of its security, or a name it asks for."""
+    """Whether somebody takes it from the environment: the library, the program, or a registry's client."""
     if setting := re.fullmatch(r"TIDERACE_SECURITY_(\w+)", variable):
         try:
             tr.KafkaSecurity(**{setting[1].lower(): "SSL"})  # type: ignore[arg-type]
         except tr.ConfigError:
             return False
         return True
-    return any(f'getenv("{variable}")' in path.read_text() for path in (ROOT / "src").rglob("*.cc"))
+    if variable.startswith("MLFLOW_"):
+        return hasattr(mlflow.environment_variables, variable)
+    return any(
+        f'getenv("{variable}")' in path.read_text()
+        for path in [*(ROOT / "src").rglob("*.cc"), ROOT / "deploy/service/crash_detector.cpp"]
+    )
 
 
 def test_a_variable_that_nobody_reads_is_noticed() -> None:
     assert not is_read("TIDERACE_SECURITY_PASSWORT")
     assert not is_read("TIDERACE_BROKERS")
+    assert not is_read("MLFLOW_REGISTRY")
+    assert not is_read("MODEL_REGISTRY")
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_variable_is_one_that_is_read(case: str) -> None:
-    for name in ("service", "gateway") if case.startswith("gateway") else ("service",):
+    for name in ("service", "gateway") if "-gateway" in rendered(case) else ("service",):
         set_here = set(environment(case, name))
         own = {"POD_NAME"}
         if name == "gateway":
             own |= {config["token_env"] for config in gateway_files(case)[0].get("tokens", [])}
-        elif case == "kafka-sasl":
-            own |= {"MODEL_REGISTRY"}  # extraEnv of its values
         assert {variable for variable in set_here - own if not is_read(variable)} == set()
         assert "$(POD_NAME)" in " ".join(container(case, name)["args"]) or case == "kafka-sasl"
 
@@ -235,11 +275,138 @@ def test_the_gateway_s_file_says_what_the_values_say() -> None:
     (file, _) = gateway_files("gateway-tls")
     mounts = {m["mountPath"] for m in container("gateway-tls", "gateway")["volumeMounts"]}
     assert file["listen"] == "0.0.0.0:8080"
-    assert file["topics"] == {"phone-data": {"partitions": 4}, "alerts": {"partitions": 4}}
-    assert file["limits"] == {"messages_per_second": 50, "message_bytes": "256kB"}
+    assert {name: topic["partitions"] for name, topic in file["topics"].items()} == {
+        "phone-data": 4,
+        "alerts": 4,
+    }
+    assert {topic["replication_factor"] for topic in file["topics"].values()} == {3}
+    assert file["limits"] == {
+        "messages_per_second": 50,
+        "message_bytes": "256kB",
+        "connections_per_address": 10000,
+    }
     assert file["tokens"][0]["keys"] == ["rider-*"]
     for path in (file["tls"]["certificate"], file["tls"]["key"], file["jwt"]["key_file"]):
         assert str(Path(path).parent) in mounts
+
+
+def test_pages_at_the_hosts_of_the_ingress_may_ask() -> None:
+    """TLS ends there: a browser says https, the gateway sees http."""
+    (file,) = gateway_files("gateway-ingress")
+    assert "tls" not in file
+    assert file["allowed_origins"] == ["https://riders.example.org"]
+    assert "https://b.riders.example.org" in gateway_files("gateway-tls")[1]["allowed_origins"]
+    (wild,) = gateway_files("odd")
+    assert wild["allowed_origins"] == ["https://a.riders.example.org"]
+
+
+def test_clients_behind_the_ingress_are_not_counted_as_one() -> None:
+    (file,) = gateway_files("gateway-ingress")
+    assert file["limits"]["connections_per_address"] == 10_000
+    (odd,) = gateway_files("odd")
+    assert odd["limits"]["connections_per_address"] == odd["limits"]["connections"] == 1_000_000
+
+
+def test_partitions_are_said_once() -> None:
+    (file,) = gateway_files("gateway-ingress")
+    assert {name: topic["partitions"] for name, topic in file["topics"].items()} == {
+        "phone-data": 12,
+        "alerts": 12,
+        "notes": 1,
+    }
+    assert "--partitions=12" in container("gateway-ingress", "service")["args"]
+
+
+def test_the_values_of_the_story_render(tmp_path: Path) -> None:
+    """Each Secret that they name is made by a command of the page."""
+    story = (ROOT / "docs/guide/story.md").read_text()
+    (values,) = re.findall(r'^```text title="production.yaml"\n(.*?)^```$', story, re.MULTILINE | re.DOTALL)
+    file = tmp_path / "production.yaml"
+    file.write_text(values)
+    done = helm("template", "riders", CHART, "--namespace", "riders", "--values", file)
+    assert done.returncode == 0, done.stderr
+    wanted = set(re.findall(r'(?:secretName|secretKeyRef:\n\s+name): "([^"]+)"', done.stdout))
+    made = set(re.findall(r"^\$ kubectl create secret (?:generic|tls) (\S+)", story, re.MULTILINE))
+    assert wanted == made == {"kafka-user", "kafka-gateway", "kafka-ca", "gateway-tokens", "riders-tls"}
+    for image in ("crash-detector", "tiderace-gateway"):
+        assert f'image: "registry.example.org/{image}:{tr.__version__}"' in done.stdout
+        assert f"docker push $REGISTRY/{image}:{tr.__version__}" in story
+    assert "name: riders-tiderace-service\n" in done.stdout
+
+
+def test_what_else_a_gateway_s_file_has_can_be_said() -> None:
+    (file,) = gateway_files("gateway-ingress")
+    assert file["session_ttl"] == "30d"
+    assert file["pages"]["tile_url"] == "https://tiles.example.org/{z}/{x}/{y}.png"
+
+
+def test_the_gateway_logs_in_as_a_user_of_its_own() -> None:
+    def entry(name: str, variable: str) -> dict[str, Any]:
+        (found,) = [
+            entry for entry in container("gateway-ingress", name)["env"] if entry["name"].endswith(variable)
+        ]
+        return dict(found)
+
+    assert entry("gateway", "_USERNAME")["value"] == "gateway"
+    assert entry("service", "_USERNAME")["value"] == "crash-detector"
+    assert entry("gateway", "_PASSWORD")["valueFrom"]["secretKeyRef"]["name"] == "kafka-gateway"
+    assert entry("service", "_PASSWORD")["valueFrom"]["secretKeyRef"]["name"] == "kafka-user"
+    volumes = of_kind("gateway-ingress", "StatefulSet", "-gateway")["spec"]["template"]["spec"]["volumes"]
+    assert {"gateway-client", "kafka-ca"} <= {
+        volume.get("secret", {}).get("secretName") for volume in volumes
+    }
+
+
+def test_a_model_of_a_registry_and_a_database_reach_the_program() -> None:
+    args = container("gateway-ingress", "service")["args"]
+    assert {"--model=s3://models/shaking@champion", "--poll-interval=30", "--table=telemetry"} <= set(args)
+    (url,) = [e for e in container("gateway-ingress", "service")["env"] if e["name"] == "DATABASE_URL"]
+    assert url["valueFrom"]["secretKeyRef"] == {"name": "telemetry-database", "key": "url"}
+    alone = container("default", "service")["args"]
+    assert not [word for word in alone if word.startswith(("--model", "--poll", "--table", "--database"))]
+
+
+def test_ports_of_the_brokers_are_let_out() -> None:
+    """Those of the address, and those that were added."""
+
+    def ports(case: str) -> list[int]:
+        rules = of_kind(case, "NetworkPolicy", "-service")["spec"]["egress"]
+        return [port["port"] for port in rules[1]["ports"]]
+
+    assert ports("gateway-ingress") == [9094, 9095, 9096]
+    assert ports("kafka-sasl") == [9093]
+    assert ports("gateway-tls") == [9092]
+
+
+def test_numbers_are_digits_and_texts_stay_texts() -> None:
+    args = container("odd", "service")["args"]
+    assert {"--session-timeout-ms=1200000", "--retention-ms=31536000000", "--state-memory-mib=2048"} <= set(
+        args
+    )
+    assert not re.search(r"\de\+\d", rendered("odd"))
+    (trigger,) = of_kind("odd", "ScaledObject")["spec"]["triggers"]
+    wanted = {"consumerGroup": "123", "topic": "007", "lagThreshold": "1000000"}
+    assert wanted.items() <= trigger["metadata"].items()
+    pod = of_kind("odd", "StatefulSet", "-service")["spec"]["template"]
+    assert pod["metadata"]["annotations"] == {"five": "5", "million": "1000000", "half": "0.5", "no": "false"}
+    assert container("odd", "service")["image"].startswith("crash-detector@sha256:0123")
+    assert container("odd", "gateway")["image"].startswith("tiderace-gateway@sha256:0123")
+    ingress = of_kind("odd", "Ingress")["spec"]
+    assert ingress["rules"][0]["host"] == "*.riders.example.org"
+    assert ingress["tls"][0]["secretName"] == "5"
+    (file,) = gateway_files("odd")
+    assert file["queue_bytes"] == "128000000"
+    assert file["limits"]["message_bytes"] == "2000000"
+    assert file["limits"]["messages_per_second"] == 1_000_000
+
+
+def test_autoscaling_looks_at_lag_and_at_cpu() -> None:
+    """A busy service that keeps up has no lag; lag alone would take replicas away from it."""
+    lag, cpu = of_kind("autoscaling", "ScaledObject")["spec"]["triggers"]
+    assert (lag["type"], cpu["type"], cpu["metricType"]) == ("kafka", "cpu", "Utilization")
+    assert cpu["metadata"]["containerName"] == container("autoscaling", "service")["name"]
+    assert container("autoscaling", "service")["resources"]["requests"]["cpu"]
+    assert "replicas" not in of_kind("autoscaling", "StatefulSet", "-service")["spec"]
 
 
 def test_grafana_gets_the_dashboard_as_it_is() -> None:

@@ -3,10 +3,12 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import kafka_jars
 import pytest
@@ -105,6 +107,55 @@ def test_gateway_and_service_agree_on_topics(services: dict[str, Any]) -> None:
     assert f"--partitions={partitions.pop()}" in services["service"]["command"]
     assert not partitions
     assert config["tokens"][0]["token_env"] in services["gateway"]["environment"]
+
+
+def test_the_service_s_rows_go_into_the_database(services: dict[str, Any]) -> None:
+    words = dict(word.partition("=")[::2] for word in services["service"]["command"])
+    url = urlsplit(words["--database"])
+    server = services["postgres"]["environment"]
+    assert (url.hostname, url.path) == ("postgres", f"/{server['POSTGRES_DB']}")
+    assert url.username == server["POSTGRES_USER"]
+    assert url.password is None, "what is in arguments is in lists of processes"
+    assert services["service"]["environment"]["PGPASSWORD"] == server["POSTGRES_PASSWORD"] == "password"
+    assert services["service"]["depends_on"]["postgres"]["condition"] == "service_healthy"
+
+
+def test_topics_have_as_many_copies_as_there_are_brokers(services: dict[str, Any]) -> None:
+    assert "--replication-factor=1" in services["service"]["command"]
+    config = tomllib.loads((DEPLOY / "compose/gateway.toml").read_text())
+    assert {topic.get("replication_factor", 1) for topic in config["topics"].values()} == {1}
+
+
+def test_topics_have_an_end_since_the_service_makes_them(services: dict[str, Any]) -> None:
+    """The gateway, which would make them without one, comes after it."""
+    (word,) = [word for word in services["service"]["command"] if word.startswith("--retention-ms=")]
+    assert int(word.partition("=")[2]) == 7 * 24 * 3600 * 1000
+    assert services["gateway"]["depends_on"]["service"]["condition"] == "service_healthy"
+
+
+def test_kafka_is_asked_without_a_jvm(services: dict[str, Any]) -> None:
+    """Every few seconds, for ever: and the port is the one that the others come to."""
+    command = services["kafka"]["healthcheck"]["test"]
+    assert command[:3] == ["CMD", "bash", "-c"]
+
+    def asked(port: int) -> int:
+        words = ["bash", "-c", command[3].replace("9092", str(port))]
+        return subprocess.run(words, check=False, capture_output=True).returncode
+
+    with socket.create_server(("127.0.0.1", 0)) as there:
+        port = there.getsockname()[1]
+        assert asked(port) == 0
+    assert asked(port) != 0
+    assert ":9092" in services["service"]["environment"]["TIDERACE_BROKER_ADDRESS"]
+    assert "/9092" in command[3]
+
+
+def test_it_says_where_the_dashboard_is(services: dict[str, Any]) -> None:
+    """With the token, without which it lets nobody in."""
+    (port,) = services["gateway"]["ports"]
+    address = f"http://127.0.0.1:{port['published']}/#token=$GATEWAY_TOKEN"
+    assert address in FILE.read_text()
+    assert address in (ROOT / "docs/guide/deployment.md").read_text()
 
 
 def test_both_programs_have_the_same_options_and_every_word_is_one(services: dict[str, Any]) -> None:

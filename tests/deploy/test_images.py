@@ -1,17 +1,19 @@
 """The Dockerfile, without a container engine: it is read, and what can be run outside is run."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from functools import cache
 from pathlib import Path
 
 import pytest
 import tiderace as tr
 from chart import DEPLOY, ROOT, of_kind
-from dockerfile import Stage, copies, ignored, lineage, stages
+from dockerfile import Copy, Stage, copies, ignored, lineage, stages
 
 FILE = DEPLOY / "docker/Dockerfile"
 STAGES = stages(FILE)
@@ -96,6 +98,9 @@ def test_what_is_copied_from_the_context_is_in_it(stage: Stage) -> None:
         ("deploy/docker/probe", False),
         ("tools/librdkafka.sh", False),
         ("LICENSE", False),
+        ("web/dist/index.html", True),
+        ("web/node_modules/esbuild", True),
+        ("web/static/index.html", False),
     ],
 )
 def test_the_context_has_sources_alone(path: str, gone: bool) -> None:
@@ -142,6 +147,49 @@ def test_what_is_copied_from_the_library_is_installed(installed: Path) -> None:
                     assert list(installed.glob(pattern)), f"{source} is nowhere"
                     checked += 1
     assert checked >= 3
+
+
+def test_the_pages_are_built_and_in_the_image() -> None:
+    """A clone has none: web/dist is made, and the installation takes it only where it is there."""
+    pages, library, gateway = STAGES["pages"], STAGES["library"], STAGES["gateway"]
+    dev = (ROOT / "dev").read_text()
+    for command in [run.commands[0] for run in pages.all("RUN")]:
+        assert command in dev, "as ./dev web does"
+    assert pages.all("RUN")[-1].commands[-1] == "test -f dist/index.html"
+    made = f"{pages.all('WORKDIR')[0].rest}/dist"
+    assert Copy("pages", [made], "web/dist") in copies(library)
+    assert library.instructions[0].word == "COPY", "before it is installed"
+    install = (ROOT / "cmake/install.cmake").read_text()
+    found = re.search(r"/web/dist/ DESTINATION \$\{CMAKE_INSTALL_DATADIR\}/(\S+)", install)
+    assert found
+    assert gateway.all("RUN")[-1].rest == f"test -f /usr/local/share/{found[1]}/index.html"
+
+
+def test_the_pages_are_built_by_a_node_that_their_packages_run_on() -> None:
+    packages = json.loads((ROOT / "web/package-lock.json").read_text())["packages"].values()
+    engines = [package.get("engines", {}).get("node", "") for package in packages]
+    oldest = max(int(major) for engine in engines for major in re.findall(r"^>=\s*(\d+)", engine))
+    major = re.fullmatch(r"node:(\d+)-\S+", STAGES["pages"].base)
+    assert major
+    assert int(major[1]) >= oldest
+
+
+def test_the_library_is_compiled_once() -> None:
+    """The package's build goes on in the folder of the library's; their compiler's commands are the same."""
+    assert STAGES["package"].base == "library"
+    assert "-B build " in STAGES["library"].all("RUN")[0].commands[0]
+    assert "--config-settings=build-dir=build " in STAGES["package"].all("RUN")[0].rest
+
+
+@pytest.mark.parametrize("name", ["s3", "mlflow", "duckdb"])
+def test_extras_are_those_of_the_package(name: str) -> None:
+    """EXTRAS and PACKAGES are what a registry's models want; the image has none unless it is told."""
+    stage = STAGES["environment"]
+    assert [argument.rest for argument in stage.all("ARG")] == ['EXTRAS=""', 'PACKAGES=""']
+    (install,) = stage.all("RUN")
+    assert install.rest.endswith('"tiderace${EXTRAS:+[$EXTRAS]}" $PACKAGES')
+    assert copies(STAGES["python-service"])[0].stage == "environment"
+    assert name in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
 
 @cache

@@ -15,6 +15,7 @@ from chart import ROOT, container, environment
 from kafka import Cluster
 from kafka_ports import free_ports
 from observer import Observer, until
+from postgres_server import Postgres
 from programs import app_folder, ended, write_rows
 from test_compose import services
 
@@ -60,6 +61,8 @@ class Group:
         """Its last arguments win."""
         port = self.observers[index].port
         own = [f"--metrics-port={port}", f"--state-dir={self.folder}/state-{index}"]
+        # One broker, and rows whose timestamps are long ago.
+        own += ["--replication-factor=1", "--retention-ms=-1"]
         return ended([sys.executable, self.program, *arguments, *own], self.variables)
 
     def values(self, metric: str) -> list[float]:
@@ -83,12 +86,16 @@ def test_three_processes_share_the_partitions(
     variables = services["service"]["environment"] | {"TIDERACE_BROKER_ADDRESS": addresses["INTERNAL"]}
     group = Group(app_folder / "crash_detector.py", tmp_path, variables)
     assert services["service"]["deploy"]["replicas"] == len(group.observers)
-    with ExitStack() as stack:
-        for i in range(3):
-            stack.enter_context(group.process(i, services["service"]["command"]))
-        group.wait_until_shared_out()
-        write_rows(addresses["EXTERNAL"], 1000, riders=20)
-        until(lambda: sum(group.values("tiderace_rows_out_total")) == 1000)
+    with Postgres() as server:
+        command = [*services["service"]["command"], f"--database={server.url}"]
+        with ExitStack() as stack:
+            for i in range(3):
+                stack.enter_context(group.process(i, command))
+            group.wait_until_shared_out()
+            write_rows(addresses["EXTERNAL"], 1000, riders=20)
+            # To the topic and to the database.
+            until(lambda: sum(group.values("tiderace_rows_out_total")) == 2000)
+        assert server.query("SELECT count(*), count(DISTINCT rider) FROM telemetry") == "1000|20"
     records = alerts(addresses["EXTERNAL"])
     assert len(records) == 1000
     assert {record["partition"] for record in records} == set(range(PARTITIONS))

@@ -14,12 +14,22 @@
 {{- with .Values.gateway -}}
 listen = "0.0.0.0:{{ .port }}"
 metrics_port = {{ .metricsPort }}
-allowed_origins = {{ toJson .allowedOrigins }}
-queue_bytes = {{ toJson .queueBytes }}
+allowed_origins = {{ include "tiderace.gatewayOrigins" $ }}
+queue_bytes = {{ include "tiderace.text" .queueBytes | quote }}
+{{- with .sessionTtl }}
+session_ttl = {{ toJson . }}
+{{- end }}
 
 [topics]
 {{- range $topic, $options := .topics }}
-{{ toJson $topic }} = { partitions = {{ $options.partitions }} }
+{{ toJson $topic }} = { partitions = {{ $options.partitions | default $.Values.service.partitions | int64 }}, replication_factor = {{ $.Values.kafka.replicationFactor | int64 }} }
+{{- end }}
+{{- with .pages }}
+
+[pages]
+{{- range $name, $value := . }}
+{{ $name }} = {{ toJson $value }}
+{{- end }}
 {{- end }}
 {{- if .tlsSecret }}
 
@@ -46,7 +56,7 @@ algorithm = {{ toJson .algorithm }}
 {{- if eq .algorithm "HS256" }}
 key_env = "GATEWAY_JWT_KEY"
 {{- else }}
-key_file = "/etc/tiderace/jwt/{{ .secret.key }}"
+key_file = {{ printf "/etc/tiderace/jwt/%s" .secret.key | toJson }}
 {{- end }}
 {{- with .issuer }}
 issuer = {{ toJson . }}
@@ -56,14 +66,38 @@ audience = {{ toJson . }}
 {{- end }}
 {{- end }}
 {{- end }}
-{{- with .limits }}
+{{- $limits := deepCopy .limits -}}
+{{- if and .ingress.enabled (not (hasKey $limits "connections_per_address")) -}}
+{{- /* Behind the Ingress all clients have one address, or a few. */ -}}
+{{- $_ := set $limits "connections_per_address" ($limits.connections | default 10000) -}}
+{{- end -}}
+{{- with $limits }}
 
 [limits]
 {{- range $limit, $value := . }}
-{{ $limit }} = {{ toJson $value }}
+{{ $limit }} = {{ if eq $limit "message_bytes" }}{{ include "tiderace.text" $value | quote }}{{ else if kindIs "string" $value }}{{ toJson $value }}{{ else }}{{ int64 $value }}{{ end }}
 {{- end }}
 {{- end }}
 {{- end }}
+{{- end -}}
+
+{{/*
+Pages that may ask, as JSON. The Ingress ends TLS, so a browser says https where the gateway sees http: the pages that it serves
+itself would be strangers to it.
+*/}}
+{{- define "tiderace.gatewayOrigins" -}}
+{{- with .Values.gateway -}}
+{{- $origins := .allowedOrigins -}}
+{{- if .ingress.enabled -}}
+{{- $scheme := ternary "https" "http" (ne .ingress.tlsSecret "") -}}
+{{- range .ingress.hosts -}}
+{{- if not (hasPrefix "*" .) -}}
+{{- $origins = append $origins (printf "%s://%s" $scheme .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- uniq $origins | toJson -}}
+{{- end -}}
 {{- end -}}
 
 {{/* Mistakes that a schema cannot see. */}}
@@ -71,6 +105,19 @@ audience = {{ toJson . }}
 {{- with .Values.gateway -}}
 {{- if not (or .tokens .jwt.algorithm) -}}
 {{- fail "gateway.tokens or gateway.jwt is wanted: without any, the gateway listens on loopback only, where nobody reaches it" -}}
+{{- end -}}
+{{- range $topic, $options := .topics -}}
+{{- if and $options.partitions (has $topic $.Values.service.topics) (ne (int64 $options.partitions) (int64 $.Values.service.partitions)) -}}
+{{- fail (printf "gateway.topics.%s.partitions is %d, service.partitions is %d: who comes first would make the topic; leave out that of the gateway, or, if the program does not make the topic, take it out of service.topics" $topic (int64 $options.partitions) (int64 $.Values.service.partitions)) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .kafka.username (not .kafka.passwordSecret.name) -}}
+{{- fail "gateway.kafka.passwordSecret.name is wanted: the Secret with the password of gateway.kafka.username" -}}
+{{- end -}}
+{{- range .ingress.hosts -}}
+{{- if and $.Values.gateway.ingress.enabled (hasPrefix "*" .) (not $.Values.gateway.allowedOrigins) -}}
+{{- fail (printf "gateway.ingress.hosts has %s: name the addresses of its pages in gateway.allowedOrigins, for example https://a%s, since an origin has no * in front" . (trimPrefix "*" .)) -}}
+{{- end -}}
 {{- end -}}
 {{- if and .jwt.algorithm (not (and .jwt.secret.name .jwt.secret.key)) -}}
 {{- fail "gateway.jwt.secret is wanted: the name of a Secret, and the key in it that holds the key of the tokens" -}}

@@ -23,7 +23,56 @@ helm.sh/chart: {{ (index . 0).Chart.Name }}-{{ (index . 0).Chart.Version | repla
 {{- end -}}
 
 {{- define "tiderace.image" -}}
-{{ .image.repository }}:{{ .image.tag | default .root.Chart.AppVersion }}
+{{- if .image.digest -}}
+{{- printf "%s@%s" .image.repository .image.digest | quote -}}
+{{- else -}}
+{{- printf "%s:%s" .image.repository (.image.tag | default .root.Chart.AppVersion) | quote -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A number as its digits, where Go would write 1.2e+06; anything else as it is. */}}
+{{- define "tiderace.text" -}}
+{{- if and (kindIs "float64" .) (eq . (floor .)) -}}
+{{- int64 . -}}
+{{- else -}}
+{{- toString . -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A map whose values Kubernetes wants as strings: 5 and false, too. */}}
+{{- define "tiderace.strings" -}}
+{{- range $name, $value := . }}
+{{ $name | quote }}: {{ include "tiderace.text" $value | quote }}
+{{- end }}
+{{- end -}}
+
+{{/* Bytes of a quantity of memory, such as 2Gi. */}}
+{{- define "tiderace.bytes" -}}
+{{- $text := include "tiderace.text" . -}}
+{{- $unit := regexFind "[A-Za-z]*$" $text -}}
+{{- $units := dict "" 1 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
+{{- if not (hasKey $units $unit) -}}
+{{- fail (printf "resources.limits.memory: wanted a number with one of k M G T Ki Mi Gi Ti, found %s" $text) -}}
+{{- end -}}
+{{- mulf (trimSuffix $unit $text | float64) (get $units $unit) | int64 -}}
+{{- end -}}
+
+{{/* How a component (of a list: root, component) logs in to Kafka, as YAML: kafka.security, and what the gateway has of its own. */}}
+{{- define "tiderace.security" -}}
+{{- $root := index . 0 -}}
+{{- $security := deepCopy $root.Values.kafka.security -}}
+{{- if eq (index . 1) "gateway" -}}
+{{- with $root.Values.gateway.kafka -}}
+{{- if .username -}}
+{{- $_ := set $security "username" .username -}}
+{{- $_ := set $security "passwordSecret" .passwordSecret -}}
+{{- end -}}
+{{- with .certificateSecret -}}
+{{- $_ := set $security "certificateSecret" . -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $security -}}
 {{- end -}}
 
 {{- define "tiderace.podSecurityContext" -}}
@@ -43,8 +92,11 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
-{{/* What the library takes from the environment, for service and gateway alike. */}}
+{{/* What the library takes from the environment, for service and gateway alike. Of a list: root, component. */}}
 {{- define "tiderace.environment" -}}
+{{- $component := index . 1 -}}
+{{- $security := include "tiderace.security" . | fromYaml -}}
+{{- with index . 0 -}}
 - name: POD_NAME
   valueFrom:
     fieldRef:
@@ -55,7 +107,8 @@ capabilities:
   value: {{ .Values.log.format }}
 - name: TIDERACE_BROKER_ADDRESS
   value: {{ .Values.kafka.brokerAddress | quote }}
-{{- with .Values.kafka.security }}
+{{- end }}
+{{- with $security }}
 - name: TIDERACE_SECURITY_PROTOCOL
   value: {{ .protocol }}
 {{- if hasPrefix "SASL_" .protocol }}
@@ -66,12 +119,12 @@ capabilities:
 - name: TIDERACE_SECURITY_PASSWORD
   valueFrom:
     secretKeyRef:
-      name: {{ required "kafka.security.passwordSecret.name is wanted where the protocol begins with SASL_" .passwordSecret.name }}
-      key: {{ .passwordSecret.key }}
+      name: {{ required (printf "passwordSecret.name is wanted where the protocol begins with SASL_: of kafka.security, or of gateway.kafka (%s)" $component) .passwordSecret.name | quote }}
+      key: {{ .passwordSecret.key | quote }}
 {{- end }}
 {{- if and .caSecret.name (hasSuffix "SSL" .protocol) }}
 - name: TIDERACE_SECURITY_CA_LOCATION
-  value: /etc/tiderace/kafka-ca/{{ .caSecret.key }}
+  value: {{ printf "/etc/tiderace/kafka-ca/%s" .caSecret.key | quote }}
 {{- end }}
 {{- if and .certificateSecret (hasSuffix "SSL" .protocol) }}
 - name: TIDERACE_SECURITY_CERTIFICATE_LOCATION
@@ -82,8 +135,9 @@ capabilities:
 {{- end }}
 {{- end -}}
 
+{{/* Of a list: root, component. */}}
 {{- define "tiderace.kafkaMounts" -}}
-{{- with .Values.kafka.security }}
+{{- with include "tiderace.security" . | fromYaml }}
 {{- if and .caSecret.name (hasSuffix "SSL" .protocol) }}
 - name: kafka-ca
   mountPath: /etc/tiderace/kafka-ca
@@ -97,20 +151,21 @@ capabilities:
 {{- end }}
 {{- end -}}
 
+{{/* Of a list: root, component. */}}
 {{- define "tiderace.kafkaVolumes" -}}
-{{- with .Values.kafka.security }}
+{{- with include "tiderace.security" . | fromYaml }}
 {{- if and .caSecret.name (hasSuffix "SSL" .protocol) }}
 - name: kafka-ca
   secret:
-    secretName: {{ .caSecret.name }}
+    secretName: {{ .caSecret.name | quote }}
     items:
-      - key: {{ .caSecret.key }}
-        path: {{ .caSecret.key }}
+      - key: {{ .caSecret.key | quote }}
+        path: {{ .caSecret.key | quote }}
 {{- end }}
 {{- if and .certificateSecret (hasSuffix "SSL" .protocol) }}
 - name: kafka-certificate
   secret:
-    secretName: {{ .certificateSecret }}
+    secretName: {{ .certificateSecret | quote }}
     defaultMode: 0440
 {{- end }}
 {{- end }}
@@ -129,7 +184,7 @@ topologySpreadConstraints:
         {{- include "tiderace.selector" (list $root (index . 2)) | nindent 8 }}
 {{- with $values.nodeSelector }}
 nodeSelector:
-  {{- toYaml . | nindent 2 }}
+  {{- include "tiderace.strings" . | trim | nindent 2 }}
 {{- end }}
 {{- with $values.tolerations }}
 tolerations:
@@ -143,4 +198,13 @@ affinity:
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end -}}
+
+{{/* The ports in kafka.brokerAddress, as YAML. */}}
+{{- define "tiderace.brokerPorts" -}}
+{{- $ports := list -}}
+{{- range splitList "," .Values.kafka.brokerAddress -}}
+{{- $ports = append $ports (regexFind "[0-9]+$" . | float64) -}}
+{{- end -}}
+{{- uniq $ports | toYaml -}}
 {{- end -}}
