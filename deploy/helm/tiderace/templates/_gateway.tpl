@@ -22,7 +22,7 @@ session_ttl = {{ toJson . }}
 
 [topics]
 {{- range $topic, $options := .topics }}
-{{ toJson $topic }} = { partitions = {{ $options.partitions | default $.Values.service.partitions | int64 }}, replication_factor = {{ $.Values.kafka.replicationFactor | int64 }} }
+{{ toJson $topic }} = { partitions = {{ $options.partitions | default $.Values.service.partitions | int64 }}, replication_factor = {{ $.Values.kafka.replicationFactor | int64 }}{{ if gt (int64 $.Values.kafka.retentionMs) 0 }}, retention = "{{ $.Values.kafka.retentionMs | int64 }}ms"{{ end }} }
 {{- end }}
 {{- with .pages }}
 
