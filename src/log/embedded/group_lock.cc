@@ -24,9 +24,25 @@ std::string describe_self(Clock& clock) {
                      fmt::gmtime(static_cast<std::time_t>(clock.wall_ms() / 1000)));
 }
 
+/// Who holds the lock at `path`. One that has just got it says who it is in a moment.
 std::string holder_of(const std::string& path) {
-  const std::string holder = FileLock::read(path);
-  return holder.empty() ? "another process" : holder;
+  constexpr std::chrono::milliseconds nap(2);
+  constexpr int naps = 100;
+  for (int i = 0; i < naps; ++i) {
+    if (std::string holder = FileLock::read(path); !holder.empty()) return holder;
+    std::this_thread::sleep_for(nap);
+  }
+  return "another process";
+}
+
+/// Lets go of a lock, and of the name in it.
+void release(const FileLock* lock) noexcept {
+  try {
+    lock->write("");
+  } catch (const Error& error) {
+    log(LogLevel::debug, "{}", error.what());  // the next owner writes its own
+  }
+  delete lock;
 }
 
 }  // namespace
@@ -53,7 +69,7 @@ std::shared_ptr<const FileLock> GroupLocks::acquire(const std::string& group, co
   if (auto lock = held.lock()) return lock;
   auto found = wait_for(group, directory_ + "/" + lock_file_name(group), stop);
   if (!found) return nullptr;
-  auto lock = std::make_shared<const FileLock>(std::move(*found));
+  const std::shared_ptr<const FileLock> lock(new FileLock(std::move(*found)), release);
   lock->write(describe_self(clock_));
   held = lock;
   return lock;
