@@ -262,12 +262,16 @@ void Feed::keep(PiecePtr piece) {
 }
 
 void Feed::look_for_partitions() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (next_.empty()) return;  // nobody has read yet
+  }
   std::vector<std::string> topics;
   for (const auto& [name, topic] : config_.topics) topics.push_back(name);
   try {
     const std::size_t count = application_.get_reader(topics, {}).positions().size();
     const std::lock_guard lock(mutex_);
-    partitions_were_added_ = partitions_were_added_ || (!next_.empty() && count > next_.size());
+    partitions_were_added_ = partitions_were_added_ || count > next_.size();
   } catch (const std::exception& error) {
     log(LogLevel::debug, "gateway: {}", error.what());  // those who read the log say it
   }
