@@ -15,6 +15,7 @@ struct MessageRow {
   std::string value;
   std::optional<std::string> key;
   std::optional<std::int64_t> timestamp;  ///< milliseconds since 1970
+  std::vector<std::pair<std::string, std::optional<std::string>>> headers = {};  ///< beside the message's
 };
 
 /// Offsets of the first and last record that a message has in a partition.

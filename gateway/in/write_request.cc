@@ -14,17 +14,17 @@ namespace tiderace::gateway {
 namespace {
 
 constexpr std::string_view header_prefix = "header.";
+constexpr std::string_view header_field_prefix = "header_field.";
 constexpr std::size_t most_readers = 64;
 constexpr std::size_t most_times_message = 8;  // what a message may grow to
 constexpr std::size_t row_bytes = 128;         // about what a record takes beside its own bytes
 
 /// Readers learn the shape of rows, so they are kept, one a thread for each pair of fields.
 JsonRows& rows_reader(const JsonRowsOptions& fields) {
-  thread_local std::map<std::pair<std::string, std::string>, JsonRows> readers;
+  thread_local std::map<JsonRowsOptions, JsonRows> readers;
   if (readers.size() > most_readers) readers.clear();
-  const std::pair key(fields.key.value_or(""), fields.timestamp.value_or(""));
-  const auto found = readers.find(key);
-  return found != readers.end() ? found->second : readers.emplace(key, JsonRows(fields)).first->second;
+  const auto found = readers.find(fields);
+  return found != readers.end() ? found->second : readers.emplace(fields, JsonRows(fields)).first->second;
 }
 
 /// The key of all that the bearer of `grant` writes, if there is only one.
@@ -48,13 +48,14 @@ Message WriteRequest::message_of(std::string_view text) const {
       }
       const std::optional<std::string>& row_key = fields.key ? row.key : key;
       message.bytes += each + row.value.size() + (row_key ? row_key->size() : 0);
+      for (const auto& [name, value] : row.headers) message.bytes += name.size() + value->size();
       if (message.bytes > most_bytes) {
         message.refusal = fmt::format(
             "its rows come to more than {} bytes, with the key and the headers of each; send fewer a message",
             most_bytes);
         break;
       }
-      message.rows.push_back({std::string(row.value), row_key, row.timestamp});
+      message.rows.push_back({std::string(row.value), row_key, row.timestamp, std::move(row.headers)});
     }
   } catch (const Error& error) {
     message.refusal = error.what();
@@ -93,16 +94,20 @@ WriteRequest write_request(const Config& config, const std::string& topic, const
         refuse(400, "sequence: wanted a whole number from 1 on");
     } else if (name.starts_with(header_prefix)) {
       request.headers.emplace_back(name.substr(header_prefix.size()), value);
+    } else if (name.starts_with(header_field_prefix)) {
+      request.fields.headers[name.substr(header_field_prefix.size())] = value;
     } else if (name != "token") {
       refuse(400, fmt::format(
                       "{}: there is no such parameter; there are key, key_field, timestamp_field, session, "
-                      "header.NAME, token, and from= to read",
+                      "header.NAME, header_field.NAME, token, and from= to read",
                       json_string(name)));
     }
   }
   if (request.sequence > 0 && request.session.empty()) refuse(400, "sequence wants session=");
   // What the token says of its bearer, the request cannot say otherwise.
-  std::erase_if(request.headers, [&](const auto& header) { return grant.headers.contains(header.first); });
+  const auto is_said = [&](const auto& header) { return grant.headers.contains(header.first); };
+  std::erase_if(request.headers, is_said);
+  std::erase_if(request.fields.headers, is_said);
   for (const auto& [name, value] : grant.headers) request.headers.emplace_back(name, value);
   if (!request.key && !request.fields.key) request.key = only_key(grant);
   if (request.key && request.fields.key) refuse(400, "wanted one of key and key_field, found both");

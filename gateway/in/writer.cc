@@ -210,11 +210,13 @@ bool Writer::may_begin(const std::string& session) const {
 
 void Writer::produce(TransactionalProducer& producer, const Message& message) {
   for (const MessageRow& row : message.rows) {
+    auto headers = message.headers;
+    headers.insert(headers.end(), row.headers.begin(), row.headers.end());
     producer.produce({.topic = message.topic,
                       .key = row.key,
                       .value = row.value,
                       .timestamp = row.timestamp,
-                      .headers = message.headers});
+                      .headers = std::move(headers)});
   }
 }
 

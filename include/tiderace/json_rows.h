@@ -2,11 +2,14 @@
 
 #include <tiderace/export.h>
 
+#include <compare>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace TIDERACE_API tiderace {
@@ -17,11 +20,17 @@ struct JsonRow {
   std::optional<std::string> key = {};  ///< if a key field was asked for
   std::optional<std::int64_t> timestamp =
       {};  ///< milliseconds since 1970, if a timestamp field was asked for
+  /// Headers out of fields that were asked for, by name: a string as it is, other values as JSON. A row that
+  /// lacks the field, or has null there, lacks the header.
+  std::vector<std::pair<std::string, std::optional<std::string>>> headers = {};
 };
 
 struct JsonRowsOptions {
   std::optional<std::string> key = {};        ///< the field (a string or an integer) that is the record's key
   std::optional<std::string> timestamp = {};  ///< the field with its time, milliseconds since 1970
+  std::map<std::string, std::string> headers =
+      {};  ///< names of headers, and the fields that they are taken from
+  auto operator<=>(const JsonRowsOptions&) const = default;
 };
 
 /// Takes rows out of texts that hold one JSON object, an array of objects, or objects one after the other

@@ -12,8 +12,6 @@
 namespace tiderace {
 namespace {
 
-constexpr Slot key_slot = 0;
-constexpr Slot timestamp_slot = 1;
 constexpr std::string_view space = " \t\r\n";
 
 /// One past the object that begins at `begin`, by its brackets alone; nothing if it does not end.
@@ -115,16 +113,31 @@ T sound(Field<T> field, std::size_t row) {
 }  // namespace
 
 struct JsonRows::Impl {
-  explicit Impl(const JsonRowsOptions& options) : key(options.key), timestamp(options.timestamp) {
+  struct Taken {
+    std::string field;
+    Slot slot;
+  };
+  explicit Impl(const JsonRowsOptions& options) {
     JsonDecoderOptions wanted;
-    wanted.slots = 2;
-    if (key) wanted.fields.push_back({{*key}, key_slot, std::nullopt});
-    if (timestamp) wanted.fields.push_back({{*timestamp}, timestamp_slot, std::nullopt});
+    // A field may be wanted for more than one thing.
+    const auto take = [&](const std::string& field) -> Taken {
+      const auto found =
+          std::ranges::find_if(wanted.fields, [&](const auto& each) { return each.path.front() == field; });
+      if (found != wanted.fields.end()) return {field, found->slot};
+      const auto slot = static_cast<Slot>(wanted.fields.size());
+      wanted.fields.push_back({{field}, slot, std::nullopt});
+      return {field, slot};
+    };
+    if (options.key) key = take(*options.key);
+    if (options.timestamp) timestamp = take(*options.timestamp);
+    for (const auto& [name, field] : options.headers) headers.emplace_back(name, take(field));
+    wanted.slots = wanted.fields.size();
     decoder.emplace(std::move(wanted));
   }
 
-  std::optional<std::string> key;
-  std::optional<std::string> timestamp;
+  std::optional<Taken> key;
+  std::optional<Taken> timestamp;
+  std::vector<std::pair<std::string, Taken>> headers;  ///< by name
   std::optional<JsonDecoder> decoder;
 };
 
@@ -150,9 +163,14 @@ std::vector<JsonRow> JsonRows::read(std::string_view text) {
   rows.reserve(objects.size());
   for (std::size_t i = 0; i < objects.size(); ++i) {
     JsonRow row{objects[i]};
-    if (impl_->key) row.key = sound(key_of(batch.columns[key_slot], i, *impl_->key), i);
-    if (impl_->timestamp)
-      row.timestamp = sound(timestamp_of(batch.columns[timestamp_slot], i, *impl_->timestamp), i);
+    const auto column = [&](const Impl::Taken& taken) -> const Column& { return batch.columns[taken.slot]; };
+    if (const auto& key = impl_->key) row.key = sound(key_of(column(*key), i, key->field), i);
+    if (const auto& time = impl_->timestamp)
+      row.timestamp = sound(timestamp_of(column(*time), i, time->field), i);
+    for (const auto& [name, taken] : impl_->headers) {
+      if (auto text = sound(text_of(column(taken), i, taken.field), i))
+        row.headers.emplace_back(name, std::move(*text));
+    }
     rows.push_back(std::move(row));
   }
   return rows;

@@ -56,4 +56,13 @@ Field<std::int64_t> timestamp_of(const Column& column, std::size_t i, const std:
   return {{}, complain(column, i, name, "milliseconds since 1970 for the timestamp")};
 }
 
+Field<std::optional<std::string>> text_of(const Column& column, std::size_t i, const std::string& name) {
+  if (column.is_null(i)) return {};
+  if (column.kind(i) == Kind::string) return {std::string(column.text(i)), {}};
+  if (column.kind(i) == Kind::invalid) return {{}, complain(column, i, name, "a value for a header")};
+  std::string text;
+  append_json_value(text, column, i, NotFinite::as_word);
+  return {std::move(text), {}};
+}
+
 }  // namespace tiderace

@@ -21,4 +21,8 @@ struct Field {
 /// The same as a record's timestamp: milliseconds since 1970, fractions rounded down.
 [[nodiscard]] Field<std::int64_t> timestamp_of(const Column& column, std::size_t i, const std::string& name);
 
+/// The same as text: a string as it is, what else is in JSON; nullopt for null or nothing.
+[[nodiscard]] Field<std::optional<std::string>> text_of(const Column& column, std::size_t i,
+                                                        const std::string& name);
+
 }  // namespace tiderace

@@ -63,5 +63,16 @@ TEST(JsonRows, TakesKeysAndTimesOutOfFields) {
             std::string::npos);
 }
 
+TEST(JsonRows, TakesHeadersOutOfFields) {
+  using Headers = std::vector<std::pair<std::string, std::optional<std::string>>>;
+  JsonRows rows({.key = "rider", .headers = {{"bike", "bike"}, {"who", "rider"}}});
+  const auto read =
+      rows.read(R"([{"rider":"anna","bike":{"gears":[1,2]}},{"rider":7,"bike":null},{"rider":"x"}])");
+  ASSERT_EQ(read.size(), 3u);
+  EXPECT_EQ(read[0].headers, (Headers{{"bike", R"({"gears":[1,2]})"}, {"who", "anna"}}));
+  EXPECT_EQ(read[1].headers, (Headers{{"who", "7"}}));
+  EXPECT_EQ(read[2].key, "x");
+}
+
 }  // namespace
 }  // namespace tiderace

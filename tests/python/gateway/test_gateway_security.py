@@ -179,16 +179,18 @@ headers = { tenant = "red", "x-source" = "phone" }
     gateway = start_gateway(TOPICS + token)
 
     async def write() -> Any:
-        target = "phone-data?header.tenant=blue&header.other=1"
+        target = "phone-data?header.tenant=blue&header.other=1&header_field.bike=bike&header_field.x=no"
         async with gateway.connect(target, **bearer("canary-of-one-phone")) as socket:
             await receive(socket)
-            await socket.send('{"x":1}')
+            await socket.send('{"bike":"red","no":null}')
             return await receive(socket)
 
     assert asyncio.run(write())["ack"] == 1
     (record,) = gateway.app.get_reader("phone-data", until_end=True)
     assert record.key == b"anna"
-    assert record.headers == [("other", b"1"), ("tenant", b"red"), ("x-source", b"phone")]
+    assert record.headers == [
+        ("other", b"1"), ("tenant", b"red"), ("x-source", b"phone"), ("bike", b"red"),
+    ]  # fmt: skip
 
 
 def test_tls(start_gateway: Start, tmp_path: Path) -> None:
