@@ -4,6 +4,10 @@ import contextlib
 import errno
 import json
 import os
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,6 +70,44 @@ def test_a_write_that_fails_at_any_step_doubles_nothing(
         assert step.calls >= at
     run(9, 10)
     assert numbers(tmp_path / "rows") == list(range(10))
+
+
+KILLED = """
+import os, signal, sys
+import tiderace as tr
+from tiderace import file_sinks
+
+folder, at, after = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "True"
+calls, real = [0], file_sinks._publish
+
+def publish(temporary, file):
+    calls[0] += 1
+    if calls[0] == at and not after:
+        os.kill(os.getpid(), signal.SIGKILL)
+    real(temporary, file)
+    if calls[0] == at and after:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+file_sinks._publish = publish
+app = tr.Application(f"embedded:{folder}/log", consumer_group="group")
+app.dataframe(app.topic("in", num_partitions=2)).sink(tr.ParquetSink(f"{folder}/rows"))
+app.run(until_end=True)
+"""
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("at", range(1, 5))
+def test_a_write_that_is_killed_at_any_step_doubles_nothing(
+    at: int, after: bool, make_app: MakeApp, tmp_path: Path
+) -> None:
+    app = make_app()
+    app.topic("in", num_partitions=2)
+    produce(app, "in", [{"n": n, "k": n} for n in range(6)], key="k")
+    command = [sys.executable, "-c", KILLED, str(tmp_path)]
+    assert subprocess.run([*command, str(at), str(after)]).returncode == -signal.SIGKILL
+    produce(app, "in", [{"n": n, "k": n} for n in range(6, 9)], key="k")
+    assert subprocess.run([*command, "0", "False"]).returncode == 0
+    assert numbers(tmp_path / "rows") == list(range(9))
 
 
 @pytest.mark.parametrize(("group", "name"), [("group", "other"), ("other", "rows"), ("group-o", "ther")])
@@ -178,10 +220,6 @@ def test_a_file_that_is_no_database_ends_the_run(make_app: MakeApp, tmp_path: Pa
 
 
 def test_a_file_that_another_process_has_open_is_waited_for(table: Table, make_app: MakeApp) -> None:
-    import subprocess
-    import sys
-    import threading
-
     table.write([{"x": 1}])
     hold = f"import duckdb\nwith duckdb.connect({str(table.file)!r}):\n print(1, flush=True)\n input()"
     with subprocess.Popen(
