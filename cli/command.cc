@@ -83,7 +83,7 @@ Arguments parse(const Command& command, std::span<char* const> words) {
     }
   }
   const std::size_t given = arguments.positional.size();
-  if (given > command.positional.size()) {
+  if (given > command.positional.size() && command.more.empty()) {
     throw_error(ErrorKind::config, "tiderace {} does not know what to do with \"{}\"", command.name,
                 arguments.positional[command.positional.size()]);
   }
@@ -128,6 +128,7 @@ std::string help() {
 std::string help(const Command& command) {
   std::string out = fmt::format("Usage: tiderace {}", command.name);
   for (const std::string_view name : command.positional) fmt::format_to(std::back_inserter(out), " {}", name);
+  if (!command.more.empty()) fmt::format_to(std::back_inserter(out), " [{}...]", command.more);
   out += command.options.empty() ? "\n\n" : " [OPTIONS]\n\n";
   fmt::format_to(std::back_inserter(out), "{}\n\nOptions:\n", command.summary);
   append_options(out, command.options);

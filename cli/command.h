@@ -40,6 +40,7 @@ struct Command {
   std::string_view name;  ///< as it is typed, for example "topic read"
   std::string_view summary;
   std::vector<std::string_view> positional;
+  std::string_view more = {};  ///< what may stand behind those, any number of it; empty: nothing
   std::vector<Option> options;
   std::string_view details;  ///< the rest of the help, with examples
   ExitStatus (*run)(const Arguments&);

@@ -117,6 +117,17 @@ class Postgres:
             command += ["-c", statement]
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
+    def session_at_rest(self, sql: str) -> subprocess.Popen[bytes]:
+        """A psql that has done `sql` and does nothing more, for example in a transaction."""
+        command = [str(programs() / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.url]
+        session = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        assert session.stdin
+        session.stdin.write(sql.encode() + b"\n")
+        session.stdin.flush()
+        return session
+
     def rows(self, sql: str) -> list[tuple[str, ...]]:
         """The same, taken apart."""
         text = self.query(sql)

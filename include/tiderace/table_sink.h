@@ -6,6 +6,7 @@
 #include <tiderace/table.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -48,13 +49,17 @@ struct SinkPart {
 /// ```
 ///
 /// *Errors*: SinkUnavailable is waited for, with `open` as the next call; anything else ends the run.
-/// *Threads*: one beside each worker; one call at a time.
+/// *Threads*: one beside each worker; one call at a time. A call that does not return holds up a stop, and
+/// partitions that should move to another process.
 class TableSink {
  public:
   virtual ~TableSink() = default;
   /// The next offset of each of `partitions` that it has rows of `group` from; nullopt: it has none.
   virtual std::vector<std::optional<std::int64_t>> open(const std::string& group,
                                                         std::span<const InputPartition> partitions) = 0;
+  /// What the columns hold that are there, by name: `int64 float64 string bool bytes`. Asked after `open`; a
+  /// row with a value of another kind is bad. Default: the first value decides.
+  [[nodiscard]] virtual std::map<std::string, std::string> kinds() { return {}; }
   /// Stores the rows and the ends of `parts`, all of it or nothing.
   virtual void write(const std::string& group, std::span<const SinkPart> parts) = 0;
 };

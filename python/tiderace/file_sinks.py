@@ -8,7 +8,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,20 +19,26 @@ if TYPE_CHECKING:
     import pyarrow  # type: ignore[import-untyped]
 
 LOCK_SECONDS = 10.0
+FILE_NAME = re.compile(
+    r"\.?(?P<topic>.+)-(?P<partition>\d+)-(?P<begin>\d{12,})-\d{12,}\.(parquet|tmp)", re.DOTALL
+)
+# What a column of DuckDB holds, for a sink.
+KINDS = {"BOOLEAN": "bool", "VARCHAR": "string", "BLOB": "bytes", "DOUBLE": "float64", "FLOAT": "float64"}
+KINDS |= dict.fromkeys(("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "HUGEINT"), "int64")
 
 
 class ParquetSink(Sink):
     """A folder of Parquet files: one for each partition and commit that has rows.
 
     A file appears whole or not at all: it is written under another name, synced, and renamed to
-    `<topic>-<partition>-<first offset>-<next offset>.parquet`. How far the rows go is in
-    `.tiderace/<group>-<name>.json`, replaced the same way. Choose a `commit_interval=` of a minute or
-    more, or files are many and small.
+    `<topic>-<partition>-<first offset>-<next offset>.parquet`. How far the rows go, and whose the folder is,
+    is in `.tiderace/offsets.json`, replaced the same way. Choose a `commit_interval=` of a minute or more, or
+    files are many and small.
 
     Parameters
     ----------
     path
-        The folder; it is made.
+        The folder; it is made. It belongs to one consumer group and sink: another is refused.
     name
         What the offsets are stored under, beside the consumer group. Default: the folder's name.
     compression
@@ -43,13 +49,14 @@ class ParquetSink(Sink):
     Raises
     ------
     ConfigError
-        From `run()`, where the folder cannot be written.
+        From `run()`, where the folder cannot be written, or has files of somebody else.
 
     Notes
     -----
     Objects and lists are JSON text. The type of a column is that of its values in the file: int64 in one,
-    double in another; `pyarrow.dataset` with a schema reads both. Processes of a group that share the folder
-    lock it with `flock`. *Threads*: as of `Sink`.
+    double in another; `pyarrow.dataset` with a schema reads both. A row without any field is in no file where
+    none of the commit has one. Processes of a group that share the folder lock it with `flock`. *Threads*: as
+    of `Sink`.
 
     Examples
     --------
@@ -65,18 +72,20 @@ class ParquetSink(Sink):
         self._name = name or self._folder.name
 
     def open(self, group: str, partitions: list[Partition]) -> dict[Partition, int]:
-        """See `Sink.open`; also removes what a crash has left half-written of `partitions`."""
+        """See `Sink.open`; also removes what a crash has left of `partitions`."""
         with self._locked():
-            for topic, partition in partitions:
-                for left in self._folder.glob(f".{topic}-{partition}-*.tmp"):
-                    left.unlink()
-            return self._offsets(group)
+            if not self._offsets_file().exists():
+                self._claim(group)
+            offsets = self._offsets(group)
+            self._remove_left(partitions, offsets)
+            return offsets
 
     def write(self, group: str, parts: list[SinkPart]) -> None:
         """See `Sink.write`."""
         with self._locked():
             offsets = self._offsets(group)
             _check_begins(parts, offsets)
+            self._remove_left([(part.topic, part.partition) for part in parts], offsets)
             for part in parts:
                 self._write_file(part)
                 offsets[part.topic, part.partition] = part.end
@@ -92,19 +101,43 @@ class ParquetSink(Sink):
         parquet.write_table(part.table, temporary, compression=self._compression)
         _publish(temporary, self._folder / f"{stem}.parquet")
 
-    def _offsets_file(self, group: str) -> Path:
-        return self._folder / ".tiderace" / (re.sub(r"[^\w.-]", "-", f"{group}-{self._name}") + ".json")
+    def _remove_left(self, partitions: list[Partition], offsets: dict[Partition, int]) -> None:
+        """Removes what a write that did not come to its end has left: rows that no offset counts."""
+        for file, partition, begin in self._files():
+            unfinished = file.suffix == ".tmp" or begin >= offsets.get(partition, 0)
+            if partition in partitions and unfinished:
+                file.unlink()
+
+    def _files(self) -> Iterator[tuple[Path, Partition, int]]:
+        for file in self._folder.iterdir():
+            if found := FILE_NAME.fullmatch(file.name):
+                yield file, (found["topic"], int(found["partition"])), int(found["begin"])
+
+    def _claim(self, group: str) -> None:
+        if any(file.suffix == ".parquet" for file, *_ in self._files()):
+            raise ConfigError(
+                f"'{self._folder}' has Parquet files, and '{self._offsets_file()}' is not there, which says "
+                "up to which offset: name another folder, or remove the files to have all rows written anew"
+            )
+        self._store(group, {})
+
+    def _offsets_file(self) -> Path:
+        return self._folder / ".tiderace" / "offsets.json"
 
     def _offsets(self, group: str) -> dict[Partition, int]:
-        file = self._offsets_file(group)
-        known = json.loads(file.read_text()) if file.exists() else []
-        return {(topic, partition): offset for topic, partition, offset in known}
+        known = json.loads(self._offsets_file().read_text())
+        if [known["group"], known["name"]] != [group, self._name]:
+            raise ConfigError(
+                f"'{self._folder}' belongs to the sink '{known['name']}' of the consumer group "
+                f"'{known['group']}', and this is '{self._name}' of '{group}': give each a folder of its own"
+            )
+        return {(topic, partition): offset for topic, partition, offset in known["offsets"]}
 
     def _store(self, group: str, offsets: dict[Partition, int]) -> None:
-        file = self._offsets_file(group)
-        temporary = file.with_suffix(".tmp")
-        temporary.write_text(json.dumps([[*partition, offset] for partition, offset in offsets.items()]))
-        _publish(temporary, file)
+        temporary = self._offsets_file().with_suffix(".tmp")
+        rows = [[*partition, offset] for partition, offset in offsets.items()]
+        temporary.write_text(json.dumps({"group": group, "name": self._name, "offsets": rows}))
+        _publish(temporary, self._offsets_file())
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -152,12 +185,18 @@ def _publish(temporary: Path, file: Path) -> None:
             temporary.rename(file)
 
 
+# What DuckDB says of a file that it will never open.
+HOPELESS = ("not a valid DuckDB database", "Permission denied", "No such file or directory", "version number")
+
+
 class DuckDBSink(Sink):
     """A table of a DuckDB file, through the package `duckdb`.
 
     Rows and the offsets that they came to (table `tiderace_offsets`) are stored in one transaction. The table
     is made from the first rows; new fields become columns, and a `BIGINT` column that meets floats becomes
-    `DOUBLE`. Objects and lists are JSON text.
+    `DOUBLE`. Objects and lists are JSON text. Names that differ in their capitals alone are one column, as
+    everywhere in DuckDB; a row with a value under both is bad, and so is one whose value is of another kind
+    than its column.
 
     Parameters
     ----------
@@ -174,13 +213,15 @@ class DuckDBSink(Sink):
     Raises
     ------
     ConfigError
-        If `duckdb` is not installed (`pip install duckdb`); from `run()`, where a value does not fit the
-        table.
+        If `duckdb` is not installed (`pip install duckdb`); from `run()`, where the file is no database or
+        cannot be made, or DuckDB refuses a row.
 
     Examples
     --------
     >>> _ = sdf.sink(tr.DuckDBSink("telemetry.duckdb", table="phone"))
     """
+
+    _folds_case = True
 
     def __init__(self, path: str | os.PathLike[str], table: str, name: str = "", **columns: str) -> None:
         try:
@@ -189,16 +230,23 @@ class DuckDBSink(Sink):
             raise ConfigError("tr.DuckDBSink needs duckdb: pip install duckdb") from None
         self._duckdb: Any = duckdb
         self._path, self._table_name, self._name = os.fspath(path), table, name or table
+        self._types: dict[str, str] = {}
         super().__init__(name or table, **columns)
 
     def open(self, group: str, partitions: list[Partition]) -> dict[Partition, int]:
         """See `Sink.open`."""
+        self._make()
         with self._connection() as connection:
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS tiderace_offsets (consumer_group TEXT, sink TEXT, topic TEXT, "
                 'partition INTEGER, "offset" BIGINT, PRIMARY KEY (consumer_group, sink, topic, partition))'
             )
+            self._types = self._known(connection)
             return self._offsets(connection, group)
+
+    def kinds(self) -> dict[str, str]:
+        """See `Sink.kinds`."""
+        return {column: KINDS[kind] for column, kind in self._types.items() if kind in KINDS}
 
     def write(self, group: str, parts: list[SinkPart]) -> None:
         """See `Sink.write`."""
@@ -207,26 +255,45 @@ class DuckDBSink(Sink):
             _check_begins(parts, self._offsets(connection, group))
             for part in parts:
                 if part.table.num_rows:
-                    self._insert(connection, part.table)
+                    self._insert(connection, _without_nulls(part.table), part.table.num_rows)
                 row = [group, self._name, part.topic, part.partition, part.end]
                 connection.execute("INSERT OR REPLACE INTO tiderace_offsets VALUES (?, ?, ?, ?, ?)", row)
             connection.commit()
 
-    def _insert(self, connection: Any, table: pyarrow.Table) -> None:
+    def _insert(self, connection: Any, table: pyarrow.Table, rows: int) -> None:
         name = _identifier(self._table_name)
+        if not table.column_names:
+            self._insert_nulls(connection, name, rows)
+            return
         connection.register("tiderace_rows", table)
         connection.execute(f"CREATE TABLE IF NOT EXISTS {name} AS SELECT * FROM tiderace_rows LIMIT 0")
         self._widen(connection, name)
         connection.execute(f"INSERT INTO {name} BY NAME SELECT * FROM tiderace_rows")
         connection.unregister("tiderace_rows")
 
+    def _insert_nulls(self, connection: Any, name: str, rows: int) -> None:
+        for column in [*self._known(connection)][:1]:
+            connection.execute(f"INSERT INTO {name} ({_identifier(column)}) SELECT NULL FROM range({rows})")
+
     def _widen(self, connection: Any, name: str) -> None:
-        known = dict(connection.execute(f"SELECT column_name, column_type FROM (DESCRIBE {name})").fetchall())
+        known = self._known(connection)
         for column, kind, *_ in connection.execute("DESCRIBE SELECT * FROM tiderace_rows").fetchall():
-            if column not in known:
+            found = known.get(column.lower())
+            kinds = (KINDS.get(found or ""), KINDS.get(kind))
+            if found is None:
                 connection.execute(f"ALTER TABLE {name} ADD COLUMN {_identifier(column)} {kind}")
-            elif known[column] == "BIGINT" and kind == "DOUBLE":
+            elif kinds == ("int64", "float64"):
                 connection.execute(f"ALTER TABLE {name} ALTER COLUMN {_identifier(column)} TYPE DOUBLE")
+            elif None not in kinds and kinds not in ((kinds[0], kinds[0]), ("float64", "int64")):
+                # Opened again, the sink tells what the column holds, and the row is bad.
+                raise SinkUnavailable(f"the column {column} is {found} by now, and found was {kind}")
+
+    def _known(self, connection: Any) -> dict[str, str]:
+        """The types of the table's columns, by their names in small letters; none without a table."""
+        query = "SELECT lower(column_name), data_type FROM duckdb_columns() WHERE table_name = ? "
+        query += "AND database_name = current_database() AND schema_name = current_schema() "
+        rows = connection.execute(query + "ORDER BY column_index", [self._table_name]).fetchall()
+        return dict(rows)
 
     def _offsets(self, connection: Any, group: str) -> dict[Partition, int]:
         query = (
@@ -235,13 +302,35 @@ class DuckDBSink(Sink):
         rows = connection.execute(query, [group, self._name]).fetchall()
         return {(topic, partition): offset for topic, partition, offset in rows}
 
+    def _make(self) -> None:
+        """Makes the file, whole or not at all."""
+        file = Path(self._path)
+        if file.exists():
+            return
+        temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+        temporary.unlink(missing_ok=True)
+        with self._connection(temporary):
+            pass
+        with suppress(FileExistsError):  # another process was faster
+            os.link(temporary, file)
+        temporary.unlink()
+
     @contextmanager
-    def _connection(self) -> Iterator[Any]:
+    def _connection(self, path: Path | None = None) -> Iterator[Any]:
         try:
-            with self._duckdb.connect(self._path) as connection:
+            with self._duckdb.connect(path or self._path) as connection:
                 yield connection
         except (self._duckdb.IOException, self._duckdb.TransactionException) as error:
-            raise SinkUnavailable(str(error)) from error
+            # A file that another process has open, or a disk that is full, is waited for.
+            hopeless = any(words in str(error) for words in HOPELESS)
+            raise (ConfigError if hopeless else SinkUnavailable)(str(error)) from error
+
+
+def _without_nulls(table: pyarrow.Table) -> pyarrow.Table:
+    """Without columns in which no row has a value: nobody knows what they will hold."""
+    import pyarrow as pa
+
+    return table.drop_columns([field.name for field in table.schema if pa.types.is_null(field.type)])
 
 
 def _identifier(name: str) -> str:

@@ -57,7 +57,8 @@ class Sink:
     -----
     A column holds values of one kind (numbers are one); a row that differs is bad. What `open` and `write`
     raise ends the run with `ConfigError`; `tr.SinkUnavailable` is waited for, and rows come again.
-    *Threads*: one beside each worker; one call at a time.
+    *Threads*: one beside each worker; one call at a time. A call that does not return holds up a stop and the
+    partitions that should move to another process: give what it waits for a time limit.
 
     Examples
     --------
@@ -96,9 +97,12 @@ class Sink:
         columns |= {"partition": partition_column, "offset": offset_column}
         self._native = self._connector(name, {of: column for of, column in columns.items() if column})
 
+    _folds_case = False  # whether names that differ in their capitals alone are one column
+
     def _connector(self, name: str, columns: dict[str, str]) -> _tiderace.Sink:
+        calls = (self.open, self._write, self.kinds)
         return _tiderace.python_sink(
-            self.open, self._write, name, f"{type(self).__name__}({name!r})", columns
+            *calls, name, f"{type(self).__name__}({name!r})", columns, self._folds_case
         )
 
     def __repr__(self) -> str:
@@ -107,6 +111,13 @@ class Sink:
     def open(self, group: str, partitions: list[Partition]) -> dict[Partition, int]:
         """The next offset of each of `partitions` that the sink has rows of `group` from."""
         raise NotImplementedError
+
+    def kinds(self) -> dict[str, str]:
+        """What the columns hold that are there: `int64 float64 string bool bytes` by name.
+
+        Asked after `open`; a row with a value of another kind is bad. Default: the first value decides.
+        """
+        return {}
 
     def write(self, group: str, parts: list[SinkPart]) -> None:
         """Stores the rows and the ends of `parts`, all of it or nothing."""

@@ -38,7 +38,8 @@ class Source:
     Notes
     -----
     *State*: how many rows are in the topic is the offset of the consumer group `<topic>-source`, committed
-    with the rows. *Threads*: `tables()` runs on a thread of its own.
+    with the rows. *Threads*: `tables()` runs on a thread of its own; a stop is heard
+    between two tables.
 
     Examples
     --------
@@ -135,7 +136,8 @@ class ParquetSource(Source):
     """A Parquet file, or a folder of them, read group by group through pyarrow.
 
     Columns of time types come as integers in `timestamp_unit`, or as text under `"iso8601"`; lists and
-    structs as JSON. Parameters as of `CsvSource`.
+    structs as JSON. The files of a folder come in the order of their names, each with the columns that it
+    has; new ones have to come behind those that were read. Parameters as of `CsvSource`.
 
     Examples
     --------
@@ -155,8 +157,10 @@ class ParquetSource(Source):
             found = dataset.dataset(self._path, format="parquet")
         except (OSError, pa.ArrowException) as error:
             raise ConfigError(f"cannot read '{self._path}': {error}") from error
-        for batch in found.to_batches(batch_size=8192):
-            yield _without_times(pa.table(batch), self.timestamp_unit)
+        # File by file: each has the columns and kinds that are its own.
+        for fragment in found.get_fragments():
+            for batch in fragment.to_batches(batch_size=8192):
+                yield _without_times(pa.table(batch), self.timestamp_unit)
 
 
 def _without_times(table: pyarrow.Table, unit: str) -> pyarrow.Table:

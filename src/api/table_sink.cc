@@ -10,6 +10,8 @@
 #include "api/table_internal.h"
 #include "base/error.h"
 #include "columnar/describe.h"
+#include "connectors/column_kinds.h"
+#include "expr/text/utf8.h"
 
 namespace tiderace {
 namespace {
@@ -17,13 +19,9 @@ namespace {
 /// What the writers of one sink share.
 struct Target {
   std::shared_ptr<TableSink> sink;
+  bool folds_case = false;
   std::mutex mutex;  ///< one call at a time
 };
-
-/// Numbers are one family: an Arrow column holds ints and floats as floats.
-Kind family(Kind kind) noexcept {
-  return kind == Kind::float64 ? Kind::int64 : kind;
-}
 
 class TableSinkWriter final : public SinkWriter {
   template <class Call>
@@ -42,18 +40,30 @@ class TableSinkWriter final : public SinkWriter {
   std::vector<std::optional<std::int64_t>> open(std::span<const SinkPartition> partitions) override {
     std::vector<InputPartition> asked;
     for (const SinkPartition& each : partitions) asked.push_back({each.topic, each.partition});
-    const std::lock_guard lock(target_->mutex);
-    auto offsets = translated([&] { return target_->sink->open(context_.group, asked); });
-    if (offsets.size() == asked.size()) return offsets;
-    throw_error(ErrorKind::config,
-                "a sink's open: wanted an offset, or none, for each of {} partitions, found {}", asked.size(),
-                offsets.size());
+    std::map<std::string, std::string> kinds;
+    const auto offsets = [&] {
+      const std::lock_guard lock(target_->mutex);
+      return translated([&] {
+        auto found = target_->sink->open(context_.group, asked);
+        kinds = target_->sink->kinds();
+        return found;
+      });
+    }();
+    if (offsets.size() != asked.size())
+      throw_error(ErrorKind::config,
+                  "a sink's open: wanted an offset, or none, for each of {} partitions, found {}",
+                  asked.size(), offsets.size());
+    const std::lock_guard lock(kinds_mutex_);
+    for (ColumnKinds* each : {&kinds_, &handed_over_kinds_, &stored_kinds_}) each->tell(folded_names(kinds));
+    return offsets;
   }
 
   void take(SinkRows rows, RowErrors& errors) override {
+    check_keys(rows, errors);
     add_record_columns(rows);
-    for (const NamedColumn& named : rows.columns) check_kinds(named, errors);
+    if (target_->folds_case) rows.columns = folded(std::move(rows.columns), errors);
     const std::size_t size = rows.offsets.size();
+    judge(rows.columns, size, errors);
     if (!errors.empty()) {
       const std::vector<std::uint32_t> good = errors.good_rows(size);
       for (NamedColumn& named : rows.columns) named.column = named.column.take(good);
@@ -64,20 +74,30 @@ class TableSinkWriter final : public SinkWriter {
     rows.event_time_ns.clear();
     if (!rows.offsets.empty()) taken_[rows.partition].push_back(std::move(rows));
   }
-  void hand_over() override { handed_over_ = std::exchange(taken_, {}); }
+  void hand_over() override {
+    handed_over_ = std::exchange(taken_, {});
+    const std::lock_guard lock(kinds_mutex_);
+    handed_over_kinds_ = kinds_;
+  }
 
   void commit(std::span<const SinkCommit> offsets) override {
     std::vector<SinkPart> parts;
     for (const SinkCommit& each : offsets)
       parts.push_back(
           {{each.partition.topic, each.partition.partition}, each.from, each.to, table_of(each.partition)});
-    const std::lock_guard lock(target_->mutex);
-    translated([&] { target_->sink->write(context_.group, parts); });
+    {
+      const std::lock_guard lock(target_->mutex);
+      translated([&] { target_->sink->write(context_.group, parts); });
+    }
     handed_over_.clear();
+    const std::lock_guard lock(kinds_mutex_);
+    stored_kinds_ = handed_over_kinds_;
   }
   void abort() noexcept override {
     taken_.clear();
     handed_over_.clear();
+    const std::lock_guard lock(kinds_mutex_);
+    kinds_ = stored_kinds_;
   }
 
  private:
@@ -106,23 +126,31 @@ class TableSinkWriter final : public SinkWriter {
     });
   }
 
-  /// A column holds one kind, that of the first value that was met, numbers being one.
-  void check_kinds(const NamedColumn& named, RowErrors& errors) {
-    const KindMask mask = named.column.mask();
-    if (mask == 0) return;
-    const auto known = kinds_.find(named.name);
-    if (known != kinds_.end() && (mask == mask_of(known->second))) return;
-    for (std::size_t i = 0; i < named.column.size(); ++i) {
-      if (named.column.is_null(i)) continue;
-      const Kind kind = family(named.column.kind(i));
-      const Kind wanted = kinds_.emplace(named.name, kind).first->second;
-      if (kind == wanted) continue;
-      errors.add(
-          i, BadRowKind::type,
-          fmt::format("column {}: wanted {}, as the rows before it have, found {}; convert it with astype",
-                      quoted(named.name), wanted == Kind::int64 ? "a number" : to_string(wanted),
-                      describe(named.column, i)));
+  /// A key is bytes, a column of keys text.
+  void check_keys(const SinkRows& rows, RowErrors& errors) const {
+    if (options_.key_column.empty()) return;
+    for (std::size_t i = 0; i < rows.keys.size(); ++i) {
+      if (!rows.keys[i] || is_utf8(*rows.keys[i])) continue;
+      errors.add(i, BadRowKind::type,
+                 fmt::format("column {}: wanted a key that is UTF-8, found {} bytes that are none",
+                             quoted(options_.key_column), rows.keys[i]->size()));
     }
+  }
+
+  [[nodiscard]] std::map<std::string, std::string> folded_names(
+      const std::map<std::string, std::string>& kinds) const {
+    if (!target_->folds_case) return kinds;
+    std::map<std::string, std::string> all;
+    for (const auto& [name, kind] : kinds) all[folded_name(name)] = kind;
+    return all;
+  }
+
+  void judge(const std::vector<NamedColumn>& columns, std::size_t size, RowErrors& errors) {
+    const std::lock_guard lock(kinds_mutex_);
+    if (!target_->folds_case) return kinds_.judge(columns, size, errors);
+    std::vector<NamedColumn> called = columns;
+    for (NamedColumn& named : called) named.name = folded_name(named.name);
+    kinds_.judge(called, size, errors);
   }
 
   [[nodiscard]] Table table_of(const SinkPartition& partition) const {
@@ -152,7 +180,10 @@ class TableSinkWriter final : public SinkWriter {
   std::shared_ptr<Target> target_;
   const CustomSinkOptions options_;
   const SinkContext context_;
-  std::map<std::string, Kind> kinds_;  ///< by column, of all that was taken
+  std::mutex kinds_mutex_;  ///< for what follows: `take` comes beside the calls of the other thread
+  ColumnKinds kinds_;       ///< of all that was taken
+  ColumnKinds handed_over_kinds_;
+  ColumnKinds stored_kinds_;
   std::map<SinkPartition, std::vector<SinkRows>> taken_;
   std::map<SinkPartition, std::vector<SinkRows>> handed_over_;
 };
@@ -160,13 +191,18 @@ class TableSinkWriter final : public SinkWriter {
 class TableSinkConnector final : public SinkConnector {
  public:
   TableSinkConnector(std::string name, std::string text, std::shared_ptr<TableSink> sink,
-                     CustomSinkOptions options)
+                     CustomSinkOptions options, bool folds_case)
       : name_(std::move(name)), text_(std::move(text)), options_(std::move(options)) {
     if (name_.empty()) throw Error(ErrorKind::config, text_ + ": a sink wants a name");
     target_->sink = std::move(sink);
+    target_->folds_case = folds_case;
   }
   [[nodiscard]] std::string name() const override { return name_; }
   [[nodiscard]] std::string text() const override { return text_; }
+  [[nodiscard]] std::vector<std::string> record_columns() const override {
+    return {options_.key_column, options_.event_time_column, options_.topic_column, options_.partition_column,
+            options_.offset_column};
+  }
   [[nodiscard]] std::unique_ptr<SinkWriter> writer(const SinkContext& context) const override {
     return std::make_unique<TableSinkWriter>(target_, options_, context);
   }
@@ -181,9 +217,9 @@ class TableSinkConnector final : public SinkConnector {
 }  // namespace
 
 std::shared_ptr<SinkConnector> table_sink(std::string name, std::string text, std::shared_ptr<TableSink> sink,
-                                          CustomSinkOptions options) {
+                                          CustomSinkOptions options, bool folds_case) {
   return std::make_shared<TableSinkConnector>(std::move(name), std::move(text), std::move(sink),
-                                              std::move(options));
+                                              std::move(options), folds_case);
 }
 
 CustomSink::CustomSink(const std::string& name, std::shared_ptr<TableSink> sink,

@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
+#include <utility>
 
 #include "base/error.h"
+#include "base/logging.h"
 #include "columnar/describe.h"
 #include "columnar/event_time.h"
 #include "formats/json/encoder.h"
@@ -29,7 +32,7 @@ SourceRowMaker::SourceRowMaker(SourceOptions options, std::string text)
   decoder_ = std::make_unique<JsonDecoder>(std::move(decoding));
 }
 
-std::optional<std::string> SourceRowMaker::key_of(const Column& column, std::size_t i) const {
+std::optional<std::string> SourceRowMaker::key_of(const Column& column, std::size_t i, OtherKeys others) {
   switch (column.kind(i)) {
     case Kind::null:
       return std::nullopt;
@@ -39,9 +42,14 @@ std::optional<std::string> SourceRowMaker::key_of(const Column& column, std::siz
     case Kind::int64:
       return std::to_string(column.int64(i));
     default:
-      throw_error(ErrorKind::config, "{}: row {}: wanted a string or an integer as key in {}, found {}",
-                  text_, rows_ + i, tiderace::quoted(*options_.key), describe(column, i));
+      break;
   }
+  const std::string what =
+      fmt::format("{}: row {}: wanted a string or an integer as key in {}, found {}", text_, rows_ + i,
+                  tiderace::quoted(*options_.key), describe(column, i));
+  if (others == OtherKeys::are_errors) throw Error(ErrorKind::config, what);
+  if (!std::exchange(told_, true)) log(LogLevel::warning, "{}; rows like this one have no key", what);
+  return std::nullopt;
 }
 
 void SourceRowMaker::add_times(const Column& column, std::vector<std::int64_t>& timestamps_ms) const {
@@ -53,6 +61,10 @@ void SourceRowMaker::add_times(const Column& column, std::vector<std::int64_t>& 
 }
 
 SourceRows SourceRowMaker::of_json(std::string text, const std::vector<std::size_t>& ends) {
+  return make(std::move(text), ends, OtherKeys::are_none);
+}
+
+SourceRows SourceRowMaker::make(std::string text, const std::vector<std::size_t>& ends, OtherKeys others) {
   SourceRows rows;
   text.resize(text.size() + record_padding);
   const auto owner = std::make_shared<const std::string>(std::move(text));
@@ -76,7 +88,7 @@ SourceRows SourceRowMaker::of_json(std::string text, const std::vector<std::size
     std::vector<std::int64_t> times;
     if (options_.timestamp) add_times(batch.columns[1], times);
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      if (options_.key) rows.keys[batch.rows[i]] = key_of(batch.columns[0], i);
+      if (options_.key) rows.keys[batch.rows[i]] = key_of(batch.columns[0], i, others);
       if (options_.timestamp) rows.timestamps_ms[batch.rows[i]] = times[i];
     }
   }
@@ -103,7 +115,7 @@ SourceRows SourceRowMaker::of_columns(const std::vector<NamedColumn>& columns) {
     text += '}';
     ends.push_back(text.size());
   }
-  return of_json(std::move(text), ends);
+  return make(std::move(text), ends, OtherKeys::are_errors);
 }
 
 void SourceRowMaker::require_columns(const std::vector<std::string>& names) const {
@@ -114,6 +126,12 @@ void SourceRowMaker::require_columns(const std::vector<std::string>& names) cons
     throw_error(ErrorKind::config, "{}: {}={}: there is no such column; there are {}", text_, option,
                 tiderace::quoted(*name), all);
   };
+  std::set<std::string> known;
+  for (const std::string& name : names) {
+    if (!known.insert(name).second)
+      throw_error(ErrorKind::config, "{}: two columns have the name {}; give one another, as with AS in SQL",
+                  text_, tiderace::quoted(name));
+  }
   require("key", options_.key);
   require("timestamp", options_.timestamp);
 }

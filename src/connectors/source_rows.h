@@ -17,20 +17,25 @@ class SourceRowMaker {
   /// `text` names the source in messages.
   SourceRowMaker(SourceOptions options, std::string text);
 
-  /// Of JSON texts, which become the rows as they are; back to back in `text`, row i ends at `ends[i]`.
+  /// Of JSON texts, which become the rows as they are; back to back in `text`, row i ends at `ends[i]`. One
+  /// whose key is neither a string nor an integer has none.
   [[nodiscard]] SourceRows of_json(std::string text, const std::vector<std::size_t>& ends);
-  /// Of columns, all of the same length; nulls are written.
+  /// Of columns, all of the same length; nulls are written. Throws Error{config} where a key is neither a
+  /// string nor an integer.
   [[nodiscard]] SourceRows of_columns(const std::vector<NamedColumn>& columns);
-  /// Throws Error{config} if `names` lacks the key's or the time's.
+  /// Throws Error{config} if `names` lacks the key's or the time's, or has one twice.
   void require_columns(const std::vector<std::string>& names) const;
 
  private:
-  [[nodiscard]] std::optional<std::string> key_of(const Column& column, std::size_t i) const;
+  enum class OtherKeys { are_none, are_errors };
+  [[nodiscard]] SourceRows make(std::string text, const std::vector<std::size_t>& ends, OtherKeys others);
+  [[nodiscard]] std::optional<std::string> key_of(const Column& column, std::size_t i, OtherKeys others);
   void add_times(const Column& column, std::vector<std::int64_t>& timestamps_ms) const;
 
   SourceOptions options_;
   std::string text_;
   std::uint64_t rows_ = 0;
+  bool told_ = false;  ///< of a key that is none
   std::unique_ptr<JsonDecoder> decoder_;
 };
 

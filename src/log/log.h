@@ -60,6 +60,8 @@ struct ConsumerOptions {
   std::size_t max_poll_bytes = 8u << 20;  ///< about how much one `poll` hands out of each partition
   std::string group_instance_id = {};     ///< Kafka only: static membership; empty: none
   OnLostOffset on_lost_offset = OnLostOffset::stop;
+  /// It may be hours from `poll` to `poll`, as where what a file holds is looked through first. Kafka only.
+  bool may_pause = false;
   /// Ends what `subscribe` may have to wait for; the consumer is then of no use. Null: nothing does.
   const std::atomic<bool>* stop = nullptr;
 };

@@ -85,6 +85,9 @@ class SinkConnector {
   [[nodiscard]] virtual std::string name() const = 0;
   /// As `explain` prints it, without secrets: `tr.PostgresSink("postgresql://db", table="telemetry")`.
   [[nodiscard]] virtual std::string text() const = 0;
+  /// Columns that the sink fills from the record, so that a row may have no value there; empty texts are
+  /// none.
+  [[nodiscard]] virtual std::vector<std::string> record_columns() const { return {}; }
   [[nodiscard]] virtual std::unique_ptr<SinkWriter> writer(const SinkContext& context) const = 0;
 };
 

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,6 +33,9 @@ class SourceReader {
   [[nodiscard]] virtual std::optional<SourceRows> next() = 0;
 };
 
+/// Thrown by a reader that was told to stop.
+struct SourceStopped {};
+
 /// A history of rows outside the log. A description: nothing is opened before `open`. Any thread.
 class SourceConnector {
  public:
@@ -42,7 +46,9 @@ class SourceConnector {
   [[nodiscard]] virtual std::string text() const = 0;
   /// The options of its topic.
   [[nodiscard]] virtual TopicOptions topic() const = 0;
-  [[nodiscard]] virtual std::unique_ptr<SourceReader> open() const = 0;
+  /// Where `stopped` says so, `open` and the reader's `next` end soon, with SourceStopped; asked on their
+  /// thread.
+  [[nodiscard]] virtual std::unique_ptr<SourceReader> open(std::function<bool()> stopped) const = 0;
 };
 
 }  // namespace tiderace

@@ -86,6 +86,40 @@ def test_version_and_help(cli: CommandLine) -> None:
         assert "--broker-address" in text
 
 
+def test_files_are_written_one_after_the_other(cli: CommandLine, tmp_path: Path) -> None:
+    cli.ok("topic", "create", "t")
+    (tmp_path / "a.csv").write_text('rider,t,x\nanna,5,1\n"b ""n""",6,\n')
+    (tmp_path / "b.jsonl").write_text('{"rider": "c", "t": 7, "x": 1.50}\n\n')
+    cli.ok(
+        *("topic", "write", "t", str(tmp_path / "a.csv"), str(tmp_path / "b.jsonl")),
+        *("--key", "rider", "--timestamp", "t"),
+    )
+    records = [json.loads(line) for line in cli.ok("topic", "read", "t", "--until-end").splitlines()]
+    assert [(record["key"], record["timestamp"], record["value"]["x"]) for record in records] == [
+        ("anna", 5, 1),
+        ('b "n"', 6, None),
+        ("c", 7, 1.5),
+    ]
+
+
+def test_a_file_that_cannot_be_written_says_why(cli: CommandLine, tmp_path: Path) -> None:
+    cli.ok("topic", "create", "t")
+    good, bad, empty = (tmp_path / name for name in ("good.ndjson", "bad.json", "empty.csv"))
+    good.write_text('{"x": 1}\n')
+    bad.write_text('{"x": 2}\nnot json\n')
+    empty.write_text("")
+    found = cli.fails(1, "topic", "write", "t", str(good), str(bad))
+    assert 'bad.json" row 2: ' in found
+    assert found.endswith("; nothing from this line on is written, 2 records before it are")
+    assert "wanted a CSV file whose first line has the names" in cli.fails(
+        1, "topic", "write", "t", str(empty)
+    )
+    assert "cannot read" in cli.fails(1, "topic", "write", "t", str(tmp_path / "nowhere.csv"))
+    parquet = cli.fails(2, "topic", "write", "t", str(good), "rows.parquet")
+    assert "wanted a file whose name ends with .csv, .ndjson, .jsonl or .json" in parquet
+    assert "tr.ParquetSource" in parquet
+
+
 def test_a_line_keeps_its_bytes(cli: CommandLine) -> None:
     cli.ok("topic", "create", "t")
     line = '{"rider": "anna", "n": 1.50, "e": "\\u00e9", "big": 123456789012345678901234567890, "ts": 17.9}'

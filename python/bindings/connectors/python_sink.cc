@@ -1,5 +1,6 @@
 #include "connectors/python_sink.h"
 
+#include <nanobind/stl/map.h>
 #include <nanobind/stl/string.h>
 
 #include <utility>
@@ -15,7 +16,7 @@ namespace {
 
 class PythonSink final : public TableSink {
   template <class Call>
-  auto translated(const Held& function, const Call& call) {
+  auto translated(const Held& function, const char* wanted, const Call& call) {
     const nb::gil_scoped_acquire gil;
     try {
       return call(function.get());
@@ -25,18 +26,21 @@ class PythonSink final : public TableSink {
       if (away) throw SinkUnavailable(what);
       throw Error(ErrorKind::config, what);
     } catch (const nb::cast_error&) {
-      throw Error(ErrorKind::config,
-                  text_ + ": open() has to return a dict from (topic, partition) to the next offset");
+      throw Error(ErrorKind::config, text_ + ": " + wanted);
     }
   }
 
  public:
-  PythonSink(nb::object open, nb::object write, std::string text)
-      : open_(std::move(open)), write_(std::move(write)), text_(std::move(text)) {}
+  PythonSink(PythonSinkCalls calls, std::string text)
+      : open_(std::move(calls.open)),
+        write_(std::move(calls.write)),
+        kinds_(std::move(calls.kinds)),
+        text_(std::move(text)) {}
 
   std::vector<std::optional<std::int64_t>> open(const std::string& group,
                                                 std::span<const InputPartition> partitions) override {
-    return translated(open_, [&](nb::handle function) {
+    const char* wanted = "open() has to return a dict from (topic, partition) to the next offset";
+    return translated(open_, wanted, [&](nb::handle function) {
       nb::list asked;
       for (const InputPartition& each : partitions) asked.append(nb::make_tuple(each.topic, each.partition));
       const auto told = nb::cast<nb::dict>(function(group, asked));
@@ -50,8 +54,14 @@ class PythonSink final : public TableSink {
     });
   }
 
+  std::map<std::string, std::string> kinds() override {
+    return translated(kinds_, "kinds() has to return a dict from names to kinds", [](nb::handle function) {
+      return nb::cast<std::map<std::string, std::string>>(function());
+    });
+  }
+
   void write(const std::string& group, std::span<const SinkPart> parts) override {
-    translated(write_, [&](nb::handle function) {
+    translated(write_, "write() was given what it does not take", [&](nb::handle function) {
       nb::list given;
       for (const SinkPart& part : parts) {
         const nb::object begin = part.begin ? nb::cast(*part.begin) : nb::none();
@@ -65,20 +75,22 @@ class PythonSink final : public TableSink {
  private:
   Held open_;
   Held write_;
+  Held kinds_;
   std::string text_;
 };
 
 }  // namespace
 
-std::shared_ptr<SinkConnector> python_sink(nb::object open, nb::object write, std::string name,
-                                           std::string text, std::map<std::string, std::string> columns) {
-  auto sink = std::make_shared<PythonSink>(std::move(open), std::move(write), text);
+std::shared_ptr<SinkConnector> python_sink(PythonSinkCalls calls, std::string name, std::string text,
+                                           std::map<std::string, std::string> columns, bool folds_case) {
+  auto sink = std::make_shared<PythonSink>(std::move(calls), text);
   return table_sink(std::move(name), std::move(text), std::move(sink),
                     {.key_column = columns["key"],
                      .event_time_column = columns["event_time"],
                      .topic_column = columns["topic"],
                      .partition_column = columns["partition"],
-                     .offset_column = columns["offset"]});
+                     .offset_column = columns["offset"]},
+                    folds_case);
 }
 
 }  // namespace tiderace::python

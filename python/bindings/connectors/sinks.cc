@@ -42,15 +42,15 @@ void bind_sinks(nb::module_& module) {
               "bool, timeout: object) -> Sink"));
   module.def(
       "python_sink",
-      [](nb::object open, nb::object write, std::string name, std::string text,
-         std::map<std::string, std::string> columns) {
-        return SinkHandle{python_sink(std::move(open), std::move(write), std::move(name), std::move(text),
-                                      std::move(columns))};
+      [](nb::object open, nb::object write, nb::object kinds, std::string name, std::string text,
+         std::map<std::string, std::string> columns, bool folds_case) {
+        return SinkHandle{python_sink({std::move(open), std::move(write), std::move(kinds)}, std::move(name),
+                                      std::move(text), std::move(columns), folds_case)};
       },
-      nb::arg("open"), nb::arg("write"), nb::arg("name"), nb::arg("text"), nb::arg("columns"),
-      nb::sig(
-          "def python_sink(open: object, write: object, name: str, text: str, columns: dict[str, str]) -> "
-          "Sink"));
+      nb::arg("open"), nb::arg("write"), nb::arg("kinds"), nb::arg("name"), nb::arg("text"),
+      nb::arg("columns"), nb::arg("folds_case"),
+      nb::sig("def python_sink(open: object, write: object, kinds: object, name: str, text: str, columns: "
+              "dict[str, str], folds_case: bool) -> Sink"));
 }
 
 }  // namespace tiderace::python

@@ -81,7 +81,7 @@ class PythonSource final : public SourceConnector {
   [[nodiscard]] std::string name() const override { return options_.name; }
   [[nodiscard]] std::string text() const override { return text_; }
   [[nodiscard]] TopicOptions topic() const override { return source_topic(options_); }
-  [[nodiscard]] std::unique_ptr<SourceReader> open() const override {
+  [[nodiscard]] std::unique_ptr<SourceReader> open(std::function<bool()>) const override {
     return std::make_unique<PythonReader>(open_, options_, text_);
   }
 

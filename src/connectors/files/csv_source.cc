@@ -87,7 +87,8 @@ Kind kind_named(const std::string& name) {
 }
 
 /// The kind of each column, over the whole file: what is declared, else the first that all values are of.
-std::vector<Kind> kinds_of(const std::string& path, const SourceOptions& options) {
+std::vector<Kind> kinds_of(const std::string& path, const SourceOptions& options,
+                           const std::function<bool()>& stopped) {
   CsvLines lines(path);
   const std::size_t size = lines.names().size();
   std::vector<KindMask> possible(
@@ -96,7 +97,8 @@ std::vector<Kind> kinds_of(const std::string& path, const SourceOptions& options
   const auto strike = [&](std::size_t k, Kind kind) {
     possible[k] = static_cast<KindMask>(possible[k] & static_cast<KindMask>(~mask_of(kind)));
   };
-  while (lines.next(fields)) {
+  for (std::size_t line = 0; lines.next(fields); ++line) {
+    if (line % rows_a_piece == 0 && stopped()) throw SourceStopped{};
     for (std::size_t k = 0; k < size; ++k) {
       if (possible[k] == 0 || is_csv_missing(fields[k])) continue;
       if (in(Kind::int64, possible[k]) && !csv_int64(fields[k])) strike(k, Kind::int64);
@@ -136,10 +138,11 @@ void set_value(ColumnBuilder& column, std::size_t i, Kind kind, std::string_view
 
 class CsvReader final : public SourceReader {
  public:
-  CsvReader(const std::string& path, const SourceOptions& options, const std::string& text)
+  CsvReader(const std::string& path, const SourceOptions& options, const std::string& text,
+            const std::function<bool()>& stopped)
       : maker_(options, text), lines_(path) {
     maker_.require_columns(lines_.names());
-    kinds_ = kinds_of(path, options);
+    kinds_ = kinds_of(path, options, stopped);
   }
 
   std::optional<SourceRows> next() override {
@@ -174,8 +177,8 @@ class CsvConnector final : public SourceConnector {
   [[nodiscard]] std::string name() const override { return options_.name; }
   [[nodiscard]] std::string text() const override { return fmt::format("tr.CsvSource({})", quoted(path_)); }
   [[nodiscard]] TopicOptions topic() const override { return source_topic(options_); }
-  [[nodiscard]] std::unique_ptr<SourceReader> open() const override {
-    return std::make_unique<CsvReader>(path_, options_, text());
+  [[nodiscard]] std::unique_ptr<SourceReader> open(std::function<bool()> stopped) const override {
+    return std::make_unique<CsvReader>(path_, options_, text(), stopped);
   }
 
  private:

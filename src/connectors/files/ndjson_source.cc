@@ -60,7 +60,7 @@ class NdjsonConnector final : public SourceConnector {
     return fmt::format("tr.NdjsonSource({})", quoted(path_));
   }
   [[nodiscard]] TopicOptions topic() const override { return source_topic(options_); }
-  [[nodiscard]] std::unique_ptr<SourceReader> open() const override {
+  [[nodiscard]] std::unique_ptr<SourceReader> open(std::function<bool()>) const override {
     return std::make_unique<NdjsonReader>(path_, options_, text());
   }
 

@@ -36,6 +36,7 @@ FailureKind kind_of(std::string_view code) {
       "25006",  // read only: a standby on its way to become the primary
       "40001", "40P01", "55P03", "55006", "57014", "57P01",
       "57P02", "57P03", "57P04", "57P05", "58000", "58030",
+      "25P03",  // this member stood still in a transaction
   };
   constexpr std::string_view changed[] = {"42P01", "42703", "42804", "42P07", "42701"};
   const std::string_view group = code.substr(0, 2);
@@ -66,17 +67,36 @@ struct FreeOptions {
 };
 using Options = std::unique_ptr<PQconninfoOption, FreeOptions>;
 
+/// Nothing of the address is told: any part of it may be a part of the password.
+[[noreturn]] void refuse_address(const char* why) {
+  throw_error(
+      ErrorKind::config,
+      "PostgreSQL: wanted an address like postgresql://user@host:5432/database, and this one {}; in a "
+      "password write %40 for @, %2F for /, %3A for : and %25 for %, or leave it out and set "
+      "PGPASSWORD",
+      why);
+}
+
 Options parse(const std::string& url) {
   char* message = nullptr;
   Options options(PQconninfoParse(url.c_str(), &message));
-  if (options) return options;
-  const std::string why = message == nullptr ? "out of memory" : one_line(message);
   PQfreemem(message);
-  throw_error(
-      ErrorKind::config,
-      "PostgreSQL: wanted an address like postgresql://user@host:5432/database, and this one cannot be "
-      "read: {}",
-      why);
+  if (!options) refuse_address("cannot be read");
+  return options;
+}
+
+/// Whether a password that should have been written with % may stand where a host or a database does.
+bool is_split_wrongly(const std::string& url) {
+  const std::size_t scheme = url.find("://");
+  if (!url.starts_with("postgres") || scheme == std::string::npos) return false;
+  std::string_view rest = std::string_view(url).substr(scheme + 3);
+  const std::size_t end = rest.find_first_of("@/");
+  if (end != std::string_view::npos && rest[end] == '@') rest.remove_prefix(end + 1);
+  return rest.substr(0, rest.find('?')).find('@') != std::string_view::npos;
+}
+
+bool is_ports(std::string_view text) {
+  return text.find_first_not_of("0123456789,") == std::string_view::npos;
 }
 
 std::string option(const PQconninfoOption* options, std::string_view name) {
@@ -120,13 +140,23 @@ void Connection::Finish::operator()(pg_conn* connection) const noexcept {
 }
 
 Connection::Connection(const std::string& url, std::chrono::nanoseconds timeout,
-                       const std::atomic<bool>* cancelled)
-    : timeout_(timeout), cancelled_(cancelled) {
+                       std::function<bool()> cancelled)
+    : timeout_(timeout), cancelled_(std::move(cancelled)) {
   connect(url);
   // Whatever the user's settings, values are written and read in one way.
   query(
       "SET client_encoding = 'UTF8'; SET datestyle = 'ISO, YMD'; SET timezone = 'UTC'; SET lock_timeout = "
       "'10s'");
+}
+
+Connection::~Connection() {
+  if (!is_long_ || !cancelled_() || PQtransactionStatus(connection_.get()) != PQTRANS_ACTIVE) return;
+  // The server would find out only when it is done.
+  PGcancel* cancel = PQgetCancel(connection_.get());
+  if (cancel == nullptr) return;
+  char error[256];
+  if (PQcancel(cancel, error, sizeof error) == 0) log(LogLevel::debug, "PostgreSQL: {}", one_line(error));
+  PQfreeCancel(cancel);
 }
 
 void Connection::connect(const std::string& url) {
@@ -173,8 +203,7 @@ void Connection::wait(bool readable, bool writable, std::optional<Deadline> end)
   if (readable) descriptor.events |= POLLIN;
   if (writable) descriptor.events |= POLLOUT;
   for (;;) {
-    if (cancelled_ != nullptr && cancelled_->load(std::memory_order_relaxed))
-      throw Failure(FailureKind::away, "", "it was not waited for any longer");
+    if (cancelled_()) throw Failure(FailureKind::away, "", "it was not waited for any longer");
     const int found = ::poll(&descriptor, 1, static_cast<int>(look_interval.count()));
     if (found > 0) return;
     if (found < 0 && errno != EINTR) throw Failure(FailureKind::away, "", std::strerror(errno));
@@ -254,8 +283,11 @@ void Connection::fail(const pg_result* result) {
 }
 
 Rows Connection::query(const std::string& sql, const Parameters& parameters, bool patient) {
+  is_long_ = patient;
   send(sql, parameters);
-  return last_result(patient);
+  Rows rows = last_result(patient);
+  is_long_ = false;
+  return rows;
 }
 
 void Connection::copy_in(const std::string& sql, std::string_view data) {
@@ -279,16 +311,23 @@ void Connection::copy_in(const std::string& sql, std::string_view data) {
 }
 
 void Connection::begin_stream(const std::string& sql) {
+  is_long_ = true;
   send(sql, {});
   if (PQsetSingleRowMode(connection_.get()) == 0) fail_connection("read rows one by one");
 }
 
 std::optional<Rows> Connection::next() {
   pg_result* found = result(true);
-  if (found == nullptr) return std::nullopt;
+  if (found == nullptr) {
+    is_long_ = false;
+    return std::nullopt;
+  }
   Rows rows(found);
   const ExecStatusType status = PQresultStatus(found);
   if (status == PGRES_SINGLE_TUPLE || status == PGRES_TUPLES_OK) return rows;
+  if (status == PGRES_COMMAND_OK || status == PGRES_EMPTY_QUERY)
+    throw Failure(FailureKind::refused, "",
+                  "wanted a query with rows, like SELECT, found a statement without");
   fail(found);
 }
 
@@ -296,12 +335,6 @@ std::string identifier(std::string_view name) {
   std::string quoted = "\"";
   for (const char c : name) quoted += c == '"' ? "\"\"" : std::string(1, c);
   return quoted + '"';
-}
-
-std::string literal(std::string_view text) {
-  std::string quoted = "'";
-  for (const char c : text) quoted += c == '\'' ? "''" : std::string(1, c);
-  return quoted + '\'';
 }
 
 std::string table_identifier(std::string_view table) {
@@ -315,6 +348,8 @@ std::string shown_url(const std::string& url) {
   const std::string user = option(options.get(), "user");
   const std::string host = option(options.get(), "host");
   const std::string port = option(options.get(), "port");
+  if (is_split_wrongly(url) || host.find('@') != std::string::npos) refuse_address("has an @ too many");
+  if (!is_ports(port)) refuse_address("has a port that is no number");
   std::string shown = "postgresql://";
   if (!user.empty()) shown += user + "@";
   shown += host;

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -59,11 +59,15 @@ class Rows {
 using Parameters = std::vector<std::optional<std::string>>;
 
 /// A connection to a server, given up at the first failure that leaves it in doubt. Calls return when they
-/// are answered, and throw Failure; once `cancelled` is set, or where nothing moves for `timeout`, with
-/// `away`. One thread.
+/// are answered, and throw Failure; once `cancelled` says so, or where nothing moves for `timeout`, with
+/// `away`. A statement that may take long is ended at the server, too, when it is cancelled. One thread.
 class Connection {
  public:
-  Connection(const std::string& url, std::chrono::nanoseconds timeout, const std::atomic<bool>* cancelled);
+  /// `cancelled` is asked on the thread of the calls.
+  Connection(const std::string& url, std::chrono::nanoseconds timeout, std::function<bool()> cancelled);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
 
   /// One statement. `patient`: it may take as long as it likes, for it may rewrite a table.
   Rows query(const std::string& sql, const Parameters& parameters = {}, bool patient = false);
@@ -91,17 +95,17 @@ class Connection {
 
   std::unique_ptr<pg_conn, Finish> connection_;
   const std::chrono::nanoseconds timeout_;
-  const std::atomic<bool>* cancelled_;
+  const std::function<bool()> cancelled_;
+  bool is_long_ = false;  ///< what was sent last may take as long as it likes
 };
 
-/// `name` as an identifier; `text` as a string constant.
+/// `name` as an identifier.
 [[nodiscard]] std::string identifier(std::string_view name);
-[[nodiscard]] std::string literal(std::string_view text);
 /// `a` or `a.b` as identifiers.
 [[nodiscard]] std::string table_identifier(std::string_view table);
 
 /// `url` without what nobody else may see: `postgresql://ada@db:5433/telemetry`. Throws Error{config} where
-/// it is no connection string.
+/// it is no connection string, or one whose password may have ended up in another part of it.
 [[nodiscard]] std::string shown_url(const std::string& url);
 
 }  // namespace tiderace::postgres

@@ -46,6 +46,10 @@ class PostgresConnector final : public SinkConnector {
 
   [[nodiscard]] std::string name() const override { return options_.name; }
   [[nodiscard]] std::string text() const override { return text_; }
+  [[nodiscard]] std::vector<std::string> record_columns() const override {
+    return {options_.key_column, options_.event_time_column, options_.topic_column, options_.partition_column,
+            options_.offset_column};
+  }
   [[nodiscard]] std::unique_ptr<SinkWriter> writer(const SinkContext& context) const override {
     return std::make_unique<postgres::PostgresWriter>(url_, options_, text_, context);
   }

@@ -8,7 +8,6 @@
 
 #include "base/error.h"
 #include "columnar/describe.h"
-#include "columnar/event_time.h"
 #include "connectors/postgres/connection.h"
 #include "connectors/source_rows.h"
 
@@ -38,24 +37,68 @@ enum TypeId : std::uint32_t {
   type_jsonb = 3802
 };
 
-/// The time in `text`, as the server writes it in UTC, in `unit`; null for what has none (infinity).
-void set_time(ColumnBuilder& column, std::size_t i, std::string_view text, TimestampUnit unit) {
+struct Time {
+  std::int64_t seconds = 0;  ///< since 1970
+  std::int64_t us = 0;       ///< behind that
+};
+
+/// Takes a number, and `divider` behind it, off `text`.
+std::int64_t take_number(std::string_view& text, char divider) {
+  std::int64_t number = 0;
+  const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), number);
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  if (wrong == std::errc() && text.starts_with(divider)) text.remove_prefix(1);
+  return number;
+}
+
+/// Days since 1970 in the calendar that goes back before its beginning, as the server counts.
+std::int64_t days_of(std::int64_t year, std::int64_t month, std::int64_t day) {
+  const std::int64_t of_march = year - (month <= 2 ? 1 : 0);
+  const std::int64_t era = (of_march >= 0 ? of_march : of_march - 399) / 400;
+  const std::int64_t of_era = of_march - era * 400;
+  const std::int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+  return era * 146'097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719'468;
+}
+
+/// `2024-05-06`, `2024-05-06 07:08:09.25+00`, `0044-03-15 BC`: as the server writes what it has, in UTC.
+Time time_in(std::string_view text) {
+  const bool before_christ = text.ends_with(" BC");
+  if (before_christ) text.remove_suffix(3);
   if (text.ends_with("+00")) text.remove_suffix(3);
-  const auto ns = parse_iso8601(text);
-  if (!ns) return column.set_null(i);
-  switch (unit) {
-    case TimestampUnit::s:
-      return column.set_float64(i, static_cast<double>(*ns) / 1e9);
-    case TimestampUnit::ms:
-      return *ns % 1'000'000 == 0 ? column.set_int64(i, *ns / 1'000'000)
-                                  : column.set_float64(i, static_cast<double>(*ns / 1000) / 1e3);
-    case TimestampUnit::us:
-      return column.set_int64(i, *ns / 1000);
-    case TimestampUnit::ns:
-      return column.set_int64(i, *ns);
-    case TimestampUnit::iso8601:
-      return column.set_text(i, Kind::string, text);
+  const std::int64_t year = take_number(text, '-');
+  const std::int64_t month = take_number(text, '-');
+  const std::int64_t day = take_number(text, ' ');
+  Time time{days_of(before_christ ? 1 - year : year, month, day) * 86'400};
+  time.seconds += take_number(text, ':') * 3600;
+  time.seconds += take_number(text, ':') * 60;
+  time.seconds += take_number(text, '.');
+  for (std::int64_t unit = 100'000; unit > 0 && !text.empty(); unit /= 10, text.remove_prefix(1))
+    time.us += (text.front() - '0') * unit;
+  return time;
+}
+
+/// The time in `text`, as the server writes it in UTC, in `unit`; null for infinity.
+void set_time(ColumnBuilder& column, std::size_t i, std::string_view text, TimestampUnit unit) {
+  if (text.ends_with("infinity")) return column.set_null(i);
+  if (unit == TimestampUnit::iso8601) {
+    if (text.ends_with("+00")) text.remove_suffix(3);
+    return column.set_text(i, Kind::string, text);
   }
+  const Time time = time_in(text);
+  const std::int64_t us =
+      time.seconds * 1'000'000 + time.us;  // the server has no time that this does not hold
+  if (unit == TimestampUnit::s)
+    return column.set_float64(i, static_cast<double>(time.seconds) + static_cast<double>(time.us) / 1e6);
+  if (unit == TimestampUnit::us) return column.set_int64(i, us);
+  if (unit == TimestampUnit::ms && time.us % 1000 == 0) return column.set_int64(i, us / 1000);
+  if (unit == TimestampUnit::ms) return column.set_float64(i, static_cast<double>(us) / 1e3);
+  std::int64_t ns = 0;
+  if (__builtin_mul_overflow(us, std::int64_t{1000}, &ns))
+    throw Failure(postgres::FailureKind::data, "",
+                  fmt::format("{} is no time in nanoseconds, which are from 1677 to 2262; take "
+                              "timestamp_unit=\"us\" or \"iso8601\"",
+                              text));
+  column.set_int64(i, ns);
 }
 
 void set_value(ColumnBuilder& column, std::size_t i, std::string_view text, std::uint32_t type,
@@ -89,10 +132,10 @@ void set_value(ColumnBuilder& column, std::size_t i, std::string_view text, std:
 class PostgresReader final : public SourceReader {
  public:
   PostgresReader(const std::string& url, const std::string& query, const SourceOptions& options,
-                 const std::string& text)
-      : maker_(options, text), text_(text), unit_(options.timestamp_unit) {
+                 const std::string& text, std::function<bool()> stopped)
+      : maker_(options, text), text_(text), unit_(options.timestamp_unit), stopped_(std::move(stopped)) {
     attempt([&] {
-      connection_ = std::make_unique<Connection>(url, timeout, nullptr);
+      connection_ = std::make_unique<Connection>(url, timeout, stopped_);
       connection_->begin_stream(query);
       first_ = connection_->next();
     });
@@ -112,6 +155,13 @@ class PostgresReader final : public SourceReader {
     });
     if (rows.empty()) return std::nullopt;
     std::vector<NamedColumn> columns;
+    attempt([&] { columns = columns_of(rows); });
+    return maker_.of_columns(columns);
+  }
+
+ private:
+  [[nodiscard]] std::vector<NamedColumn> columns_of(const std::vector<Rows>& rows) const {
+    std::vector<NamedColumn> columns;
     for (std::size_t k = 0; k < rows.front().columns(); ++k) {
       ColumnBuilder column(rows.size());
       for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -122,15 +172,18 @@ class PostgresReader final : public SourceReader {
       }
       columns.push_back({rows.front().column_name(k), Column(std::move(column))});
     }
-    return maker_.of_columns(columns);
+    return columns;
   }
 
- private:
   template <class Call>
   void attempt(const Call& call) {
     try {
       call();
     } catch (const Failure& failure) {
+      if (stopped_()) {
+        connection_.reset();
+        throw SourceStopped{};
+      }
       throw Error(ErrorKind::config,
                   fmt::format("{}: {}{}", text_, failure.what(),
                               failure.code().empty() ? "" : " (SQLSTATE " + failure.code() + ")"));
@@ -140,6 +193,7 @@ class PostgresReader final : public SourceReader {
   SourceRowMaker maker_;
   std::string text_;
   TimestampUnit unit_;
+  const std::function<bool()> stopped_;
   std::unique_ptr<Connection> connection_;
   std::optional<Rows> first_;  ///< read, and not handed out yet
 };
@@ -157,8 +211,8 @@ class PostgresConnector final : public SourceConnector {
   [[nodiscard]] std::string name() const override { return options_.name; }
   [[nodiscard]] std::string text() const override { return text_; }
   [[nodiscard]] TopicOptions topic() const override { return source_topic(options_); }
-  [[nodiscard]] std::unique_ptr<SourceReader> open() const override {
-    return std::make_unique<PostgresReader>(url_, query_, options_, text_);
+  [[nodiscard]] std::unique_ptr<SourceReader> open(std::function<bool()> stopped) const override {
+    return std::make_unique<PostgresReader>(url_, query_, options_, text_, std::move(stopped));
   }
 
  private:

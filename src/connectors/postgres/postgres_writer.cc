@@ -20,7 +20,7 @@ std::string offsets_table_of(const std::string& table) {
   return dot == std::string::npos ? "tiderace_offsets" : table.substr(0, dot) + ".tiderace_offsets";
 }
 
-/// An array as a parameter; the texts are names of topics or numbers, which need no escapes.
+/// An array as a parameter; a topic may be called NULL, so names are quoted.
 template <class Item>
 std::string array_of(std::span<const SinkCommit> offsets, const Item& item) {
   std::string text = "{";
@@ -29,6 +29,27 @@ std::string array_of(std::span<const SinkCommit> offsets, const Item& item) {
     text += item(offset);
   }
   return text + '}';
+}
+
+std::string array_item(const std::string& text) {
+  std::string item = "\"";
+  for (const char c : text) item += c == '"' || c == '\\' ? std::string{'\\', c} : std::string(1, c);
+  return item + '"';
+}
+
+/// Whether a refusal may be due to the rows: what is wrong with the statement, with rights or with the server
+/// is the same whatever the rows.
+bool is_of_rows(const Failure& failure) {
+  if (failure.kind() != FailureKind::refused) return failure.kind() == FailureKind::data;
+  constexpr std::string_view others[] = {"0A", "0P", "25", "28", "3D", "3F",
+                                         "42", "55", "57", "58", "F0", "XX"};
+  const std::string_view group = std::string_view(failure.code()).substr(0, 2);
+  return std::find(std::begin(others), std::end(others), group) == std::end(others);
+}
+
+std::string with_code(const Failure& failure) {
+  if (failure.code().empty()) return failure.what();
+  return fmt::format("{} (SQLSTATE {})", failure.what(), failure.code());
 }
 
 std::string advice_for(const std::string& code) {
@@ -59,15 +80,14 @@ auto PostgresWriter::translated(const Call& call) {
   try {
     return call();
   } catch (const Failure& failure) {
+    if (failure.code() == "55P03") end_others();
     give_up(failure);
   }
 }
 
 void PostgresWriter::give_up(const Failure& failure) {
   connection_.reset();  // whatever was open on it is rolled back
-  const std::string what = failure.code().empty()
-                               ? failure.what()
-                               : fmt::format("{} (SQLSTATE {})", failure.what(), failure.code());
+  const std::string what = with_code(failure);
   if (failure.kind() == FailureKind::refused)
     throw Error(ErrorKind::config, fmt::format("{}: {}{}", shown_, what, advice_for(failure.code())));
   throw SinkLost(fmt::format("{}: {}", shown_, what));
@@ -75,8 +95,16 @@ void PostgresWriter::give_up(const Failure& failure) {
 
 Connection& PostgresWriter::connection() {
   if (!connection_) {
-    connection_ = std::make_unique<Connection>(url_, options_.timeout, context_.cancelled);
-    connection_->query("SELECT pg_catalog.set_config('application_name', $1, false)", {application_name_});
+    connection_ = std::make_unique<Connection>(url_, options_.timeout, [cancelled = context_.cancelled] {
+      return cancelled != nullptr && cancelled->load(std::memory_order_relaxed);
+    });
+    // Whoever stands still in a transaction loses it, and what was committed is to outlive a power cut.
+    connection_->query(
+        "SELECT pg_catalog.set_config('application_name', $1, false), "
+        "pg_catalog.set_config('idle_in_transaction_session_timeout', '20s', false), "
+        "CASE pg_catalog.current_setting('synchronous_commit') WHEN 'off' THEN "
+        "pg_catalog.set_config('synchronous_commit', 'on', false) END",
+        {application_name_});
   }
   return *connection_;
 }
@@ -88,7 +116,7 @@ void PostgresWriter::create_tables() {
   if (found.at(0, 0) && found.at(0, 1)) return;
   // One after the other, also for two who make the same.
   server.query("BEGIN");
-  lock_tables();
+  lock(offsets_table_);
   server.query(fmt::format("CREATE TABLE IF NOT EXISTS {} ()", table_identifier(options_.table)));
   server.query(
       fmt::format("CREATE TABLE IF NOT EXISTS {} (consumer_group text, sink text, topic text, partition "
@@ -100,8 +128,11 @@ void PostgresWriter::create_tables() {
   server.query("COMMIT");
 }
 
-void PostgresWriter::lock_tables() {
-  connection().query("SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext($1))", {"tiderace"}, true);
+void PostgresWriter::lock(const std::string& table) {
+  connection().query(
+      "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('tiderace'), pg_catalog.hashtext("
+      "coalesce(pg_catalog.to_regclass($1)::oid::text, $1)))",
+      {table_identifier(table)}, true);
 }
 
 void PostgresWriter::make_hypertable() {
@@ -124,8 +155,12 @@ void PostgresWriter::read_table() {
   // What was taken meanwhile is judged when it is committed.
   for (const TableColumn& column : wanted_.columns()) shape->add(column.name, column.type, column.spelled);
   wanted_ = std::move(*shape);
-  const auto own = [this](const std::string& name, ColumnType type, const char* spelled) {
-    if (!name.empty()) wanted_.add(name, type, spelled);
+  add_record_columns(wanted_);
+}
+
+void PostgresWriter::add_record_columns(TableShape& shape) const {
+  const auto own = [&](const std::string& name, ColumnType type, const char* spelled) {
+    if (!name.empty()) shape.add(name, type, spelled);
   };
   own(record_.key, ColumnType::text, "text");
   own(record_.event_time, ColumnType::other, "timestamp with time zone");
@@ -134,16 +169,26 @@ void PostgresWriter::read_table() {
   own(record_.offset, ColumnType::int64, "bigint");
 }
 
+void PostgresWriter::make_record_columns() {
+  TableShape wanted;
+  {
+    const std::lock_guard lock(mutex_);
+    wanted = actual_;
+  }
+  add_record_columns(wanted);
+  const auto refusal = change_table(wanted);
+  if (!refusal) return;
+  throw Failure(FailureKind::refused, "",
+                fmt::format("a column of the record cannot be added: {}; make this role the owner of the "
+                            "table, or add the column yourself",
+                            with_code(*refusal)));
+}
+
 std::vector<std::optional<std::int64_t>> PostgresWriter::open(std::span<const SinkPartition> partitions) {
   return translated([&] {
     create_tables();
     read_table();
-    TableShape wanted;
-    {
-      const std::lock_guard lock(mutex_);
-      wanted = wanted_;
-    }
-    change_table(wanted);
+    make_record_columns();
     if (options_.hypertable) make_hypertable();
     std::vector<std::optional<std::int64_t>> offsets;
     for (const SinkPartition& partition : partitions) {
@@ -170,23 +215,7 @@ void PostgresWriter::take(SinkRows rows, RowErrors& errors) {
       if (found != refused->second.end()) errors.add(i, BadRowKind::type, found->second);
     }
   }
-  for (const NamedColumn& named : rows.columns) {
-    const bool taken = named.name == record_.key || named.name == record_.event_time ||
-                       named.name == record_.topic || named.name == record_.partition ||
-                       named.name == record_.offset;
-    if (taken && !named.name.empty() && named.column.mask() != 0) {
-      for (std::size_t i = 0; i < named.column.size(); ++i) {
-        if (named.column.is_null(i)) continue;
-        errors.add(
-            i, BadRowKind::type,
-            fmt::format("the row has a field {}, and so is a column of the record called; give one of them "
-                        "another name",
-                        quoted(named.name)));
-      }
-      continue;
-    }
-    wanted_.fit(named.name, named.column, errors);
-  }
+  wanted_.fit(rows.columns, rows.offsets.size(), refused_changes_, errors);
   taken_.add(rows, errors.rows(rows.offsets.size()), wanted_, record_);
 }
 
@@ -201,36 +230,64 @@ void PostgresWriter::abort() noexcept {
   taken_ = {};
   handed_over_ = {};
   // Columns that nobody wants any more are not made.
-  TableShape kept = actual_;
-  for (const std::string* name :
-       {&record_.key, &record_.event_time, &record_.topic, &record_.partition, &record_.offset}) {
-    if (const TableColumn* column = wanted_.find(*name)) kept.add(*name, column->type, column->spelled);
-  }
-  wanted_ = std::move(kept);
+  wanted_ = actual_;
+  add_record_columns(wanted_);
 }
 
-void PostgresWriter::change_table(const TableShape& wanted) {
+std::optional<Failure> PostgresWriter::change_table(const TableShape& wanted) {
   TableShape actual;
   {
     const std::lock_guard lock(mutex_);
     actual = actual_;
   }
-  if (wanted.changes_of(options_.table, actual).empty()) return;
+  if (wanted.changes_of(options_.table, actual).empty()) return std::nullopt;
   // One after the other, whoever wants to: what the first has done, the next finds.
   Connection& server = connection();
   server.query("BEGIN");
-  lock_tables();
+  lock(options_.table);
   const auto present = read_shape(server, options_.table);
   if (!present) throw Failure(FailureKind::changed, "42P01", options_.table + " is gone");
-  for (const std::string& statement : wanted.changes_of(options_.table, *present)) {
-    log(LogLevel::info, "{}: {}", shown_, statement);
-    server.query(statement, {}, true);
+  std::optional<Failure> refusal;
+  bool is_first = true;
+  for (const TableChange& change : wanted.changes_of(options_.table, *present)) {
+    refusal = try_change(change, is_first);
+    if (refusal) break;
+    is_first = false;
   }
-  server.query("COMMIT");
+  server.query(refusal ? "ROLLBACK" : "COMMIT");
   auto changed = read_shape(server, options_.table);
   if (!changed) throw Failure(FailureKind::changed, "42P01", options_.table + " is gone");
   const std::lock_guard lock(mutex_);
   actual_ = std::move(*changed);
+  return refusal;
+}
+
+std::optional<Failure> PostgresWriter::try_change(const TableChange& change, bool is_first) {
+  try {
+    if (!change.is_new && holds_rounded(change.column))
+      throw Failure(FailureKind::refused, "", "it has integers that no double precision is");
+    log(LogLevel::info, "{}: {}", shown_, change.statement);
+    connection().query(change.statement, {}, true);
+    return std::nullopt;
+  } catch (const Failure& failure) {
+    if (failure.kind() == FailureKind::away || failure.kind() == FailureKind::changed) throw;
+    log(LogLevel::warning, "{}: {}: {}", shown_, change.statement, with_code(failure));
+    const std::lock_guard lock(mutex_);
+    refused_changes_.columns[change.column] = with_code(failure);
+    // Without the right, or the room, for one there is none for others.
+    if (change.is_new && (failure.code() == "42501" || (failure.code() == "54011" && is_first)))
+      refused_changes_.new_columns = with_code(failure);
+    return failure;
+  }
+}
+
+bool PostgresWriter::holds_rounded(const std::string& column) {
+  return connection()
+             .query(fmt::format("SELECT FROM {} WHERE {} NOT BETWEEN -9007199254740992 AND 9007199254740992 "
+                                "LIMIT 1",
+                                table_identifier(options_.table), identifier(column)),
+                    {}, true)
+             .size() > 0;
 }
 
 void PostgresWriter::check_shape(const TableShape& wanted) {
@@ -245,7 +302,8 @@ void PostgresWriter::check_shape(const TableShape& wanted) {
 }
 
 void PostgresWriter::claim_offsets(std::span<const SinkCommit> offsets) {
-  const std::string topics = array_of(offsets, [](const SinkCommit& each) { return each.partition.topic; });
+  const std::string topics =
+      array_of(offsets, [](const SinkCommit& each) { return array_item(each.partition.topic); });
   const std::string partitions =
       array_of(offsets, [](const SinkCommit& each) { return std::to_string(each.partition.partition); });
   const std::string from = array_of(
@@ -281,30 +339,58 @@ void PostgresWriter::claim_offsets(std::span<const SinkCommit> offsets) {
                   offsets.size(), offsets.size() - claimed));
 }
 
-void PostgresWriter::end_others() {
-  // An owner that stands still may have a transaction open, and with it the rows of `tiderace_offsets`.
-  const Rows ended = connection().query(
-      "SELECT pg_catalog.pg_terminate_backend(l.pid) FROM pg_catalog.pg_locks l JOIN "
-      "pg_catalog.pg_stat_activity a "
-      "ON a.pid = l.pid WHERE l.relation = pg_catalog.to_regclass($1) AND l.mode = 'RowExclusiveLock' AND "
-      "a.application_name = $2 AND a.pid <> pg_catalog.pg_backend_pid() AND a.usename = current_user AND "
-      "a.xact_start < pg_catalog.now() - interval '5 seconds'",
-      {table_identifier(offsets_table_), application_name_});
-  if (ended.size() > 0)
-    log(LogLevel::warning, "{}: ended {} connections of members that stand still", shown_, ended.size());
+std::vector<std::string> PostgresWriter::standing_still() {
+  // Its server waits for it in the middle of a transaction that has a lock here. One whose server works, be
+  // it on a large table, is left alone.
+  const Rows found = connection().query(
+      "SELECT a.pid FROM pg_catalog.pg_stat_activity a WHERE a.usename = current_user AND a.datname = "
+      "pg_catalog.current_database() AND a.application_name LIKE 'tiderace %' AND a.pid <> "
+      "pg_catalog.pg_backend_pid() AND a.wait_event = 'ClientRead' AND a.xact_start IS NOT NULL AND "
+      "a.state_change < pg_catalog.clock_timestamp() - interval '5 seconds' AND EXISTS (SELECT FROM "
+      "pg_catalog.pg_locks l WHERE l.pid = a.pid AND l.granted AND (l.relation IN "
+      "(pg_catalog.to_regclass($1), pg_catalog.to_regclass($2)) OR (l.locktype = 'advisory' AND l.classid = "
+      "pg_catalog.hashtext('tiderace')::oid)))",
+      {table_identifier(options_.table), table_identifier(offsets_table_)});
+  std::vector<std::string> pids;
+  for (std::size_t i = 0; i < found.size(); ++i) pids.emplace_back(*found.at(i, 0));
+  return pids;
+}
+
+void PostgresWriter::end_others() noexcept {
+  try {
+    connection().query("ROLLBACK");
+    const std::vector<std::string> before = standing_still();
+    if (before.empty()) return;
+    connection().query("SELECT pg_catalog.pg_sleep(0.5)");
+    const std::vector<std::string> now = standing_still();
+    for (const std::string& pid : now) {
+      if (std::find(before.begin(), before.end(), pid) == before.end()) continue;
+      connection().query("SELECT pg_catalog.pg_terminate_backend($1::integer)", {pid});
+      log(LogLevel::warning, "{}: ended the connection {} of a member that stands still", shown_, pid);
+    }
+  } catch (const std::exception& failure) {
+    log(LogLevel::debug, "{}: {}", shown_, failure.what());
+  }
 }
 
 void PostgresWriter::copy(const CopyLoad& load, std::size_t begin, std::size_t end) {
   for (const CopyLoad::Segment& segment : load.segments()) {
     const std::string_view text = CopyLoad::part(segment, begin, end);
     if (text.empty()) continue;
+    const std::string table = table_identifier(options_.table);
+    if (segment.columns.empty()) {
+      // COPY names at least one column; these rows have none, and a line each.
+      connection().query(
+          fmt::format("INSERT INTO {} SELECT FROM pg_catalog.generate_series(1, {})", table, text.size()));
+      continue;
+    }
     std::string columns;
     for (const std::string& name : segment.columns)
       columns += (columns.empty() ? "" : ", ") + identifier(name);
-    if (!columns.empty()) columns = " (" + columns + ")";
-    connection().copy_in(fmt::format("COPY {}{} FROM STDIN", table_identifier(options_.table), columns),
-                         text);
+    connection().copy_in(fmt::format("COPY {} ({}) FROM STDIN", table, columns), text);
   }
+  // What is checked at the end of a transaction is to be found where rows are looked for.
+  connection().query("SET CONSTRAINTS ALL IMMEDIATE");
 }
 
 void PostgresWriter::find_refused(const CopyLoad& load, const Failure& first) {
@@ -320,9 +406,9 @@ void PostgresWriter::find_refused(const CopyLoad& load, const Failure& first) {
           copy(load, begin, end);
           return std::nullopt;
         } catch (const Failure& failure) {
-          if (failure.kind() != FailureKind::data) throw;
+          if (!is_of_rows(failure)) throw;
           connection().query("ROLLBACK TO SAVEPOINT part");
-          return CallFailure{fmt::format("{} (SQLSTATE {})", failure.what(), failure.code())};
+          return CallFailure{with_code(failure)};
         }
       },
       [&](std::size_t row, const std::string& why) {
@@ -342,7 +428,7 @@ void PostgresWriter::commit(std::span<const SinkCommit> offsets) {
     bool copying = false;
     try {
       if (!handed_over_.empty()) {
-        change_table(handed_over_shape_);
+        static_cast<void>(change_table(handed_over_shape_));
         check_shape(handed_over_shape_);
       }
       connection().query("BEGIN");
@@ -351,11 +437,7 @@ void PostgresWriter::commit(std::span<const SinkCommit> offsets) {
       copy(handed_over_, 0, handed_over_.rows());
       connection().query("COMMIT");
     } catch (const Failure& failure) {
-      if (failure.code() == "55P03") {
-        connection().query("ROLLBACK");
-        end_others();
-      }
-      if (!copying || failure.kind() != FailureKind::data) throw;
+      if (!copying || !is_of_rows(failure)) throw;
       find_refused(handed_over_, failure);
     }
     handed_over_ = {};

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,14 +35,22 @@ class PostgresWriter final : public SinkWriter {
 
   [[nodiscard]] Connection& connection();
   void create_tables();
-  /// Until the transaction ends, nobody else of us changes tables.
-  void lock_tables();
+  /// Until the transaction ends, nobody else of us changes or makes this table.
+  void lock(const std::string& table);
   void make_hypertable();
   void read_table();
-  void change_table(const TableShape& wanted);
+  void add_record_columns(TableShape& shape) const;
+  void make_record_columns();
+  /// All changes or none. What the server refuses is remembered, for rows that need it, and returned.
+  std::optional<Failure> change_table(const TableShape& wanted);
+  [[nodiscard]] std::optional<Failure> try_change(const TableChange& change, bool is_first);
+  /// Whether a column of integers has some that double precision would round.
+  [[nodiscard]] bool holds_rounded(const std::string& column);
   void check_shape(const TableShape& wanted);
   void claim_offsets(std::span<const SinkCommit> offsets);
-  void end_others();
+  /// The server's processes of members, of any group, that have a lock that others wait for and do nothing.
+  [[nodiscard]] std::vector<std::string> standing_still();
+  void end_others() noexcept;
   void copy(const CopyLoad& load, std::size_t begin, std::size_t end);
   /// Finds the rows that the server refuses, each by itself, and remembers them for `take`.
   void find_refused(const CopyLoad& load, const Failure& first);
@@ -58,6 +67,7 @@ class PostgresWriter final : public SinkWriter {
   std::mutex mutex_;  // for what follows: `take` comes beside the calls of the other thread
   TableShape actual_;
   TableShape wanted_;  ///< by what was taken
+  RefusedChanges refused_changes_;
   CopyLoad taken_;
   std::map<SinkPartition, std::map<std::int64_t, std::string>> refused_;  ///< rows, and why
 

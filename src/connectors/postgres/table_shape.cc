@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "columnar/describe.h"
+#include "connectors/column_kinds.h"
 
 namespace tiderace::postgres {
 namespace {
@@ -71,27 +72,40 @@ TableColumn column_for(const std::string& name, Kind kind) {
   }
 }
 
-/// The column that the first value of `column` wants; nullopt where there is none.
-std::optional<TableColumn> wanted_by(const std::string& name, const Column& column) {
-  for (std::size_t i = 0; i < column.size(); ++i) {
-    if (!column.is_null(i) && column.kind(i) != Kind::invalid) return column_for(name, column.kind(i));
-  }
-  return std::nullopt;
+bool has_rounded(const Column& column) noexcept {
+  if (!in(Kind::int64, column.mask())) return false;
+  for (std::size_t i = 0; i < column.size(); ++i)
+    if (column.kind(i) == Kind::int64 && is_rounded(column.int64(i))) return true;
+  return false;
 }
 
-void check_range(const TableColumn& known, const Column& column, RowErrors& errors) {
+/// What is wrong with a field's name as that of a new column; empty: nothing.
+std::string complaint_of(const std::string& name) {
+  constexpr std::string_view system[] = {"xmin", "xmax", "cmin", "cmax", "ctid", "tableoid"};
+  std::string found;
+  if (name.empty()) found = "an empty name";
+  if (name.size() > longest_name) found = fmt::format("{}, which has {} bytes", quoted(name), name.size());
+  if (name.find('\0') != std::string::npos) found = quoted(name) + ", which has a NUL character";
+  if (std::find(std::begin(system), std::end(system), name) != std::end(system))
+    found = quoted(name) + ", which PostgreSQL keeps for itself";
+  if (found.empty()) return {};
+  return fmt::format(
+      "wanted a name of 1 to {} bytes that a column of PostgreSQL can have, found {}; rename it",
+      longest_name, found);
+}
+
+void check_range(const TableColumn& known, std::int64_t value, std::size_t i, RowErrors& errors) {
   const bool is_short = known.type == ColumnType::int16;
+  if (!is_short && known.type != ColumnType::int32) return;
   const std::int64_t least =
       is_short ? std::numeric_limits<std::int16_t>::min() : std::numeric_limits<std::int32_t>::min();
   const std::int64_t most =
       is_short ? std::numeric_limits<std::int16_t>::max() : std::numeric_limits<std::int32_t>::max();
-  for (std::size_t i = 0; i < column.size(); ++i) {
-    if (column.kind(i) != Kind::int64 || (column.int64(i) >= least && column.int64(i) <= most)) continue;
-    errors.add(
-        i, BadRowKind::range,
-        fmt::format("column {}: wanted a whole number from {} to {}, since the table has it as {}, found {}",
-                    quoted(known.name), least, most, known.spelled, column.int64(i)));
-  }
+  if (value >= least && value <= most) return;
+  errors.add(
+      i, BadRowKind::range,
+      fmt::format("column {}: wanted a whole number from {} to {}, since the table has it as {}, found {}",
+                  quoted(known.name), least, most, known.spelled, value));
 }
 
 }  // namespace
@@ -102,70 +116,131 @@ const TableColumn* TableShape::find(std::string_view name) const noexcept {
   return found == columns_.end() ? nullptr : &*found;
 }
 
-TableColumn* TableShape::known(std::string_view name) noexcept {
-  return const_cast<TableColumn*>(std::as_const(*this).find(name));
+std::size_t TableShape::place_of(std::string_view name) const noexcept {
+  const TableColumn* found = find(name);
+  return found == nullptr ? unknown : static_cast<std::size_t>(found - columns_.data());
 }
 
 void TableShape::add(const std::string& name, ColumnType type, std::string spelled) {
   if (find(name) == nullptr) columns_.push_back({name, type, std::move(spelled)});
 }
 
-void TableShape::fit(const std::string& name, const Column& column, RowErrors& errors) {
-  if (column.mask() == 0) return;
-  TableColumn* known = this->known(name);
-  if (known == nullptr && name.size() > longest_name) {
-    for (std::size_t i = 0; i < column.size(); ++i) {
-      if (column.is_null(i)) continue;
-      errors.add(
-          i, BadRowKind::too_large,
-          fmt::format("wanted a name of at most {} bytes for a column of PostgreSQL, found {}; rename it",
-                      longest_name, quoted(name)));
-    }
-    return;
-  }
-  if (known == nullptr) {
-    const auto wanted = wanted_by(name, column);
-    if (!wanted) return;
-    columns_.push_back(*wanted);
-    known = &columns_.back();
-  }
-  const KindMask found = column.mask() & static_cast<KindMask>(~invalid_mask);
-  if (known->type == ColumnType::int64 && in(Kind::float64, found))
-    *known = {known->name, ColumnType::floating, "double precision"};
-  const KindMask wanted = taken(known->type);
-  if ((found & static_cast<KindMask>(~wanted)) != 0) {
-    for (std::size_t i = 0; i < column.size(); ++i) {
-      const Kind kind = column.kind(i);
-      if (kind == Kind::null || kind == Kind::invalid || in(kind, wanted)) continue;
-      errors.add(
-          i, BadRowKind::type,
-          fmt::format("column {}: the table has it as {}, found {}; convert it with astype, or give it "
-                      "another name",
-                      quoted(name), known->spelled, describe(column, i)));
-    }
-  }
-  if (known->type == ColumnType::int16 || known->type == ColumnType::int32)
-    check_range(*known, column, errors);
+bool TableShape::takes(std::size_t place, const Column& column) const noexcept {
+  if (column.mask() == 0) return true;
+  if (place == unknown) return false;
+  const TableColumn& known = columns_[place];
+  if ((column.mask() & static_cast<KindMask>(~taken(known.type))) != 0) return false;
+  if (known.type == ColumnType::int16 || known.type == ColumnType::int32) return false;
+  const bool matters =
+      known.type == ColumnType::floating || (known.type == ColumnType::int64 && !known.large);
+  return !matters || !has_rounded(column);
 }
 
-std::vector<std::string> TableShape::changes_of(const std::string& table, const TableShape& actual) const {
-  std::vector<std::string> statements;
+void TableShape::check(const NamedColumn& named, std::size_t place, std::size_t i,
+                       const RefusedChanges& refused, RowErrors& errors) const {
+  const Kind kind = named.column.kind(i);
+  const auto change = refused.columns.find(named.name);
+  if (place == unknown) {
+    if (const std::string wrong = complaint_of(named.name); !wrong.empty())
+      return errors.add(i, named.name.size() > longest_name ? BadRowKind::too_large : BadRowKind::type,
+                        wrong);
+    const std::string* why = change != refused.columns.end() ? &change->second : &refused.new_columns;
+    if (!why->empty())
+      errors.add(
+          i, BadRowKind::type,
+          fmt::format("column {}: the table has none of that name, and the database refuses to add it: "
+                      "{}; add it yourself, or leave the field out",
+                      quoted(named.name), *why));
+    return;
+  }
+  const TableColumn& known = columns_[place];
+  if (known.type == ColumnType::int64 && kind == Kind::float64) {
+    if (change != refused.columns.end())
+      errors.add(i, BadRowKind::type,
+                 fmt::format("column {}: the table has it as {}, found {}, and it does not become double "
+                             "precision: {}; give it another name",
+                             quoted(named.name), known.spelled, describe(named.column, i), change->second));
+    else if (known.large)
+      errors.add(i, BadRowKind::range,
+                 fmt::format("column {}: rows before have integers that no double precision is, found {}; "
+                             "convert it with astype, or give it another name",
+                             quoted(named.name), describe(named.column, i)));
+    return;
+  }
+  if (!in(kind, taken(known.type)))
+    return errors.add(i, BadRowKind::type,
+                      fmt::format("column {}: the table has it as {}, found {}; convert it with astype, or "
+                                  "give it another name",
+                                  quoted(named.name), known.spelled, describe(named.column, i)));
+  if (kind != Kind::int64) return;
+  check_range(known, named.column.int64(i), i, errors);
+  if (known.type == ColumnType::floating && is_rounded(named.column.int64(i)))
+    errors.add(i, BadRowKind::range,
+               fmt::format("column {}: wanted a number that is one as {}, too, found {}; convert it with "
+                           "astype, or give it another name",
+                           quoted(named.name), known.spelled, named.column.int64(i)));
+}
+
+void TableShape::learn(const NamedColumn& named, std::size_t& place, std::size_t i) {
+  const Kind kind = named.column.kind(i);
+  if (place == unknown) {
+    place = columns_.size();
+    columns_.push_back(column_for(named.name, kind));
+  }
+  TableColumn& known = columns_[place];
+  if (known.type != ColumnType::int64) return;
+  if (kind == Kind::float64)
+    known = {known.name, ColumnType::floating, "double precision"};
+  else if (is_rounded(named.column.int64(i)))
+    known.large = true;
+}
+
+void TableShape::fit(const std::vector<NamedColumn>& columns, std::size_t size, const RefusedChanges& refused,
+                     RowErrors& errors) {
+  std::vector<std::size_t> places;
+  bool all = errors.empty();
+  for (const NamedColumn& named : columns) {
+    places.push_back(place_of(named.name));
+    all = all && takes(places.back(), named.column);
+  }
+  if (all) return;
+  const std::vector<bool> bad = errors.rows(size);
+  const auto each = [&](std::size_t i, const auto& call) {
+    for (std::size_t k = 0; k < columns.size(); ++k) {
+      const Kind kind = columns[k].column.kind(i);
+      if (kind != Kind::null && kind != Kind::invalid) call(columns[k], places[k]);
+    }
+  };
+  for (std::size_t i = 0; i < size; ++i) {
+    if (!bad.empty() && bad[i]) continue;
+    RowErrors found;
+    each(i, [&](const NamedColumn& named, std::size_t place) { check(named, place, i, refused, found); });
+    if (found.empty()) each(i, [&](const NamedColumn& named, std::size_t& place) { learn(named, place, i); });
+    for (RowErrors::Entry& entry : found.take()) errors.add(i, entry.kind, std::move(entry.message));
+  }
+}
+
+std::vector<TableChange> TableShape::changes_of(const std::string& table, const TableShape& actual) const {
+  std::vector<TableChange> changes;
   for (const TableColumn& wanted : columns_) {
     const TableColumn* found = actual.find(wanted.name);
     if (found == nullptr) {
-      statements.push_back(fmt::format("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {} {}",
-                                       table_identifier(table), identifier(wanted.name), wanted.spelled));
+      changes.push_back({wanted.name, true,
+                         fmt::format("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {} {}", table_identifier(table),
+                                     identifier(wanted.name), wanted.spelled)});
     } else if (found->type == ColumnType::int64 && wanted.type == ColumnType::floating) {
-      statements.push_back(fmt::format("ALTER TABLE {} ALTER COLUMN {} TYPE double precision",
-                                       table_identifier(table), identifier(wanted.name)));
+      changes.push_back({wanted.name, false,
+                         fmt::format("ALTER TABLE {} ALTER COLUMN {} TYPE double precision",
+                                     table_identifier(table), identifier(wanted.name))});
     }
   }
-  return statements;
+  return changes;
 }
 
 bool still_fits(const TableColumn& actual, const TableColumn& wanted) noexcept {
-  const bool is_float = actual.type == ColumnType::floating || actual.type == ColumnType::numeric;
-  return actual.type == wanted.type || (is_float && wanted.type == ColumnType::int64);
+  const bool is_float = actual.type == ColumnType::floating;
+  const bool takes_integers = actual.type == ColumnType::numeric || (is_float && !wanted.large);
+  return actual.type == wanted.type || (wanted.type == ColumnType::int64 && takes_integers);
 }
 
 std::optional<TableShape> read_shape(Connection& connection, const std::string& table) {

@@ -28,6 +28,7 @@ Config consumer_config(const Connection& connection, const ConsumerOptions& opti
       {"heartbeat.interval.ms", "50"},
   };
   base.merge(queue_limits(connection.options.max_memory / 2 / static_cast<std::size_t>(options.workers)));
+  if (options.may_pause) base["max.poll.interval.ms"] = "86400000";  // the most that there is
   if (!options.group_instance_id.empty()) {
     base["group.instance.id"] = options.workers == 1
                                     ? options.group_instance_id

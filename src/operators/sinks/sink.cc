@@ -5,11 +5,14 @@
 #include <utility>
 
 #include "base/error.h"
+#include "columnar/describe.h"
 #include "columnar/invalid.h"
 #include "formats/json/reader.h"
 
 namespace tiderace {
 namespace {
+
+constexpr std::size_t most_names = 2048;  // that are kept from batch to batch
 
 /// Learns the names of the fields of objects, each once. Rows mostly have the fields of the row before.
 class FieldNames final : public JsonEvents {
@@ -52,7 +55,9 @@ class FieldNames final : public JsonEvents {
 class SinkOperator final : public Operator {
  public:
   SinkOperator(const ResolvedStep& step, const TaskResources& resources)
-      : columns_(step.layout), port_(resources.sink(*std::get<ToSink>(step.node->step).sink)) {}
+      : columns_(step.layout),
+        record_columns_(std::get<ToSink>(step.node->step).sink->record_columns()),
+        port_(resources.sink(*std::get<ToSink>(step.node->step).sink)) {}
 
   void process(Batch& batch, StepReport& report) override {
     const std::vector<Record>& inputs = batch.raw->records->rows;
@@ -87,6 +92,7 @@ class SinkOperator final : public Operator {
       rows.keys.push_back(input.key == nullptr ? std::nullopt : std::optional(input.key_view()));
     }
     find_invalid(rows, errors);
+    find_taken(rows, errors);
     const std::size_t size = batch.size();
     if (!errors.empty()) leave_out(errors, rows, report, batch);
     RowErrors refused;
@@ -114,6 +120,24 @@ class SinkOperator final : public Operator {
     }
   }
 
+  /// A field where the record has a column: neither may replace the other.
+  void find_taken(SinkRows& rows, RowErrors& errors) const {
+    const auto is_taken = [&](const NamedColumn& named) {
+      return !named.name.empty() &&
+             std::find(record_columns_.begin(), record_columns_.end(), named.name) != record_columns_.end();
+    };
+    for (const NamedColumn& named : rows.columns) {
+      if (!is_taken(named) || named.column.mask() == 0) continue;
+      for (std::size_t i = 0; i < named.column.size(); ++i) {
+        if (named.column.is_null(i)) continue;
+        errors.add(i, BadRowKind::type,
+                   "the row has a field " + quoted(named.name) +
+                       ", and so is a column of the record called; give one of them another name");
+      }
+    }
+    std::erase_if(rows.columns, is_taken);
+  }
+
   /// Without the rows of `errors`; `places_` says which of the batch the others are.
   void leave_out(RowErrors& errors, SinkRows& rows, StepReport& report, const Batch& batch) {
     places_ = errors.good_rows(batch.size());
@@ -132,6 +156,7 @@ class SinkOperator final : public Operator {
   }
 
   RowColumns columns_;
+  const std::vector<std::string> record_columns_;
   SinkPort port_;
   std::vector<std::uint32_t> places_;
 };
@@ -174,7 +199,13 @@ std::shared_ptr<const Records> RowColumns::documents(const Batch& batch, RowErro
 }
 
 void RowColumns::learn(const Records& records) {
-  const std::size_t known = names_.size();
+  std::size_t known = names_.size();
+  // Where fields are called by numbers of theirs, the names of old rows are of no use.
+  if (known > most_names) {
+    names_.clear();
+    decoder_.reset();
+    known = 0;
+  }
   FieldNames learning(names_);
   for (const Record& record : records.rows) {
     learning.begin();

@@ -38,14 +38,17 @@ SinkSession::~SinkSession() {
 
 void SinkSession::ask(const SinkPartition& partition) {
   const std::lock_guard lock(mutex_);
-  if (asked_.try_emplace(partition).second) changed_.notify_all();
+  const auto [question, is_new] = asked_.try_emplace(partition);
+  if (!is_new) return;
+  question->second.number = ++questions_;
+  changed_.notify_all();
 }
 
 std::optional<std::optional<std::int64_t>> SinkSession::answer(const SinkPartition& partition) {
   const std::lock_guard lock(mutex_);
   if (failure_) std::rethrow_exception(failure_);
   const auto found = asked_.find(partition);
-  return found == asked_.end() ? std::nullopt : found->second;
+  return found == asked_.end() ? std::nullopt : found->second.answer;
 }
 
 void SinkSession::forget(const SinkPartition& partition) {
@@ -86,6 +89,7 @@ void SinkSession::end_commit(const std::function<void()>& waiting) {
 void SinkSession::abort() noexcept {
   std::unique_lock lock(mutex_);
   cancelled_ = true;
+  ++aborts_;
   asked_.clear();
   if (commit_ && !commit_->ended && !busy_) commit_.reset();  // it has not begun
   changed_.notify_all();
@@ -106,11 +110,11 @@ SinkState SinkSession::state() const {
   return state;
 }
 
-std::vector<SinkPartition> SinkSession::unanswered() const {
-  std::vector<SinkPartition> partitions;
-  for (const auto& [partition, answer] : asked_)
-    if (!answer) partitions.push_back(partition);
-  return partitions;
+std::map<SinkPartition, std::uint64_t> SinkSession::unanswered() const {
+  std::map<SinkPartition, std::uint64_t> questions;
+  for (const auto& [partition, question] : asked_)
+    if (!question.answer) questions.emplace(partition, question.number);
+  return questions;
 }
 
 void SinkSession::work() {
@@ -127,7 +131,10 @@ void SinkSession::work() {
 }
 
 void SinkSession::open(std::unique_lock<std::mutex>& lock) {
-  const std::vector<SinkPartition> partitions = unanswered();
+  const std::map<SinkPartition, std::uint64_t> questions = unanswered();
+  std::vector<SinkPartition> partitions;
+  for (const auto& [partition, number] : questions) partitions.push_back(partition);
+  const std::uint64_t aborts = aborts_;
   busy_ = true;
   lock.unlock();
   std::vector<std::optional<std::int64_t>> offsets;
@@ -150,13 +157,14 @@ void SinkSession::open(std::unique_lock<std::mutex>& lock) {
     note_answer();
     for (std::size_t i = 0; i < partitions.size(); ++i) {
       const auto found = asked_.find(partitions[i]);
-      if (found != asked_.end()) found->second = offsets[i];
+      if (found != asked_.end() && found->second.number == questions.at(partitions[i]))
+        found->second.answer = offsets[i];
     }
     return;
   }
   note_away(away);
   const auto pause = std::min(first_pause * (1 << std::min(attempts_++, 10)), longest_pause);
-  changed_.wait_for(lock, pause, [this] { return quit_ || cancelled_.load(); });
+  changed_.wait_for(lock, pause, [&] { return quit_ || aborts_ != aborts; });
 }
 
 void SinkSession::commit(std::unique_lock<std::mutex>& lock) {

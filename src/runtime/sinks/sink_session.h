@@ -69,12 +69,18 @@ class SinkSession {
     std::exception_ptr failure;
   };
 
+  struct Question {
+    std::uint64_t number = 0;  ///< an answer to the one before is none to this
+    std::optional<std::optional<std::int64_t>> answer = {};
+  };
+
   void work();
   void open(std::unique_lock<std::mutex>& lock);
   void commit(std::unique_lock<std::mutex>& lock);
   void note_away(const std::string& reason);
   void note_answer();
-  [[nodiscard]] std::vector<SinkPartition> unanswered() const;
+  /// Partitions, and the number of the question.
+  [[nodiscard]] std::map<SinkPartition, std::uint64_t> unanswered() const;
 
   const SinkConnector& sink_;
   const std::string group_;
@@ -87,7 +93,9 @@ class SinkSession {
   std::condition_variable changed_;
   bool quit_ = false;
   bool busy_ = false;  ///< a call is under way
-  std::map<SinkPartition, std::optional<std::optional<std::int64_t>>> asked_;
+  std::map<SinkPartition, Question> asked_;
+  std::uint64_t questions_ = 0;
+  std::uint64_t aborts_ = 0;
   std::exception_ptr failure_;  ///< no offset will ever be told
   std::optional<Commit> commit_;
   std::int64_t commit_ns_ = 0;

@@ -41,6 +41,8 @@ void Feeder::work() {
         serve();
       } catch (const CommitLost& lost) {
         log(LogLevel::warning, "{}: going back to row {}: {}", feed_.source->text(), position_, lost.what());
+      } catch (const SourceStopped&) {
+        // `stopped` says so
       } catch (const BrokerAway& away) {
         log(LogLevel::warning, "{}: waits for the log: {}", feed_.source->text(), away.what());
       }
@@ -61,6 +63,7 @@ void Feeder::serve() {
   owner_ = false;
   ConsumerOptions reading;
   reading.group = group_;
+  reading.may_pause = true;
   reading.stop = &stop_;
   consumer_ = log_.consumer(reading);
   ProducerOptions writing;
@@ -103,15 +106,22 @@ void Feeder::look_at_group() {
 }
 
 void Feeder::feed() {
-  const std::unique_ptr<SourceReader> reader = feed_.source->open();
+  const std::unique_ptr<SourceReader> reader = feed_.source->open([this] { return stopped(); });
   if (position_ > 0)
     log(LogLevel::info, "{}: goes on behind {} rows that are in {}", feed_.source->text(), position_,
         feed_.topic);
   pace_begin_.reset();
   committed_ns_ = clock_.steady_ns();
   std::int64_t to_pass = position_;
+  passed_.assign(static_cast<std::size_t>(partitions_), {});
   while (owner_ && !stopped()) {
     const auto rows = reader->next();
+    if (!rows && to_pass > 0) {
+      throw_error(ErrorKind::config,
+                  "{}: it has {} rows by now, and {} of it are in {}: it is shorter than it was, or another "
+                  "one; give it another name= to have its rows brought in anew",
+                  feed_.source->text(), position_ - to_pass, position_, feed_.topic);
+    }
     if (!rows) {
       commit();
       done_.store(true, std::memory_order_release);
@@ -120,6 +130,12 @@ void Feeder::feed() {
     }
     auto begin = static_cast<std::size_t>(std::min(to_pass, static_cast<std::int64_t>(rows->size())));
     to_pass -= static_cast<std::int64_t>(begin);
+    if (begin > 0) pass(*rows, begin, position_ - to_pass - static_cast<std::int64_t>(begin));
+    if (begin > 0 && to_pass == 0) check_passed();
+    if (begin == rows->size() && clock_.steady_ns() - committed_ns_ >= commit_ns) {
+      committed_ns_ = clock_.steady_ns();
+      look_at_group();
+    }
     while (begin < rows->size() && owner_ && !stopped()) {
       const std::size_t end = due(*rows, begin);
       if (end > begin) send(*rows, begin, end);
@@ -132,6 +148,51 @@ void Feeder::feed() {
     }
   }
   if (owner_) commit();
+}
+
+std::int32_t Feeder::partition_of_row(const SourceRows& rows, std::size_t row, std::int64_t number) const {
+  return rows.keys[row] ? partition_of(*rows.keys[row], partitions_)
+                        : static_cast<std::int32_t>(number % partitions_);
+}
+
+std::optional<Record> Feeder::last_record(std::int32_t partition, std::shared_ptr<const Records>& owner) {
+  const TopicPartition of{feed_.topic, partition};
+  const auto [first, end] = log_.decided_offsets(of);
+  // What stands last may be marks of transactions, or rows of one that was given up.
+  for (std::int64_t back = 64; !owner; back *= 16) {
+    const std::int64_t begin = std::max(first, end - back);
+    for (std::int64_t at = begin; at < end;) {
+      const auto records = log_.read(of, at, commit_bytes);
+      if (!records || records->rows.empty()) break;
+      owner = records;
+      at = records->rows.back().offset + 1;
+    }
+    if (begin == first) break;
+  }
+  if (!owner) return std::nullopt;
+  return owner->rows.back();
+}
+
+void Feeder::pass(const SourceRows& rows, std::size_t end, std::int64_t number) {
+  std::vector<std::size_t> last(passed_.size(), SIZE_MAX);
+  for (std::size_t i = 0; i < end; ++i)
+    last[static_cast<std::size_t>(partition_of_row(rows, i, number + static_cast<std::int64_t>(i)))] = i;
+  for (std::size_t p = 0; p < passed_.size(); ++p)
+    if (last[p] != SIZE_MAX) passed_[p] = std::string(rows.values[last[p]]);
+}
+
+void Feeder::check_passed() {
+  for (std::int32_t p = 0; p < partitions_; ++p) {
+    std::shared_ptr<const Records> owner;
+    const auto record = last_record(p, owner);
+    if (!record || record->value_view() == passed_[static_cast<std::size_t>(p)]) continue;
+    throw_error(
+        ErrorKind::config,
+        "{}: of its first {} rows some are others than were brought into {}: rows have changed, or a file "
+        "came between, and some would come twice or never. Leave what is there as it is and add behind it, "
+        "or give the source another name= to have its rows brought in anew",
+        feed_.source->text(), position_, feed_.topic);
+  }
 }
 
 std::size_t Feeder::due(const SourceRows& rows, std::size_t begin) {
@@ -159,9 +220,7 @@ void Feeder::send(const SourceRows& rows, std::size_t begin, std::size_t end) {
     if (rows.keys[i]) record.key = *rows.keys[i];
     record.value = rows.values[i];
     record.timestamp_ms = rows.timestamps_ms[i] >= 0 ? rows.timestamps_ms[i] : clock_.wall_ms();
-    const auto partition =
-        record.key ? partition_of(*record.key, partitions_)
-                   : static_cast<std::int32_t>((sent_ + static_cast<std::int64_t>(i - begin)) % partitions_);
+    const std::int32_t partition = partition_of_row(rows, i, sent_ + static_cast<std::int64_t>(i - begin));
     records[static_cast<std::size_t>(partition)].push_back(record);
     sent_bytes_ += rows.values[i].size();
   }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "base/clock.h"
 #include "log/log.h"
@@ -54,6 +55,17 @@ class Feeder {
   /// The first of the rows from `begin` on that is not due yet, all that are due before it.
   [[nodiscard]] std::size_t due(const SourceRows& rows, std::size_t begin);
   void look_at_group();
+  /// Where row `row` of `rows`, the source's `number`th, goes.
+  [[nodiscard]] std::int32_t partition_of_row(const SourceRows& rows, std::size_t row,
+                                              std::int64_t number) const;
+  /// The first `end` of `rows`, the source's from the `number`th on, are in the topic.
+  void pass(const SourceRows& rows, std::size_t end, std::int64_t number);
+  /// Throws Error{config} if the rows that were passed are not those that are in the topic, as far as the
+  /// last one of each partition tells.
+  void check_passed();
+  /// The last record of a partition; nullopt if it cannot be read any more.
+  [[nodiscard]] std::optional<Record> last_record(std::int32_t partition,
+                                                  std::shared_ptr<const Records>& owner);
   [[nodiscard]] bool stopped() const noexcept { return stop_.load(std::memory_order_relaxed) || quit_; }
 
   const Feed feed_;
@@ -68,9 +80,10 @@ class Feeder {
   std::unique_ptr<Producer> producer_;
   std::int32_t partitions_ = 1;
   bool owner_ = false;
-  std::int64_t position_ = 0;   ///< rows that are in the topic, committed
-  std::int64_t sent_ = 0;       ///< the same with those that were sent since
-  std::size_t sent_bytes_ = 0;  ///< since the last commit
+  std::int64_t position_ = 0;        ///< rows that are in the topic, committed
+  std::int64_t sent_ = 0;            ///< the same with those that were sent since
+  std::vector<std::string> passed_;  ///< by partition, the last row of it that was passed over
+  std::size_t sent_bytes_ = 0;       ///< since the last commit
   std::int64_t committed_ns_ = 0;
   std::optional<std::pair<std::int64_t, std::int64_t>> pace_begin_;  ///< steady ns, and the ms of its row
   std::thread thread_;                                               // last: it uses the rest

@@ -12,26 +12,26 @@
 namespace tiderace {
 namespace {
 
-/// The rows `{"n":0}` to `{"n":size-1}`, a few at a time.
+/// The rows `{"n":0}` to `{"n":size-1}`, a few at a time, each number greater by `more`.
 class Numbers final : public SourceConnector {
  public:
-  explicit Numbers(int size) : size_(size) {}
+  explicit Numbers(int size, int more = 0) : size_(size), more_(more) {}
   [[nodiscard]] std::string name() const override { return "numbers"; }
   [[nodiscard]] std::string text() const override { return "Numbers()"; }
   [[nodiscard]] TopicOptions topic() const override { return {}; }
-  [[nodiscard]] std::unique_ptr<SourceReader> open() const override {
-    return std::make_unique<Reader>(size_);
+  [[nodiscard]] std::unique_ptr<SourceReader> open(std::function<bool()>) const override {
+    return std::make_unique<Reader>(size_, more_);
   }
 
  private:
   class Reader final : public SourceReader {
    public:
-    explicit Reader(int size) : size_(size) {}
+    Reader(int size, int more) : size_(size), more_(more) {}
     std::optional<SourceRows> next() override {
       if (next_ == size_) return std::nullopt;
       auto texts = std::make_shared<std::vector<std::string>>();
       for (int i = 0; i < 7 && next_ < size_; ++i)
-        texts->push_back("{\"n\":" + std::to_string(next_++) + "}");
+        texts->push_back("{\"n\":" + std::to_string(next_++ + more_) + "}");
       SourceRows rows;
       for (const std::string& text : *texts) rows.values.push_back(text);
       rows.keys.resize(rows.size());
@@ -42,9 +42,11 @@ class Numbers final : public SourceConnector {
 
    private:
     int size_;
+    int more_;
     int next_ = 0;
   };
   int size_;
+  int more_;
 };
 
 constexpr const char* plan_text = R"(sdf = app.dataframe(app.topic("numbers"))
@@ -101,12 +103,35 @@ TEST(Feeder, BringsEachRowOnceWhereTheLogFailsAtAnyCall) {
   EXPECT_GT(n, 15);
 }
 
+TEST(Feeder, DoesNotGoOnWithASourceThatIsShorter) {
+  TestService service(plan_text);
+  service.context.feeds = {{"numbers", std::make_shared<Numbers>(20), std::nullopt}};
+  service.run();
+  service.context.feeds = {{"numbers", std::make_shared<Numbers>(19), std::nullopt}};
+  service.limits.until_end = false;
+  EXPECT_EQ(service.run_to_error(ErrorKind::config),
+            "Numbers(): it has 19 rows by now, and 20 of it are in numbers: it is shorter than it was, or "
+            "another one; give it another name= to have its rows brought in anew");
+  EXPECT_EQ(service.values("numbers"), numbers(20));
+}
+
+TEST(Feeder, DoesNotGoOnWithOtherRows) {
+  TestService service(plan_text);
+  service.context.feeds = {{"numbers", std::make_shared<Numbers>(20), std::nullopt}};
+  service.run();
+  service.context.feeds = {{"numbers", std::make_shared<Numbers>(25, 1), std::nullopt}};
+  service.limits.until_end = false;
+  EXPECT_NE(service.run_to_error(ErrorKind::config).find("of its first 20 rows some are others"),
+            std::string::npos);
+  EXPECT_EQ(service.values("numbers"), numbers(20));
+}
+
 TEST(Feeder, ThatFailsEndsTheRun) {
   class Broken final : public SourceConnector {
     [[nodiscard]] std::string name() const override { return "numbers"; }
     [[nodiscard]] std::string text() const override { return "Broken()"; }
     [[nodiscard]] TopicOptions topic() const override { return {}; }
-    [[nodiscard]] std::unique_ptr<SourceReader> open() const override {
+    [[nodiscard]] std::unique_ptr<SourceReader> open(std::function<bool()>) const override {
       throw Error(ErrorKind::config, "no such file");
     }
   };

@@ -310,17 +310,41 @@ def test_a_stop_is_heard_while_the_database_is_away(make_app: MakeApp, postgres:
     assert postgres.rows("SELECT x FROM rows") == [("1",)]
 
 
-def test_an_owner_that_stands_still_in_a_transaction_is_ended(make_app: MakeApp, postgres: Postgres) -> None:
+ADVISORY = "SELECT pg_advisory_xact_lock(hashtext('tiderace'), hashtext('rows'::regclass::oid::text)); "
+
+
+@pytest.mark.parametrize(
+    ("held", "options"),
+    [
+        ("UPDATE tiderace_offsets SET updated_at = now();", {}),
+        (ADVISORY + "ALTER TABLE rows ADD COLUMN y bigint;", {"key_column": "rider"}),
+    ],
+)
+def test_an_owner_that_stands_still_in_a_transaction_is_ended(
+    held: str, options: dict[str, str], make_app: MakeApp, postgres: Postgres
+) -> None:
     sink_rows(make_app(), postgres, [{"x": 1}])
-    standing = (
-        "SET application_name = 'tiderace group rows'; BEGIN; "
-        "UPDATE tiderace_offsets SET updated_at = now(); SELECT pg_sleep(120)"
-    )
-    with postgres.session(standing) as session:
-        while "t" not in postgres.query("SELECT bool_or(wait_event = 'PgSleep') FROM pg_stat_activity"):
-            assert session.poll() is None
-        sink_rows(make_app(), postgres, [{"x": 2}])
-        assert session.wait(timeout=30) != 0
+    name = "SET application_name = 'tiderace other sink'; BEGIN; "
+    works = name + "LOCK TABLE rows IN ACCESS SHARE MODE; LOCK TABLE tiderace_offsets IN ROW SHARE MODE; "
+    states = "SELECT string_agg(state || coalesce(wait_event, ''), ',' ORDER BY state) FROM pg_stat_activity "
+    states += "WHERE application_name = 'tiderace other sink'"
+    standing = postgres.session_at_rest(name + held)
+    try:
+        while postgres.query(states) != "idle in transactionClientRead":
+            assert standing.poll() is None
+        if not options:  # one that its server works for is left alone
+            with postgres.session(works + "SELECT pg_sleep(120)") as working:
+                while "PgSleep" not in postgres.query(states):
+                    assert working.poll() is None
+                sink_rows(make_app(), postgres, [{"x": 2}])
+                assert postgres.query(states) == "activePgSleep"
+                working.kill()
+        else:
+            sink_rows(make_app(), postgres, [{"x": 2}], **options)
+            assert postgres.query(states) == ""
+    finally:
+        standing.kill()
+        standing.communicate()
     assert postgres.rows("SELECT x FROM rows ORDER BY x") == [("1",), ("2",)]
 
 

@@ -1,0 +1,164 @@
+"""Sources that change, are slow, or have what is out of the ordinary."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as parquet  # type: ignore[import-untyped]
+import pytest
+import tiderace as tr
+from conftest import Reader
+from postgres_server import Postgres
+
+MakeApp = Callable[..., tr.Application]
+
+
+class Rows(tr.Source):
+    def __init__(self, numbers: list[int], **options: Any) -> None:
+        self._numbers = numbers
+        super().__init__("rows", **options)
+
+    def tables(self) -> Iterator[pa.Table]:
+        for begin in range(0, len(self._numbers), 3):
+            yield pa.table({"n": self._numbers[begin : begin + 3]})
+
+
+def bring(make_app: MakeApp, source: tr.Source) -> int:
+    app = make_app()
+    app.dataframe(source=source).to_topic(app.topic("out"))
+    return app.run(until_end=True).rows_in
+
+
+@pytest.mark.parametrize("options", [{}, {"num_partitions": 3}, {"num_partitions": 3, "key": "n"}])
+def test_a_source_that_has_changed_is_not_gone_on_with(options: dict[str, Any], make_app: MakeApp) -> None:
+    assert bring(make_app, Rows([*range(10)], **options)) == 10
+    assert bring(make_app, Rows([*range(12)], **options)) == 2
+    with pytest.raises(tr.ConfigError, match="it has 11 rows by now, and 12 of it are in group-rows"):
+        bring(make_app, Rows([*range(11)], **options))
+    with pytest.raises(
+        tr.ConfigError, match="of its first 12 rows some are others than were brought into group-rows"
+    ):
+        bring(make_app, Rows([0, 100, *range(1, 12)], **options))
+    assert bring(make_app, Rows([*range(13)], **options)) == 1
+
+
+def test_files_of_a_folder_have_the_columns_that_they_have(
+    make_app: MakeApp, tmp_path: Path, read: Reader
+) -> None:
+    folder = tmp_path / "rides"
+    folder.mkdir()
+    parquet.write_table(pa.table({"n": [1, 2]}), folder / "a.parquet")
+    parquet.write_table(pa.table({"n": [2.5], "new": ["x"]}), folder / "c.parquet")
+    assert bring(make_app, tr.ParquetSource(folder)) == 3
+    assert read("out") == [{"n": 1}, {"n": 2}, {"n": 2.5, "new": "x"}]
+    parquet.write_table(pa.table({"n": ["4"]}), folder / "d.parquet")
+    assert bring(make_app, tr.ParquetSource(folder)) == 1
+    parquet.write_table(pa.table({"n": [2]}), folder / "b.parquet")
+    with pytest.raises(tr.ConfigError, match="a file came between"):
+        bring(make_app, tr.ParquetSource(folder))
+
+
+def test_a_row_whose_key_is_none_goes_on_without(make_app: MakeApp, tmp_path: Path) -> None:
+    path = tmp_path / "rows.ndjson"
+    path.write_text("".join(json.dumps({"k": key}) + "\n" for key in ("a", 1.5, True, 7)))
+    assert bring(make_app, tr.NdjsonSource(path, key="k")) == 4
+    keys = [record.key for record in make_app().get_reader("group-rows", until_end=True)]
+    assert keys == [b"a", None, None, b"7"]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    with Postgres() as server:
+        yield server
+
+
+TIMES = [
+    "1969-12-31 23:59:59.5",
+    "0044-03-15 12:00:00+00 BC",
+    "2500-02-28 00:00:00",
+    "12024-01-01 00:00:00.000001",
+]
+SECONDS = [-0.5, -63517780800.0, 16730236800.0, 317273587200.000001]
+
+
+@pytest.mark.parametrize(
+    ("unit", "expected"),
+    [
+        ("s", SECONDS),
+        ("ms", [-500, -63517780800000, 16730236800000, 317273587200000.001]),
+        ("us", [-500_000, -63517780800000000, 16730236800000000, 317273587200000001]),
+        ("iso8601", TIMES),
+    ],
+)
+def test_times_are_those_of_the_database(
+    unit: str, expected: list[Any], make_app: MakeApp, server: Postgres, read: Reader
+) -> None:
+    values = ", ".join(f"({n}, timestamptz '{time}')" for n, time in enumerate(TIMES))
+    query = f"SELECT at, at::date AS day FROM (VALUES {values}, (9, 'infinity')) v(n, at) ORDER BY n"
+    bring(make_app, tr.PostgresSource(server.url, query, "times", timestamp_unit=unit))
+    found = read("out")
+    assert [row["at"] for row in found] == [*expected, None]
+    day = {"s": -86400.0, "ms": -86_400_000, "us": -86_400_000_000, "iso8601": "1969-12-31"}
+    assert found[0]["day"] == day[unit]
+
+
+@pytest.mark.parametrize(
+    ("query", "options", "message"),
+    [
+        ("SELECT date '2500-01-01' AS at", {"timestamp_unit": "ns"}, "2500-01-01 is no time in nanoseconds"),
+        ("SELECT 1 AS id, 2 AS id", {}, 'two columns have the name "id"'),
+        ("CREATE TABLE IF NOT EXISTS t ()", {}, "wanted a query with rows, like SELECT"),
+        ("", {}, "wanted a query with rows, like SELECT"),
+        ("SELECT nothing", {}, 'column "nothing" does not exist .*42703'),
+    ],
+)
+def test_queries_that_cannot_be(
+    query: str, options: dict[str, Any], message: str, make_app: MakeApp, server: Postgres
+) -> None:
+    with pytest.raises(tr.ConfigError, match=message):
+        bring(make_app, tr.PostgresSource(server.url, query, "wrong", **options))
+
+
+def test_a_stop_is_heard_while_a_query_runs(make_app: MakeApp, server: Postgres) -> None:
+    app = make_app()
+    source = tr.PostgresSource(server.url, "SELECT 1 AS x FROM pg_sleep(300)", "slow")
+    app.dataframe(source=source).to_topic(app.topic("out"))
+    sleeping = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+
+    def stop() -> None:
+        while server.query(sleeping) == "0":
+            pass
+        app.stop()
+
+    stopping = threading.Thread(target=stop)
+    stopping.start()
+    begin = time.monotonic()
+    app.run()
+    stopping.join()
+    assert time.monotonic() - begin < 30
+    while server.query(sleeping) != "0":
+        assert time.monotonic() - begin < 60
+
+
+def test_the_pace_is_kept_after_an_interruption_and_with_times_out_of_order(make_app: MakeApp) -> None:
+    class Ticks(tr.Source):
+        def tables(self) -> Iterator[pa.Table]:
+            yield pa.table({"t": [0, 400, 200, 60_000, 60_400, 60_200], "n": [*range(6)]})
+
+    def run(**limits: Any) -> float:
+        app = make_app()
+        source = Ticks("ticks", timestamp="t")
+        app.dataframe(source=source, replay_speed=2).to_topic(app.topic("out"))
+        begin = time.monotonic()
+        app.run(**limits)
+        return time.monotonic() - begin
+
+    run(count=3)
+    # From the fourth row on: the time from it to the last ones, and no wait for what was before.
+    assert 0.2 <= run(until_end=True) < 10
+    numbers = [record.json()["n"] for record in make_app().get_reader("group-ticks", until_end=True)]
+    assert numbers == [*range(6)]
