@@ -153,7 +153,8 @@ export class TestGateway {
     }
     let sequence = this.stored(url);
     let second = { startMs: Date.now(), messages: 0 };
-    client.send(JSON.stringify({ hello: { sequence } }));
+    const refused = this.log.refused.get(sessionOf(url)) ?? [];
+    client.send(JSON.stringify({ hello: { sequence, ...(refused.length > 0 ? { refused } : {}) } }));
     client.on("message", (data) => {
       if (client.readyState !== client.OPEN || (session && this.sessions.get(session) !== client)) {
         return;
@@ -173,11 +174,19 @@ export class TestGateway {
   }
 
   private stored(url: URL): number {
-    const session = url.searchParams.get("session");
-    return session ? (this.log.sequences.get(`${topicsOf(url)[0]}/${session}`) ?? 0) : 0;
+    return url.searchParams.has("session") ? (this.log.sequences.get(sessionOf(url)) ?? 0) : 0;
   }
 
+  /** A number is used up by either answer. */
   private store(url: URL, body: string, sequence: number): { ack: number; offsets: unknown } | { error: string } {
+    const taken = this.append(url, body, sequence);
+    if ("error" in taken && url.searchParams.has("session")) {
+      this.log.refuse(sessionOf(url), sequence);
+    }
+    return taken;
+  }
+
+  private append(url: URL, body: string, sequence: number): { ack: number; offsets: unknown } | { error: string } {
     const timestampField = url.searchParams.get("timestamp_field");
     const keyField = url.searchParams.get("key_field");
     const rows: Omit<StoredRecord, "topic" | "partition" | "offset">[] = [];
@@ -206,6 +215,10 @@ export class TestGateway {
 
 function parse(line: string): unknown {
   return JSON.parse(line);
+}
+
+function sessionOf(url: URL): string {
+  return `${topicsOf(url)[0]}/${url.searchParams.get("session")}`;
 }
 
 function topicsOf(url: URL): string[] {

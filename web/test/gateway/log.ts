@@ -13,8 +13,9 @@ export interface StoredRecord {
 export class MemoryLog {
   private readonly topics = new Map<string, StoredRecord[][]>();
   private readonly followers = new Set<() => void>();
-  /** The last message of each session that is stored. */
+  /** The last message of each session that was answered, and which of them were refused. */
   readonly sequences = new Map<string, number>();
+  readonly refused = new Map<string, [number, number][]>();
 
   constructor(partitions: Record<string, number>) {
     for (const [topic, count] of Object.entries(partitions)) {
@@ -51,6 +52,12 @@ export class MemoryLog {
     }
     queueMicrotask(() => this.followers.forEach((follower) => follower()));
     return [...touched.values()];
+  }
+
+  refuse(session: string, sequence: number): void {
+    this.sequences.set(session, sequence);
+    const before = this.refused.get(session) ?? [];
+    this.refused.set(session, [...before, [sequence, sequence] as [number, number]].slice(-64));
   }
 
   follow(follower: () => void): () => void {
