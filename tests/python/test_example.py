@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import math
 import re
 import socket
@@ -27,6 +28,8 @@ import verdict
 from gateway_client import GatewayError, Sender, read
 from gateway_support import TIMEOUT, Gateway
 from processes import Pipeline
+from websockets.asyncio.server import ServerConnection
+from websockets.asyncio.server import serve as serve_websockets
 
 Start = Callable[..., Gateway]
 
@@ -266,6 +269,28 @@ def test_a_phone_hears_what_repeating_does_not_help(start_gateway: Start) -> Non
         asyncio.run(send("elsewhere", {"timestamp": 1}))
     with pytest.raises(GatewayError, match=r"wanted message 1 to be acknowledged, but heard: .*refused"):
         asyncio.run(send("phone-data", {"timestamp": "noon"}))
+
+
+def test_a_phone_hears_of_a_refusal_whose_answer_was_lost() -> None:
+    connections = 0
+
+    async def serve_twice(socket: ServerConnection) -> None:
+        nonlocal connections
+        connections += 1
+        hello = {"sequence": 0} if connections == 1 else {"sequence": 1, "refused": [[1, 1]]}
+        await socket.send(json.dumps({"hello": hello}))
+        await socket.recv()  # and ends without an answer
+
+    async def send() -> None:
+        async with serve_websockets(serve_twice, "127.0.0.1", 0) as server:
+            sender = sender_to(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            sender.put({"timestamp": "noon"})
+            sender.close()
+            await sender.run()
+
+    with pytest.raises(GatewayError, match="the gateway refused message 1; its reason was lost"):
+        asyncio.run(asyncio.wait_for(send(), TIMEOUT))
+    assert connections == 2
 
 
 def test_a_reader_goes_on_where_it_was_after_the_gateway_was_killed(start_gateway: Start) -> None:
