@@ -5,6 +5,7 @@
 
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { after } from "node:test";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { RealGateway, RealService } from "./processes";
 import { Proxy } from "./proxy";
@@ -40,7 +41,8 @@ export class World {
   static async run(test: (world: World) => Promise<void>, config = ""): Promise<void> {
     const gateway = await RealGateway.start(join(WEB, "dist"), config);
     const proxy = await Proxy.to(gateway.address);
-    const world = new World(gateway, proxy, await launch());
+    browser ??= launch();
+    const world = new World(gateway, proxy, await browser);
     try {
       await test(world);
       if (world.errors.length > 0) {
@@ -53,7 +55,7 @@ export class World {
       for (const stop of world.toStop) {
         await stop();
       }
-      await world.browser.close();
+      await Promise.all(world.contexts.map((context) => context.close()));
       await proxy.stop();
       await gateway.stop();
     }
@@ -121,6 +123,11 @@ export class World {
     this.toStop.push(stop);
   }
 }
+
+/** One for all tests of a file; what they see of each other's profiles is nothing. */
+let browser: Promise<Browser> | null = null;
+
+after(async () => (await browser)?.close());
 
 function launch(): Promise<Browser> {
   const executablePath = BROWSERS.find((path) => path !== undefined && existsSync(path));
