@@ -104,7 +104,7 @@ export class Fleet {
   }
 
   /**
-   * A row of a clock that is wrong would stay the newest for as long as that clock is ahead, and hide all that comes after it.
+   * A row of a clock that is wrong would stay the newest for as long as that clock is ahead, and hide all that comes after.
    * So nothing is taken of it but that somebody is being shaken: now.
    */
   private takeAhead(rider: Rider, nowMs: number, force: number | undefined, says: unknown): void {
@@ -113,7 +113,7 @@ export class Fleet {
     }
   }
 
-  private takeAlert(rider: Rider, timeMs: number, raw: number | undefined, mean: number | undefined, says: unknown): void {
+  private takeAlert(rider: Rider, timeMs: number, raw?: number, mean?: number, says?: unknown): void {
     const shaking = shakingOf(says);
     if (timeMs >= rider.alertMs) {
       rider.alertMs = timeMs;

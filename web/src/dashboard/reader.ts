@@ -24,8 +24,8 @@ export interface ReaderOptions {
 }
 
 /**
- * Nothing may come for long, where nobody rides. After as long a new socket is asked, since a dead one says nothing either; that
- * is no trouble, unless the new one does not say hello.
+ * Nothing may come for long, where nobody rides. After as long a new socket is asked, since a dead one says nothing either;
+ * that is no trouble, unless the new one does not say hello.
  */
 const SILENCE_MS = 60_000;
 const HELLO_MS = 10_000;

@@ -1,6 +1,6 @@
 /**
- * How many rows wait, and how many were refused. Counting them takes long where there are many, and the page shows the numbers
- * four times a second, so they are kept in `meta`, and change in the transaction that changes what they are of.
+ * How many rows wait, and how many were refused. Counting them takes long where there are many, and the page shows the
+ * numbers four times a second, so they are kept in `meta`, and change in the transaction that changes what they are of.
  */
 
 import { answer, walk } from "./indexed_db";

@@ -48,7 +48,8 @@ export class Motion {
     window.addEventListener("devicemotion", this.take);
     this.cancelWatch = this.clock.after(SILENT_MS, () => {
       if (!this.latest) {
-        this.trouble = `No motion comes from this device: it has no sensor, or the browser blocks it. ${howToAllow("motion")}`;
+        const why = "No motion comes from this device: it has no sensor, or the browser blocks it.";
+        this.trouble = `${why} ${howToAllow("motion")}`;
       }
     });
   }

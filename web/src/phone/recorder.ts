@@ -1,6 +1,6 @@
 /**
- * Brings rows into the store in the order in which they were measured, each as the row of the ride that it was measured on; also
- * while the store has no room for a moment, or another tab owns it.
+ * Brings rows into the store in the order in which they were measured, each as the row of the ride that it was measured on;
+ * also while the store has no room for a moment, or another tab owns it.
  */
 
 import { type Clock, WALL_CLOCK } from "../wire/socket";

@@ -42,8 +42,8 @@ export const NO_CONNECTION = "No connection.";
 const OPEN = 1;
 
 /**
- * Messages that were sent and not answered. It has to be less than 64: so many refused numbers the gateway remembers, for pages
- * that did not hear of them.
+ * Messages that were sent and not answered. It has to be less than 64: so many refused numbers the gateway remembers, for
+ * pages that did not hear of them.
  */
 const WINDOW = 16;
 /** A socket that acknowledges nothing for so long is dead, whatever the browser thinks of it. */
@@ -52,8 +52,8 @@ const SILENCE_MS = 15_000;
 const PACE_MS = 40;
 const BURST = 20;
 /**
- * A session that is opened elsewhere is taken back once, since that may have been a page that is gone. Twice within so long, and
- * two devices would go on taking it from each other.
+ * A session that is opened elsewhere is taken back once, since that may have been a page that is gone. Twice within so long,
+ * and two devices would go on taking it from each other.
  */
 const TAKEN_MS = 60_000;
 

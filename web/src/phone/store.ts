@@ -285,7 +285,7 @@ export class PhoneStore {
     return row !== undefined || message !== undefined;
   }
 
-  /** The session of a ride; a new one where all that it had was stored, so that it was dropped, while rows waited in memory. */
+  /** The session of a ride; a new one where it was dropped, since all that it had was stored, while rows waited in memory. */
   private async sessionOf(transaction: IDBTransaction, order: number, rider: string): Promise<number> {
     const sessions = transaction.objectStore("sessions");
     const found = await answer(sessions.get(order) as IDBRequest<Session | undefined>);

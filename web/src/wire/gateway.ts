@@ -63,8 +63,8 @@ export class Gateway {
 
   /**
    * Why the gateway refuses. A browser does not tell what a refused handshake was answered, so the same is asked without a
-   * socket: a writer by POST with no row, a reader by GET, which is answered 426 if a socket would be opened. Null: the gateway
-   * cannot be reached, or does not refuse.
+   * socket: a writer by POST with no row, a reader by GET, which is answered 426 if a socket would be opened. Null: the
+   * gateway cannot be reached, or does not refuse.
    */
   async whyRefused(topics: string[], query: Query, method: "GET" | "POST"): Promise<Refusal | null> {
     try {

@@ -1,6 +1,6 @@
 /**
  * What the gateway says of itself. Its topics may be named otherwise than the defaults, so nothing is connected to before it
- * has said so once; where it cannot be reached, what it said last holds, which is kept for when a page opens without a network.
+ * has said so once. Where it cannot be reached, what it said last holds: that is kept for pages that open without a network.
  */
 
 export interface Config {

@@ -17,7 +17,10 @@ async function heapBytes(page: Page): Promise<number> {
 
 const MB = 1e6;
 
-/** A gateway inside the page: `ride(minutes)` is so long a time of 200 riders, of each a row every six seconds, and what is said of it. */
+/**
+ * A gateway inside the page: `ride(minutes)` is so long a time of 200 riders, of each a row every six seconds, and in between
+ * what is said of it.
+ */
 function insertCrowd(): void {
   const RIDERS = 200;
   const FRAME = 400;

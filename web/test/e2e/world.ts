@@ -1,6 +1,6 @@
 /**
- * The real gateway, with a log of its own for each test, a network that can be broken, and a real Chromium. What is stored the
- * tests see by reading the topics over the protocol.
+ * The real gateway, with a log of its own for each test, a network that can be broken, and a real Chromium. What is stored
+ * the tests see by reading the topics over the protocol.
  */
 
 import { existsSync, mkdirSync } from "node:fs";

@@ -147,7 +147,7 @@ test("a refusal is what the gateway says of it, and none where a socket would be
     reason: "The gateway refuses: there is no topic alerts",
     wantsToken: false,
   });
-  assert.deepEqual(readRefusal(400, error("from= wants positions"), "GET")?.reason, "The gateway refuses: from= wants positions");
+  assert.equal(readRefusal(400, error("from: wanted latest"), "GET")?.reason, "The gateway refuses: from: wanted latest");
   assert.deepEqual(readRefusal(401, error("wanted a valid token"), "POST")?.wantsToken, true);
   assert.match(readRefusal(403, "<html>", "GET")?.reason ?? "", /does not allow/);
   assert.match(readRefusal(503, "", "GET")?.reason ?? "", /too many connections/);
