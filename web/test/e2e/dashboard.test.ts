@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { test } from "node:test";
 import type { Page } from "playwright-core";
+import { accessibilityFaults } from "./accessibility";
 import { Crowd } from "./crowd";
 import { Hands, SHAKEN, STILL } from "./phone_hands";
 import { Writer } from "./wire";
@@ -255,18 +254,3 @@ test("a device that does not follow is told that it sees the newest rows only", 
     await page.waitForSelector("#conflated:visible, #skipped:visible");
     await screenshot(page, "conflated");
   }));
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
-/** What axe finds against WCAG 2.2 AA: contrast, names, roles, landmarks. */
-async function accessibilityFaults(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
-  return page.evaluate(async () => {
-    const axe = (window as unknown as { axe: { run: (options: object) => Promise<AxeResult> } }).axe;
-    interface AxeResult {
-      violations: { id: string; help: string; nodes: { html: string; failureSummary: string }[] }[];
-    }
-    const { violations } = await axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"] });
-    return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html} ${node.failureSummary}`));
-  });
-}
