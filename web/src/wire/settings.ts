@@ -55,10 +55,18 @@ export class Settings {
       return null;
     }
     if (response.ok) {
-      this.storage.setItem(KEPT, JSON.stringify(said));
+      this.keep(said);
       return readConfig(said);
     }
     return response.status < 500 ? (this.last() ?? DEFAULT_CONFIG) : null;
+  }
+
+  private keep(said: unknown): void {
+    try {
+      this.storage.setItem(KEPT, JSON.stringify(said));
+    } catch {
+      // No room: it is asked for again at the next visit.
+    }
   }
 
   private last(): Config | null {

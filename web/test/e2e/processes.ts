@@ -117,23 +117,30 @@ function brokerIn(folder: string): string {
 
 /** service.py of the example, with the model that its train.py makes. */
 export class RealService {
-  private constructor(private readonly process: Process) {}
+  private constructor(
+    private readonly folder: string,
+    private readonly process: Process,
+  ) {}
 
   static async start({ broker }: RealGateway): Promise<RealService> {
     const python = built(".venv/bin/python", "TIDERACE_PYTHON");
     const folder = await mkdtemp(join(tmpdir(), "tiderace-model-"));
     try {
       await promisify(execFile)(python, [join(EXAMPLE, "train.py"), "--output", folder]);
-      const model = ["--model", join(folder, "shaking.pkl")];
-      const service = new Process(python, join(EXAMPLE, "service.py"), "--broker-address", broker, ...model);
-      return new RealService(service);
-    } finally {
-      // The service has it in memory by its first row.
-      process.on("exit", () => void rm(folder, { recursive: true, force: true }));
+    } catch (error) {
+      await rm(folder, { recursive: true });
+      throw error;
     }
+    const model = ["--model", join(folder, "shaking.pkl")];
+    const service = new Process(python, join(EXAMPLE, "service.py"), "--broker-address", broker, ...model);
+    return new RealService(folder, service);
   }
 
-  stop(): Promise<void> {
-    return this.process.stop();
+  async stop(): Promise<void> {
+    try {
+      await this.process.stop();
+    } finally {
+      await rm(this.folder, { recursive: true, force: true });
+    }
   }
 }

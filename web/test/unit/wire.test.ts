@@ -135,6 +135,17 @@ test("what the gateway said last holds while it cannot be reached, and no longer
   assert.equal(world.asked, 2);
 });
 
+test("settings that the browser has no room for hold all the same", async () => {
+  const storage = {
+    getItem: () => null,
+    setItem: () => {
+      throw new DOMException("full", "QuotaExceededError");
+    },
+  };
+  const settings = new Settings(async () => Response.json(CONFIG), storage);
+  assert.equal((await settings.get()).topics.in, "rides");
+});
+
 test("a gateway that has no settings has the topics of the defaults", async () => {
   const { world, settings } = settingsOf();
   world.answer = () => new Response("", { status: 404 });
