@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { loadavg } from "node:os";
 import { test } from "node:test";
 import type { Page } from "playwright-core";
 import { accessibilityFaults } from "./accessibility";
@@ -54,7 +55,8 @@ test("a shake of the phone is an alert on the dashboard within a second", () =>
       await dashboard.waitForSelector("#alerts li:first-child[data-state='over']");
     }
     console.log(`from the shake to the alert on the page: ${tookMs.join(", ")} ms`);
-    assert.ok(tookMs.every((took) => took < 1000), `${tookMs.join(", ")} ms`);
+    const load = loadavg()[0]?.toFixed(1);
+    assert.ok(tookMs.every((took) => took < 1000), `${tookMs.join(", ")} ms, on a machine with a load of ${load}`);
     await untilText(dashboard, "announcement", new RegExp(`Alert: ${rider} shaken`));
     await untilText(dashboard, "alerts", /peak 46 m\/s² · \d+ s/);
     await untilDrawn(dashboard);
