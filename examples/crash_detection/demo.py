@@ -18,6 +18,7 @@ from typing import Any
 
 import phone
 import serve
+import tiderace as tr
 import train
 from processes import BUILT_SERVICE, Pipeline
 from verdict import MEAN, Key, Run, print_summary
@@ -93,6 +94,7 @@ def live(pipeline: Pipeline) -> Run:
     phones_said = pipeline.wait_for_phone()
     return Run(
         labels=labels,
+        model=tr.load_model(pipeline.model),
         seed=pipeline.arguments.seed,
         speed_up=speed_up,
         alerts=pipeline.alerts,

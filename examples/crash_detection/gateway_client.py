@@ -98,11 +98,15 @@ class Sender:
 
     async def _resume(self, socket: ClientConnection) -> None:
         """Takes the number that the gateway has; the message that was under way may be stored or not."""
-        sequence = json.loads(await socket.recv())["hello"]["sequence"]
+        hello = json.loads(await socket.recv())["hello"]
+        sequence = hello["sequence"]
         self._connected = True
         if not self._known:
             self._stored, self._known = sequence, True
         if self._message and sequence == self._stored + 1:
+            # A number is used up by a refusal, too, whose answer may have been lost with the connection.
+            if any(first <= sequence <= last for first, last in hello.get("refused", ())):
+                raise GatewayError(f"the gateway refused message {sequence}; its reason was lost")
             self._acknowledged()
         elif sequence != self._stored:
             raise GatewayError(

@@ -62,6 +62,11 @@ class Pipeline:
     def service(self) -> Process:
         return self._processes["service"]
 
+    @property
+    def model(self) -> Path:
+        """What the service runs, as train.py has left it."""
+        return self.directory / ("shaking.ubj" if self.arguments.cpp else "shaking.pkl")
+
     def start_gateway(self, config: str = "") -> None:
         """Starts it, on the port that it had before; `config` is TOML in place of the demo's `listen`."""
         listen = self.gateway_url.removeprefix("ws://") or "127.0.0.1:0"
@@ -83,10 +88,10 @@ class Pipeline:
     def start_service(self) -> None:
         once = "exactly-once"
         if self.arguments.cpp:
-            self._start("service", BUILT_SERVICE, self.broker, self.directory / "shaking.ubj", once)
+            self._start("service", BUILT_SERVICE, self.broker, self.model, once)
             return
-        model = self.directory / "shaking.pkl"
-        options: list[str | Path] = ["--broker-address", self.broker, "--model", model, "--guarantee", once]
+        options: list[str | Path] = ["--broker-address", self.broker, "--model", self.model]
+        options += ["--guarantee", once]
         self._start("service", sys.executable, HERE / "service.py", *options)
 
     def start_phone(self) -> None:
@@ -134,9 +139,9 @@ class Pipeline:
                 yield key, self.alerts.rows[key]
 
     def check(self) -> None:
-        """Ends the demo if a process has ended that should not have."""
+        """Ends the demo if a process has ended that should not have; phones may, once all is sent."""
         for name, process in self._processes.items():
-            if name != "phone" or process.returncode:
+            if name != "phone" or process.poll() != 0:
                 self._check(process, name)
 
     def _check(self, process: Process, name: str) -> None:

@@ -2,10 +2,14 @@
 
 import asyncio
 import contextlib
+import json
+import math
 import re
 import socket
 import ssl
 import subprocess
+import sys
+import time
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -18,9 +22,14 @@ import demo
 import phone
 import pytest
 import serve
+import tiderace as tr
+import train
 import verdict
 from gateway_client import GatewayError, Sender, read
 from gateway_support import TIMEOUT, Gateway
+from processes import Pipeline
+from websockets.asyncio.server import ServerConnection
+from websockets.asyncio.server import serve as serve_websockets
 
 Start = Callable[..., Gateway]
 
@@ -262,6 +271,28 @@ def test_a_phone_hears_what_repeating_does_not_help(start_gateway: Start) -> Non
         asyncio.run(send("phone-data", {"timestamp": "noon"}))
 
 
+def test_a_phone_hears_of_a_refusal_whose_answer_was_lost() -> None:
+    connections = 0
+
+    async def serve_twice(socket: ServerConnection) -> None:
+        nonlocal connections
+        connections += 1
+        hello = {"sequence": 0} if connections == 1 else {"sequence": 1, "refused": [[1, 1]]}
+        await socket.send(json.dumps({"hello": hello}))
+        await socket.recv()  # and ends without an answer
+
+    async def send() -> None:
+        async with serve_websockets(serve_twice, "127.0.0.1", 0) as server:
+            sender = sender_to(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            sender.put({"timestamp": "noon"})
+            sender.close()
+            await sender.run()
+
+    with pytest.raises(GatewayError, match="the gateway refused message 1; its reason was lost"):
+        asyncio.run(asyncio.wait_for(send(), TIMEOUT))
+    assert connections == 2
+
+
 def test_a_reader_goes_on_where_it_was_after_the_gateway_was_killed(start_gateway: Start) -> None:
     gateway = start_gateway(TOPICS)
 
@@ -296,32 +327,147 @@ def test_the_demo_from_end_to_end(
     assert "killed the service (SIGKILL)" in said
     assert re.search(r"rows in +1,650, in the topic 1,650: 0 lost, 0 twice\n", said)
     assert re.search(r"alerts +1,500: 0 missing, 0 twice\n", said)
-    assert re.search(r"equals a backtest +yes, bit for bit\n", said)
+    assert re.search(r"equals a backtest +yes, all fields of all rows, bit for bit\n", said)
 
 
-def test_the_verdict_sees_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
-    truth, rows = played(riders=1, duration_s=12)
-    means = verdict.backtest(rows)
+Stored = list[tuple[str, dict[str, Any]]]  # rider and alert
 
-    def judge(drop_alert: bool = False, drop_row: bool = False, again: bool = False) -> bool:
+
+class Judged:
+    """A run of one rider in which all is right until a test spoils it, and what is said of it."""
+
+    def __init__(self, model: tr.Model) -> None:
+        self.truth, self.rows = played(riders=1, duration_s=20, seed=3)
+        self.model = model
+        wanted = verdict.backtest(self.rows, model)
+        self.stored: Stored = [(rider, dict(alert)) for (rider, _), alert in wanted.items()]
+        self.seen: Stored = [(rider, dict(alert)) for rider, alert in self.stored]
+
+    def good(self) -> bool:
         alerts = verdict.Alerts()
-        for (rider, timestamp_ms), mean in list(means.items())[drop_alert:]:
-            value = {"timestamp": timestamp_ms, verdict.MEAN: mean, "shaking": 0}
+        for rider, value in self.seen:
             alerts.add({"key": rider, "value": value})
-            for _ in range(1 + again):
-                alerts.add_stored(rider.encode(), value)
-        stored = Counter(verdict.row_id(row.rider, row.fields) for row in rows[drop_row:])
+        for rider, value in self.stored:
+            alerts.add_stored(rider.encode(), value)
+        stored = Counter(verdict.row_id(row.rider, row.fields) for row in self.rows)
+        sent = self.truth, self.model, 0, 1
         return verdict.print_summary(
-            verdict.Run(truth, 0, 1, alerts, stored, 0, [(1, 2)], 12, "all sent", "all done")
+            verdict.Run(*sent, alerts, stored, 0, [(1, 2)], 12, "all sent", "rows in 9, bad 3, late 0")
         )
 
-    assert judge()
-    assert not judge(drop_alert=True)
-    assert not judge(drop_row=True)
-    assert not judge(again=True)
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> tr.Model:
+    return tr.load_model(train.train(tmp_path_factory.mktemp("model"))[0])
+
+
+@pytest.fixture
+def judged(model: tr.Model) -> Judged:
+    return Judged(model)
+
+
+def test_the_verdict_on_a_run_in_which_all_is_right(
+    judged: Judged, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert {value["shaking"] for _, value in judged.stored} == {0, 1}, "or a wrong one would not be seen"
+    assert judged.good()
     said = capsys.readouterr().out
-    assert "1 missing, 0 unknown, 0 differ" in said
+    assert re.search(r"rows in +220, in the topic 220: 0 lost, 0 twice\n", said)
+    assert re.search(r"alerts +200: 0 missing, 0 twice\n", said)
+    assert re.search(r"equals a backtest +yes, all fields of all rows, bit for bit\n", said)
+    assert re.search(r"bad +3, says the service", said)
+
+
+def wrong_value(name: str, change: Callable[[Any], Any]) -> Callable[[Judged], None]:
+    """One stored alert has another value in this field, and its reader saw the same."""
+
+    def spoil(judged: Judged) -> None:
+        for _, value in (judged.stored[7], judged.seen[7]):
+            value[name] = change(value[name])
+
+    return spoil
+
+
+def always(name: str, constant: Any) -> Callable[[Judged], None]:
+    def spoil(judged: Judged) -> None:
+        for _, value in judged.stored + judged.seen:
+            value[name] = constant
+
+    return spoil
+
+
+def without(name: str) -> Callable[[Judged], None]:
+    def spoil(judged: Judged) -> None:
+        del judged.stored[7][1][name], judged.seen[7][1][name]
+
+    return spoil
+
+
+def twice(stored: Stored) -> None:
+    stored.append(stored[7])
+
+
+def beside(value: float) -> float:
+    return math.nextafter(value, math.inf)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda judged: judged.stored.clear(), "200 missing, 200 unstored"),
+        (lambda judged: judged.stored.pop(), "1 missing, 1 unstored"),
+        (lambda judged: judged.seen.clear(), "200 unseen"),
+        (lambda judged: judged.seen.pop(), "1 unseen"),
+        (lambda judged: twice(judged.stored), "1 twice"),
+        (lambda judged: twice(judged.seen), "1 seen twice"),
+        (lambda judged: judged.stored.append(("rider-2", judged.stored[7][1])), "1 unknown, 1 unseen"),
+        (lambda judged: judged.seen[7][1].update(gForceTotal=1.5), "1 changed"),
+        (wrong_value("gForceTotal", beside), "1 differ in gForceTotal"),
+        (wrong_value("gForceTotal-10s", beside), "1 differ in gForceTotal-10s"),
+        (wrong_value("gForceX", beside), "1 differ in gForceX"),
+        (wrong_value("gForceZ", lambda _: "wrong"), "1 differ in gForceZ"),
+        (wrong_value("shaking", lambda shaking: 1 - shaking), "1 differ in shaking"),
+        (wrong_value("shaking", float), "1 differ in shaking"),
+        (wrong_value("shaking", lambda _: None), "1 differ in shaking"),
+        (always("shaking", 0), r"\d+ differ in shaking"),
+        (always("gForceTotal", "wrong"), "200 differ in gForceTotal"),
+        (without("gForceTotal"), "1 differ in gForceTotal"),
+        (lambda judged: judged.stored[7][1].update(more=1), "1 changed, 1 differ in more"),
+    ],
+)
+def test_the_verdict_sees_each_way_to_be_wrong(
+    judged: Judged, spoil: Callable[[Judged], None], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoil(judged)
+    assert not judged.good()
+    assert re.search(rf"equals a backtest +NO: {says}\n", capsys.readouterr().out)
+
+
+def test_the_verdict_sees_rows_that_the_phones_topic_lacks_or_has_twice(
+    judged: Judged, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sent = judged.rows
+    monkeypatch.setattr(verdict.Run, "sent", lambda _: sent)
+    judged.rows = sent[1:]
+    assert not judged.good()
+    judged.rows = [*sent, sent[0]]
+    assert not judged.good()
+    said = capsys.readouterr().out
     assert "1 lost, 0 twice" in said
+    assert "0 lost, 1 twice" in said
+
+
+def test_the_demo_ends_when_the_phones_fail(tmp_path: Path) -> None:
+    arguments = demo.parse(["--riders", "1", "--seconds", "1"])
+    with Pipeline(arguments, tmp_path, "embedded:log") as pipeline:
+        well = pipeline._start("phone", sys.executable, "-c", "")
+        well.wait(timeout=TIMEOUT)
+        pipeline.check()
+        badly = pipeline._start("phone", sys.executable, "-c", "raise SystemExit(3)")
+        with pytest.raises(SystemExit, match=r"the phone ended by itself \(exit code 3\)"):
+            for _ in pipeline.arriving(until_s=time.time() + TIMEOUT):
+                pass
+        assert badly.returncode == 3
 
 
 def test_the_certificate_of_the_demo_holds_for_the_machine(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ declare const TIDERACE_FILES: string[];
 declare const TIDERACE_VERSION: string;
 
 const CACHE = `tiderace-${TIDERACE_VERSION}`;
-const CONFIG = "/v1/config";
 
 self.addEventListener("install", (event) => {
   event.waitUntil(
@@ -39,30 +38,10 @@ self.addEventListener("fetch", (event) => {
   }
   if (TIDERACE_FILES.includes(url.pathname)) {
     event.respondWith(kept(event.request));
-  } else if (url.pathname === CONFIG) {
-    event.respondWith(newestConfig(event.request));
   }
 });
 
 async function kept(request: Request): Promise<Response> {
   const cache = await caches.open(CACHE);
   return (await cache.match(request, { ignoreSearch: true })) ?? fetch(request);
-}
-
-/** The gateway's word if it can be had, else its last. */
-async function newestConfig(request: Request): Promise<Response> {
-  const cache = await caches.open(CACHE);
-  try {
-    const response = await fetch(request);
-    if (response.ok) {
-      await cache.put(CONFIG, response.clone());
-    }
-    return response;
-  } catch (error) {
-    const last = await cache.match(CONFIG);
-    if (last) {
-      return last;
-    }
-    throw error;
-  }
 }

@@ -5,8 +5,9 @@ import type { Place } from "./track";
 export interface Alert {
   number: number;
   rider: string;
+  /** The first row of it. */
   beginMs: number;
-  /** The last row of it. */
+  /** The last. */
   endMs: number;
   peak: number; // of the total force, m/s²
   place: Place | null;
@@ -20,33 +21,61 @@ export class Alerts {
   readonly all: Alert[] = [];
   /** Alerts since the page was opened, also those that have left the list. */
   total = 0;
-  private readonly current = new Map<string, Alert>();
+  /** The one that each rider's last row belonged to; it may have been too old for the list. */
+  private readonly latest = new Map<string, Alert>();
 
   constructor(private readonly capacity = 100) {}
 
-  /** A row that says that the rider is being shaken. Returns the alert if it is a new one. */
+  /**
+   * A row that says that the rider is being shaken; rows may come in any order. Returns the alert if it is a new one.
+   */
   shaken(rider: string, timeMs: number, force: number, place: Place | null): Alert | null {
-    const known = this.current.get(rider);
-    if (known && timeMs <= known.endMs + QUIET_MS) {
+    const known = this.alertAt(rider, timeMs);
+    if (known) {
       known.endMs = Math.max(known.endMs, timeMs);
       known.peak = Math.max(known.peak, force);
       known.place ??= place;
+      this.latest.set(rider, known);
+      this.beginAt(known, Math.min(known.beginMs, timeMs));
       return null;
     }
     this.total += 1;
     const alert = { number: this.total, rider, beginMs: timeMs, endMs: timeMs, peak: force, place };
-    this.current.set(rider, alert);
+    this.latest.set(rider, alert);
+    this.insert(alert);
+    const left = this.all.length > this.capacity ? this.all.shift() : undefined;
+    // One that is too old for the list itself stays known, or each of its rows would be another.
+    if (left && left !== alert && this.latest.get(left.rider) === left) {
+      this.latest.delete(left.rider);
+    }
+    return alert;
+  }
+
+  /** The rider is not followed any more; what is listed of it stays. */
+  forget(rider: string): void {
+    this.latest.delete(rider);
+  }
+
+  private alertAt(rider: string, timeMs: number): Alert | undefined {
+    const holds = ({ beginMs, endMs }: Alert) => beginMs - QUIET_MS <= timeMs && timeMs <= endMs + QUIET_MS;
+    const latest = this.latest.get(rider);
+    return latest && holds(latest) ? latest : this.all.find((alert) => alert.rider === rider && holds(alert));
+  }
+
+  private beginAt(alert: Alert, beginMs: number): void {
+    const at = beginMs < alert.beginMs ? this.all.indexOf(alert) : -1;
+    alert.beginMs = beginMs;
+    if (at >= 0) {
+      this.all.splice(at, 1);
+      this.insert(alert);
+    }
+  }
+
+  private insert(alert: Alert): void {
     let at = this.all.length;
-    while (at > 0 && (this.all[at - 1] as Alert).beginMs > timeMs) {
+    while (at > 0 && (this.all[at - 1] as Alert).beginMs > alert.beginMs) {
       at -= 1;
     }
     this.all.splice(at, 0, alert);
-    if (this.all.length > this.capacity) {
-      const left = this.all.shift();
-      if (left && this.current.get(left.rider) === left) {
-        this.current.delete(left.rider);
-      }
-    }
-    return alert;
   }
 }

@@ -10,6 +10,8 @@ import { type Place, Track } from "./track";
 const FORCE_POINTS = 2400;
 const TRACK_POINTS = 600;
 const MOST_RIDERS = 1000;
+/** A row whose time is further beyond this machine's clock than this is by a clock that is wrong. */
+export const AHEAD_MS = 60_000;
 
 export interface Rider {
   name: string;
@@ -28,6 +30,8 @@ export interface Rider {
   alertMs: number;
   /** When the newest record came, by this machine's clock. */
   seenMs: number;
+  /** When the last one came whose time is too far ahead, by this machine's clock. */
+  aheadMs: number;
 }
 
 /** Names of fields as the phone and the service write them. */
@@ -36,6 +40,7 @@ const MEAN = "gForceTotal-10s";
 export class Fleet {
   readonly riders = new Map<string, Rider>();
   readonly alerts = new Alerts();
+  /** Of rows as they come from phones. */
   readonly rate = new Rate();
   /** Now minus the row's time: rows as they come from phones, and alerts. */
   readonly latencyMs = { phone: new Samples(), alert: new Samples() };
@@ -53,7 +58,7 @@ export class Fleet {
   ) {}
 
   take(records: LogRecord[], nowMs: number): void {
-    this.rate.add(records.length, nowMs);
+    this.rate.add(records.filter(({ topic }) => topic === this.topics.in).length, nowMs);
     for (const record of records) {
       this.takeOne(record, nowMs);
     }
@@ -71,6 +76,11 @@ export class Fleet {
     };
     const rider = this.rider(record.key ?? "(no key)");
     rider.seenMs = nowMs;
+    if (timestamp > nowMs + AHEAD_MS) {
+      rider.aheadMs = nowMs;
+      this.takeAhead(rider, nowMs, number("gForceTotal"), row["shaking"]);
+      return;
+    }
     if (timestamp >= Math.max(rider.rowMs, rider.alertMs)) {
       this.takePlace(rider, number("latitude"), number("longitude"));
       rider.speed = number("speed") ?? rider.speed;
@@ -93,9 +103,18 @@ export class Fleet {
     }
   }
 
-  private takeAlert(rider: Rider, timeMs: number, raw: number | undefined, mean: number | undefined, says: unknown): void {
-    const known = typeof says === "boolean" || typeof says === "number";
-    const shaking = known ? Number(says) >= 0.5 : undefined;
+  /**
+   * A row of a clock that is wrong would stay the newest for as long as that clock is ahead, and hide all that comes after.
+   * So nothing is taken of it but that somebody is being shaken: now.
+   */
+  private takeAhead(rider: Rider, nowMs: number, force: number | undefined, says: unknown): void {
+    if (shakingOf(says)) {
+      this.alertOf(rider, nowMs, force);
+    }
+  }
+
+  private takeAlert(rider: Rider, timeMs: number, raw?: number, mean?: number, says?: unknown): void {
+    const shaking = shakingOf(says);
     if (timeMs >= rider.alertMs) {
       rider.alertMs = timeMs;
       rider.mean = mean ?? rider.mean;
@@ -103,10 +122,14 @@ export class Fleet {
     }
     rider.forces.put(timeMs, { raw, mean, shaking: shaking === undefined ? undefined : Number(shaking) });
     if (shaking) {
-      const alert = this.alerts.shaken(rider.name, timeMs, raw ?? 0, rider.place);
-      if (alert) {
-        this.onAlert(alert);
-      }
+      this.alertOf(rider, timeMs, raw);
+    }
+  }
+
+  private alertOf(rider: Rider, timeMs: number, force = 0): void {
+    const alert = this.alerts.shaken(rider.name, timeMs, force, rider.place);
+    if (alert) {
+      this.onAlert(alert);
     }
   }
 
@@ -134,6 +157,7 @@ export class Fleet {
         rowMs: 0,
         alertMs: 0,
         seenMs: 0,
+        aheadMs: -Infinity,
       };
       this.riders.set(name, found);
       this.membersVersion += 1;
@@ -155,8 +179,14 @@ export class Fleet {
     }
     if (oldest) {
       this.riders.delete(oldest.name);
+      this.alerts.forget(oldest.name);
     }
   }
+}
+
+/** Undefined where a row says nothing of it. */
+function shakingOf(says: unknown): boolean | undefined {
+  return typeof says === "boolean" || typeof says === "number" ? Number(says) >= 0.5 : undefined;
 }
 
 function total(number: (field: string) => number | undefined): number | undefined {

@@ -59,9 +59,12 @@ export class RiderMap {
       this.drawGrid();
     });
     this.map.on("moveend", () => this.drawGrid());
-    for (const moved of ["dragstart", "wheel"] as const) {
-      this.map.on(moved, () => this.stopFollowing());
-    }
+    // Moved by hand, wheel, keys or the buttons: what the page does itself comes of no event.
+    this.map.on("movestart", (event) => {
+      if ((event as { originalEvent?: Event }).originalEvent) {
+        this.stopFollowing();
+      }
+    });
     this.map.on("click", "riders", (event) => {
       const name: unknown = event.features?.[0]?.properties["name"];
       if (typeof name === "string") {
@@ -124,7 +127,13 @@ export class RiderMap {
     }
   }
 
+  /** Looks at a place, and stays there. */
   show(place: Place): void {
+    this.stopFollowing();
+    this.moveTo(place);
+  }
+
+  private moveTo(place: Place): void {
     const zoom = Math.max(this.map.getZoom(), CLOSE_ZOOM);
     this.map.easeTo({ center: [place.longitude, place.latitude], zoom, duration: 600 });
   }
@@ -147,7 +156,7 @@ export class RiderMap {
     const far = place && (!this.centre || metresBetween(place, this.centre) > 20);
     if (this.follow && place && far && !this.map.isMoving()) {
       this.centre = place;
-      this.show(place);
+      this.moveTo(place);
     }
   }
 

@@ -1,6 +1,9 @@
 /** The dashboard: what the gateway sends of both topics, drawn as it comes. */
 
-import { DEFAULT_CONFIG, fetchConfig, openSocket, takeHandover, whyRefused, type Config } from "../wire/gateway";
+import { Backoff } from "../wire/backoff";
+import { Gateway } from "../wire/gateway";
+import { type Config, Settings } from "../wire/settings";
+import { TokenForm } from "../wire/token_form";
 import { AlertList } from "./alert_list";
 import type { Alert } from "./alerts";
 import { ForceChart, SHOWN_MS } from "./chart";
@@ -22,9 +25,13 @@ class Dashboard {
   private readonly chart = new ForceChart(element("chart"));
   private readonly painter = new Painter((draw) => requestAnimationFrame(draw));
   private readonly map: RiderMap | null;
+  private readonly tokenForm: TokenForm;
   private conflatedMs = 0;
 
-  constructor(config: Config) {
+  constructor(
+    config: Config,
+    private readonly gateway: Gateway,
+  ) {
     this.fleet = new Fleet(config.topics, (alert) => this.alerts.add(alert));
     this.alerts = new AlertList(this.fleet, (alert) => this.chooseAlert(alert));
     this.riders = new RiderList(this.fleet, (rider) => this.choose(rider));
@@ -34,7 +41,12 @@ class Dashboard {
     this.painter.add(100, (nowMs) => this.drawChart(nowMs));
     this.painter.add(250, (nowMs) => this.map?.draw(nowMs));
     this.painter.add(500, (nowMs) => this.riders.draw(nowMs));
-        this.painter.add(500, (nowMs) => this.drawFigures(nowMs));
+    this.painter.add(500, (nowMs) => this.drawFigures(nowMs));
+    this.tokenForm = new TokenForm((token) => {
+      gateway.keepToken(token);
+      this.reader.drop("Another token.");
+      this.reader.start();
+    });
     this.listen();
   }
 
@@ -66,8 +78,8 @@ class Dashboard {
     const from = asked.get("from") ?? "latest";
     return new Reader({
       from,
-      connect: (position) => openSocket(topics, { ...query, from: position }),
-      whyRefused: () => whyRefused(topics, { ...query, from }, "GET"),
+      connect: (position) => this.gateway.openSocket(topics, { ...query, from: position }),
+      whyRefused: () => this.gateway.whyRefused(topics, { ...query, from }, "GET"),
       onRecords: (records, conflated) => {
         this.fleet.take(records, Date.now());
         this.conflatedMs = conflated ? Date.now() : this.conflatedMs;
@@ -122,7 +134,11 @@ class Dashboard {
     setText("connection", texts[state.kind]);
     if (state.kind === "open") {
       this.map?.reconnected();
+      this.tokenForm.hide();
+    } else if (state.kind === "waiting" && state.wantsToken) {
+      this.tokenForm.show();
     }
+    element("other-log").hidden = this.reader.moves === 0;
     element("connection").dataset["state"] = state.kind;
     const reason = state.kind === "waiting" ? state.reason : "";
     setText("trouble", reason);
@@ -168,10 +184,24 @@ class Dashboard {
   }
 }
 
+/** Which topics there are only the gateway knows, so that it is asked until it answers. */
+async function settingsOf(gateway: Gateway): Promise<Config> {
+  const settings = new Settings(gateway.ask, localStorage);
+  const backoff = new Backoff();
+  for (;;) {
+    try {
+      return await settings.get();
+    } catch {
+      setText("connection", "Not connected, trying again");
+      await new Promise((resolve) => setTimeout(resolve, backoff.nextMs()));
+    }
+  }
+}
+
 async function main(): Promise<void> {
-  takeHandover();
-  const config = await fetchConfig().catch(() => DEFAULT_CONFIG);
-  new Dashboard(config).start();
+  const gateway = new Gateway("dashboard");
+  gateway.takeHandover();
+  new Dashboard(await settingsOf(gateway), gateway).start();
 }
 
 void main();

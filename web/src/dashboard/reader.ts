@@ -2,28 +2,33 @@
 
 import { Backoff } from "../wire/backoff";
 import { type LogRecord, parseReaderFrame } from "../wire/frames";
+import type { Refusal } from "../wire/gateway";
 import { Positions } from "../wire/positions";
 import { type Clock, type Socket, WALL_CLOCK } from "../wire/socket";
 
 export type ReaderState =
   | { kind: "connecting" }
   | { kind: "open" }
-  | { kind: "waiting"; reason: string; untilMs: number };
+  | { kind: "waiting"; reason: string; untilMs: number; wantsToken: boolean };
 
 export interface ReaderOptions {
   /** Opens a socket that reads from there. */
   connect: (from: string) => Socket;
-  /** Where to begin: latest, earliest, or positions. */
+  /** Where to begin: latest, earliest, session, or positions. */
   from: string;
   onRecords: (records: LogRecord[], conflated: boolean) => void;
   onChange: () => void;
-  whyRefused: () => Promise<string | null>;
+  whyRefused: () => Promise<Refusal | null>;
   clock?: Clock;
   backoff?: Backoff;
 }
 
-/** Nothing may come for long. After as long a new socket is asked, since a dead one says nothing either. */
+/**
+ * Nothing may come for long, where nobody rides. After as long a new socket is asked, since a dead one says nothing either;
+ * that is no trouble, unless the new one does not say hello.
+ */
 const SILENCE_MS = 60_000;
+const HELLO_MS = 10_000;
 /** Closed for slowness so often in a row, with no rest between: what waits is passed over. */
 const TOO_SLOW = 3;
 const REST_MS = 60_000;
@@ -32,7 +37,9 @@ export class Reader {
   state: ReaderState = { kind: "connecting" };
   /** Times that records were passed over because this device could not follow. */
   skips = 0;
-  private readonly positions = new Positions();
+  /** Times that the log did not go on where this reader was: it is another one, or what was next has been dropped. */
+  moves = 0;
+  private positions = new Positions();
   private socket: Socket | null = null;
   private readonly clock: Clock;
   private readonly backoff: Backoff;
@@ -48,52 +55,66 @@ export class Reader {
 
   /** Connects now if it is not connected. */
   start(): void {
-    if (this.socket) {
-      return;
+    if (!this.socket) {
+      this.become({ kind: "connecting" });
+      this.connect();
     }
+  }
+
+  /** Gives the socket up, and comes back. */
+  drop(reason: string): void {
+    if (this.leave()) {
+      this.wait(reason);
+    }
+  }
+
+  private connect(): void {
     this.cancelRetry();
-    this.become({ kind: "connecting" });
-    const known = this.positions.empty ? this.options.from : this.positions.toString();
-    const socket = this.options.connect(this.passOver ? "latest" : known);
+    const asked = this.passOver || this.positions.empty ? null : this.positions;
+    const socket = this.options.connect(asked?.toString() ?? (this.passOver ? "latest" : this.options.from));
     this.socket = socket;
     let greeted = false;
-    this.watchSilence(socket);
+    this.watchSilence(socket, HELLO_MS, () => this.drop("The gateway does not answer."));
     socket.onmessage = (event) => {
       if (socket !== this.socket) {
         return;
       }
       try {
-        this.receive(event.data);
+        this.receive(event.data, asked);
         greeted = true;
       } catch (error) {
         this.drop((error as Error).message);
         return;
       }
-      this.watchSilence(socket);
+      this.watchSilence(socket, SILENCE_MS, () => {
+        this.leave();
+        this.connect();
+      });
     };
     socket.onclose = (event) => this.closed(socket, event, greeted);
   }
 
-  /** Gives the socket up, and comes back. */
-  drop(reason: string): void {
-    const socket = this.socket;
-    if (socket) {
-      this.socket = null;
-      socket.close();
-      this.wait(reason);
-    }
+  private leave(): boolean {
+    const { socket } = this;
+    this.socket = null;
+    socket?.close();
+    return socket !== null;
   }
 
-  private receive(data: unknown): void {
+  private receive(data: unknown, asked: Positions | null): void {
     const frame = parseReaderFrame(data);
-    this.positions.advance(frame.position);
-    if (frame.kind === "hello") {
-      this.passOver = false;
-      this.backoff.reset();
-      this.become({ kind: "open" });
-    } else {
+    if (frame.kind === "records") {
+      this.positions.advance(frame.position);
       this.options.onRecords(frame.records, frame.conflated);
+      return;
     }
+    if (asked && !asked.within(frame.position)) {
+      this.moves += 1;
+    }
+    this.positions = frame.position;
+    this.passOver = false;
+    this.backoff.reset();
+    this.become({ kind: "open" });
   }
 
   private closed(socket: Socket, event: CloseEvent, greeted: boolean): void {
@@ -108,7 +129,7 @@ export class Reader {
     if (!greeted) {
       void this.options.whyRefused().then((refusal) => {
         if (refusal && this.state.kind === "waiting") {
-          this.become({ ...this.state, reason: refusal });
+          this.become({ ...this.state, ...refusal });
         }
       });
     }
@@ -124,11 +145,11 @@ export class Reader {
     }
   }
 
-  private watchSilence(socket: Socket): void {
+  private watchSilence(socket: Socket, afterMs: number, call: () => void): void {
     this.cancelSilence();
-    this.cancelSilence = this.clock.after(SILENCE_MS, () => {
+    this.cancelSilence = this.clock.after(afterMs, () => {
       if (socket === this.socket) {
-        this.drop("Nothing has come for a minute.");
+        call();
       }
     });
   }
@@ -138,7 +159,7 @@ export class Reader {
     this.cancelSilence();
     this.cancelRetry();
     this.cancelRetry = this.clock.after(delayMs, () => this.start());
-    this.become({ kind: "waiting", reason, untilMs: this.clock.nowMs() + delayMs });
+    this.become({ kind: "waiting", reason, untilMs: this.clock.nowMs() + delayMs, wantsToken: false });
   }
 
   private become(state: ReaderState): void {

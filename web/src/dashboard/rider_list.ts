@@ -91,6 +91,9 @@ function stateOf(rider: Rider, nowMs: number): [state: string, text: string] {
   if (nowMs - rider.seenMs >= SILENT_MS) {
     return ["silent", "silent"];
   }
+  if (nowMs - rider.aheadMs < SILENT_MS) {
+    return ["silent", "clock is ahead"];
+  }
   if (rider.shaking) {
     return ["shaking", "shaking"];
   }

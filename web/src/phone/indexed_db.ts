@@ -41,16 +41,21 @@ export function openDatabase(
     const request = factory.open(name, version);
     request.onupgradeneeded = () => create(request.result);
     request.onsuccess = () => {
-      // A newer page may change the tables; this one says why it can write no more when it tries.
+      // A newer page may change the tables; this one hears when it opens them again that it is too old.
       request.result.onversionchange = () => request.result.close();
       resolve(request.result);
     };
-    request.onerror = () =>
+    request.onerror = () => {
+      if (request.error?.name === "VersionError") {
+        reject(new Error("A newer version of this page is open in another tab: load this one again."));
+        return;
+      }
       reject(
         new Error(
           `This browser does not let the page keep rows (${request.error?.message ?? "no reason given"}). ` +
             "In a private window, open the page in an ordinary one.",
         ),
       );
+    };
   });
 }

@@ -1,7 +1,15 @@
 /** Where the phone is. */
 
+import { howToAllow } from "./permission";
+
+export interface Fix {
+  coords: Pick<GeolocationCoordinates, "latitude" | "longitude" | "altitude" | "speed">;
+  /** When it came, by this page's clock: a fix's own time may be by another one, as that of the satellites. */
+  atMs: number;
+}
+
 export class PhoneLocation {
-  latest: GeolocationPosition | null = null;
+  latest: Fix | null = null;
   /** Why there is none, or null. */
   trouble: string | null = null;
   private watch: number | null = null;
@@ -16,15 +24,15 @@ export class PhoneLocation {
       return;
     }
     this.watch = navigator.geolocation.watchPosition(
-      (position) => {
-        this.latest = position;
+      ({ coords }) => {
+        this.latest = { coords, atMs: Date.now() };
         this.trouble = null;
         this.onChange();
       },
       (error) => {
         this.trouble =
           error.code === error.PERMISSION_DENIED
-            ? "Location is not allowed; allow it in the browser's settings of this page."
+            ? `Location is not allowed, so rows go out without a place. ${howToAllow("location")}`
             : "No location yet; the phone has to see the sky.";
         this.onChange();
       },

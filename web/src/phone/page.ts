@@ -1,7 +1,9 @@
 /** The phone page: sensors → rows → store → gateway, and what the user sees of it. */
 
-import { DEFAULT_CONFIG, fetchConfig, openSocket, takeHandover, whyRefused, type Config } from "../wire/gateway";
+import { Gateway } from "../wire/gateway";
 import { randomId } from "../wire/random_id";
+import { Settings } from "../wire/settings";
+import { TokenForm } from "../wire/token_form";
 import { HeartRate } from "./heart_rate";
 import { PhoneLocation } from "./location";
 import { Motion } from "./motion";
@@ -11,7 +13,7 @@ import { rowText } from "./row";
 import { everyPeriod, reading } from "./sampler";
 import { Screen } from "./screen";
 import { Sender } from "./sender";
-import { PhoneStore, type Session } from "./store";
+import { PhoneStore, type Ride, type Session } from "./store";
 import { element, View } from "./view";
 
 const RIDER = "tiderace.rider";
@@ -25,12 +27,26 @@ class PhonePage {
   private readonly sender: Sender;
   private readonly tabs: OneTab;
   private readonly view = new View();
-  private config: Config = DEFAULT_CONFIG;
+  private readonly settings: Settings;
+  /** Where rows go; known before the first connection. */
+  private topic = "";
+  private readonly tokenForm: TokenForm;
   private stopSampling: (() => void) | null = null;
+  /** From the tap on Start until rows are measured, or it turns out that they cannot be. */
+  private starting = false;
   private mayWork = false;
   private measured = 0;
 
-  constructor(private readonly store: PhoneStore) {
+  constructor(
+    private readonly store: PhoneStore,
+    gateway: Gateway,
+  ) {
+    this.settings = new Settings(gateway.ask, localStorage);
+    this.tokenForm = new TokenForm((token) => {
+      gateway.keepToken(token);
+      this.sender.dropConnection("Another token.");
+      this.sender.retryNow();
+    });
     this.recorder = new Recorder(
       store,
       () => this.sender.poke(),
@@ -38,8 +54,9 @@ class PhonePage {
     );
     this.sender = new Sender({
       store,
-      connect: (session) => openSocket([this.config.topics.in], this.query(session)),
-      whyRefused: (session) => whyRefused([this.config.topics.in], { key: session.rider }, "POST"),
+      prepare: async () => void (this.topic = (await this.settings.get()).topics.in),
+      connect: (session) => gateway.openSocket([this.topic], this.query(session)),
+      whyRefused: ({ rider }) => gateway.whyRefused([this.topic], { key: rider }, "POST"),
       onChange: () => this.show(),
     });
     this.tabs = new OneTab(navigator.locks, {
@@ -49,11 +66,10 @@ class PhonePage {
     });
   }
 
-  async start(rider: string | null): Promise<void> {
+  start(rider: string | null): void {
     element<HTMLInputElement>("rider").value = rider ?? localStorage.getItem(RIDER) ?? "";
     element("heart").hidden = !HeartRate.offered;
     this.listen();
-    this.config = await fetchConfig().catch(() => DEFAULT_CONFIG);
     this.tabs.enter();
     this.show();
   }
@@ -86,42 +102,58 @@ class PhonePage {
   /** Runs in the handler of a tap, which iOS wants for motion: nothing is awaited before it. */
   private async begin(): Promise<void> {
     const rider = element<HTMLInputElement>("rider").value.trim();
-    if (rider === "" || this.stopSampling) {
+    if (rider === "" || this.starting || this.stopSampling) {
       return;
     }
+    this.starting = true;
     this.view.trouble(null);
     const motion = this.motion.start();
     this.location.start();
-    const trouble = await motion.then(
-      () => null,
-      (error: Error) => error.message,
-    );
-    if (!this.mayWork) {
-      this.stopSensors();
-      return;
-    }
-    this.view.trouble(trouble);
-    localStorage.setItem(RIDER, rider);
-    void navigator.storage?.persist?.();
-    try {
-      await this.store.useRider(rider);
-    } catch (error) {
-      this.view.trouble(`Rows cannot be kept: ${(error as Error).message}`);
-      this.stopSensors();
-      return;
-    }
-    this.stopSampling = everyPeriod((nowMs) => this.sample(nowMs));
-    this.screen.keepOn(true);
-    this.sender.start();
     this.show();
+    try {
+      this.view.trouble(
+        await motion.then(
+          () => null,
+          (error: Error) => error.message,
+        ),
+      );
+      await this.measure(rider);
+    } finally {
+      this.starting = false;
+      if (!this.stopSampling) {
+        this.stopSensors();
+      }
+      this.show();
+    }
   }
 
-  private sample(nowMs: number): void {
+  private async measure(rider: string): Promise<void> {
+    if (!this.mayWork) {
+      return;
+    }
+    localStorage.setItem(RIDER, rider);
+    void navigator.storage?.persist?.();
+    let ride: Ride;
+    try {
+      ride = await this.store.useRider(rider);
+    } catch (error) {
+      this.view.trouble(`Rows cannot be kept: ${(error as Error).message}`);
+      return;
+    }
+    // Another tab may have been told to measure meanwhile.
+    if (this.mayWork) {
+      this.stopSampling = everyPeriod((nowMs) => this.sample(ride, nowMs));
+      this.screen.keepOn(true);
+      this.sender.start();
+    }
+  }
+
+  private sample(ride: Ride, nowMs: number): void {
     const sensors = { force: this.motion.latest, place: this.location.latest, heart: this.heart.latest };
     const found = reading(sensors, nowMs);
     if (found) {
       this.measured += 1;
-      this.recorder.add(rowText(found));
+      this.recorder.add(ride, rowText(found));
     }
     this.view.reading(found);
     this.show();
@@ -175,16 +207,23 @@ class PhonePage {
     if (this.sender.state.kind === "elsewhere" && this.mayWork) {
       this.view.elsewhere("This phone’s session was opened somewhere else.");
     }
-    this.view.running(this.stopSampling !== null, this.mayWork);
-    this.view.connection(this.sender.state);
+    const { state } = this.sender;
+    this.view.running(this.stopSampling !== null, this.mayWork && !this.starting);
+    this.view.connection(state);
+    if (state.kind === "waiting" && state.wantsToken) {
+      this.tokenForm.show();
+    } else if (state.kind === "open") {
+      this.tokenForm.hide();
+    }
     this.view.trouble(this.recorder.trouble, "recorder");
+    this.view.trouble(this.stopSampling ? this.motion.trouble : null, "motion");
     this.view.trouble(this.stopSampling ? this.location.trouble : null, "location");
     this.view.rows(this.measured, this.sender.acknowledgedRows, this.recorder.lost);
     this.view.heart(this.heart.sensor, this.heart.connected);
     this.view.later(async () => {
       const counts = await this.store.counts();
-      const refused = counts.refused > 0 ? await this.store.refused() : [];
-      this.view.counts(counts.waiting + this.recorder.inMemory, counts.refused, refused[0]?.error ?? "");
+      const why = counts.refused > 0 ? await this.store.whyRefused() : null;
+      this.view.counts(counts.waiting + this.recorder.inMemory, counts.refused, why ?? "");
     });
   }
 
@@ -199,11 +238,12 @@ class PhonePage {
 }
 
 async function main(): Promise<void> {
-  const { rider } = takeHandover();
+  const gateway = new Gateway("phone");
+  const { rider } = gateway.takeHandover();
   void navigator.serviceWorker?.register("/service-worker.js").catch(() => undefined);
   try {
     const store = await PhoneStore.open(indexedDB, randomId(), randomId);
-    await new PhonePage(store).start(rider);
+    new PhonePage(store, gateway).start(rider);
   } catch (error) {
     new View().trouble((error as Error).message);
   }

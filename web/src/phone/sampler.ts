@@ -1,5 +1,6 @@
 /** Four times a second, one row of what the sensors said last. */
 
+import type { Fix } from "./location";
 import type { Force } from "./motion";
 import type { Reading } from "./row";
 
@@ -12,7 +13,7 @@ const HEART_MS = 5000;
 
 export interface Sensors {
   force: Force | null;
-  place: Pick<GeolocationPosition, "timestamp" | "coords"> | null;
+  place: Fix | null;
   heart: { beats: number; atMs: number } | null;
 }
 
@@ -23,7 +24,7 @@ export function reading(sensors: Sensors, nowMs: number): Reading | null {
   if (force && nowMs - force.atMs <= FORCE_MS) {
     Object.assign(found, { gForceX: force.x, gForceY: force.y, gForceZ: force.z });
   }
-  if (place && nowMs - place.timestamp <= PLACE_MS) {
+  if (place && nowMs - place.atMs <= PLACE_MS) {
     const { latitude, longitude, altitude, speed } = place.coords;
     Object.assign(found, { latitude, longitude, altitude, speed });
   }

@@ -3,14 +3,15 @@
  *
  *     idle ──> connecting ──hello──> open ──socket ends──> waiting ──> connecting …
  *                                     │
- *                                     └─ another tab or page has the session ──> elsewhere (until start)
+ *                                     └─ another tab has the store, another device the session ──> elsewhere (until start)
  *
  * Whatever touches the store runs one step after the other (`serial`), and each step looks whether its socket is still the
  * one in use: a frame of an old socket changes nothing.
  */
 
 import { Backoff } from "../wire/backoff";
-import { parseWriterFrame, ProtocolError } from "../wire/frames";
+import { parseWriterFrame, ProtocolError, type Range } from "../wire/frames";
+import type { Refusal } from "../wire/gateway";
 import { type Clock, type Socket, WALL_CLOCK } from "../wire/socket";
 import { type PhoneStore, type Session, TakenOver } from "./store";
 
@@ -18,14 +19,16 @@ export type SenderState =
   | { kind: "idle" }
   | { kind: "connecting" }
   | { kind: "open"; session: Session }
-  | { kind: "waiting"; reason: string; untilMs: number }
+  | { kind: "waiting"; reason: string; untilMs: number; wantsToken: boolean }
   | { kind: "elsewhere" };
 
 export interface SenderOptions {
   store: PhoneStore;
+  /** Learns what is to be known before a connection. @throws Error if it cannot; it is tried again later */
+  prepare: () => Promise<void>;
   connect: (session: Session) => Socket;
   /** Why a handshake failed, if that can be known. */
-  whyRefused: (session: Session) => Promise<string | null>;
+  whyRefused: (session: Session) => Promise<Refusal | null>;
   /** State, or what waits, has changed. */
   onChange: () => void;
   clock?: Clock;
@@ -38,13 +41,21 @@ export const NO_CONNECTION = "No connection.";
 /** WebSocket.OPEN. A socket that is closing takes nothing more, and says so by itself. */
 const OPEN = 1;
 
-/** Messages that were sent and not acknowledged. */
+/**
+ * Messages that were sent and not answered. It has to be less than 64: so many refused numbers the gateway remembers, for
+ * pages that did not hear of them.
+ */
 const WINDOW = 16;
 /** A socket that acknowledges nothing for so long is dead, whatever the browser thinks of it. */
 const SILENCE_MS = 15_000;
 /** Messages a second over a time, below the gateway's 100, and how many may go at once. */
 const PACE_MS = 40;
 const BURST = 20;
+/**
+ * A session that is opened elsewhere is taken back once, since that may have been a page that is gone. Twice within so long,
+ * and two devices would go on taking it from each other.
+ */
+const TAKEN_MS = 60_000;
 
 interface Connection {
   socket: Socket;
@@ -67,6 +78,7 @@ export class Sender {
   private cancelRetry: () => void = () => undefined;
   private cancelPace: () => void = () => undefined;
   private paceMs = 0;
+  private takenMs = -Infinity;
   /** Rows of each message on its way. */
   private readonly rowsInFlight = new Map<number, number>();
 
@@ -131,6 +143,10 @@ export class Sender {
       this.become({ kind: "idle" });
       return;
     }
+    await this.options.prepare();
+    if (!this.running) {
+      return;
+    }
     const socket = this.options.connect(session);
     const connection: Connection = {
       socket,
@@ -153,7 +169,7 @@ export class Sender {
     }
     const frame = parseWriterFrame(data);
     if (frame.kind === "hello") {
-      await this.greet(connection, frame.sequence);
+      await this.greet(connection, frame.sequence, frame.refused);
       return;
     }
     if (!connection.greeted || frame.sequence !== connection.settled + 1 || frame.sequence > connection.sent) {
@@ -175,11 +191,12 @@ export class Sender {
     this.pump();
   }
 
-  private async greet(connection: Connection, sequence: number): Promise<void> {
+  private async greet(connection: Connection, sequence: number, refused: Range[]): Promise<void> {
     if (connection.greeted) {
       throw new ProtocolError("a second hello");
     }
-    const session = await this.options.store.welcome(connection.session.order, sequence);
+    const { session, stored } = await this.options.store.welcome(connection.session.order, sequence, refused);
+    this.acknowledgedRows += stored;
     if (connection !== this.connection) {
       return;
     }
@@ -253,7 +270,7 @@ export class Sender {
       return;
     }
     this.leave();
-    if (event.code === 4000) {
+    if (event.code === 4000 && this.takenAgain()) {
       this.running = false;
       this.become({ kind: "elsewhere" });
       return;
@@ -263,10 +280,16 @@ export class Sender {
       // Not awaited: the next try does not wait for the answer.
       void this.options.whyRefused(connection.session).then((refusal) => {
         if (refusal && this.state.kind === "waiting") {
-          this.become({ ...this.state, reason: refusal });
+          this.become({ ...this.state, ...refusal });
         }
       });
     }
+  }
+
+  private takenAgain(): boolean {
+    const beforeMs = this.takenMs;
+    this.takenMs = this.clock.nowMs();
+    return this.takenMs - beforeMs < TAKEN_MS;
   }
 
   private leave(): void {
@@ -286,7 +309,7 @@ export class Sender {
     const delayMs = this.backoff.nextMs();
     this.cancelRetry();
     this.cancelRetry = this.clock.after(delayMs, () => this.retryNow());
-    this.become({ kind: "waiting", reason, untilMs: this.clock.nowMs() + delayMs });
+    this.become({ kind: "waiting", reason, untilMs: this.clock.nowMs() + delayMs, wantsToken: false });
   }
 
   private become(state: SenderState): void {
@@ -318,6 +341,7 @@ function reasonOf(event: CloseEvent): string {
     1008: "The gateway does not allow it",
     1009: "The gateway's limit on messages is too small: limits.message_bytes has to be more than 16 kB",
     1011: "An error in the gateway",
+    4000: "This phone's session was opened elsewhere, too",
   };
   const text = known[event.code] ?? `The connection ended (${event.code})`;
   return event.reason ? `${text}: ${event.reason}` : text;

@@ -2,12 +2,12 @@
  * The rows that the gateway does not have yet, in IndexedDB, so that they outlive the page and the browser.
  *
  *     append ──> rows ──next──> messages ──settle──> (the log has them)
- *                               │    ▲
- *                               └refuse: marked; moved to `refused` when a later message is stored
+ *                                   └─────refuse───> refused (until the user has seen them)
  *
  * A row becomes part of a message once, in the transaction that gives the message its number and makes it durable, before
  * any of it is sent. So a message that is sent again is the same text under the same number, whatever happened in between,
- * and the gateway can tell that it has it.
+ * and the gateway can tell that it has it. A number is used up by either answer: a message that was refused is never sent
+ * again, and where the answer was lost, the gateway's next hello says which numbers it refused.
  *
  * A session belongs to one rider (the key goes with the connection). Rows stay with the rider who was chosen when they
  * were measured: another name begins another session, and sessions are sent in the order in which they were begun.
@@ -16,6 +16,8 @@
  * while it slept changes nothing when it wakes: it gets TakenOver.
  */
 
+import type { Range } from "../wire/frames";
+import { changeCounts, countAnew, type Counts, readCounts } from "./counts";
 import { answer, completed, openDatabase, walk } from "./indexed_db";
 
 const DATABASE = "tiderace-phone";
@@ -25,6 +27,9 @@ const VERSION = 1;
 export const MESSAGE_ROWS = 64;
 export const MESSAGE_BYTES = 16_000;
 
+/** What is said of a message whose answer was lost, and which the gateway's hello names as refused. */
+export const REASON_LOST = "the gateway refused it; its reason was lost with the connection";
+
 export interface Session {
   /** Its place among the sessions. */
   order: number;
@@ -33,17 +38,18 @@ export interface Session {
   rider: string;
   /** The number of the last message that was made. */
   sealed: number;
-  /** The number of the last message that the gateway said it has stored. */
+  /** The number of the last message that the gateway has answered: stored or refused. */
   acked: number;
 }
+
+/** Whose rows: what of a session never changes. */
+export type Ride = Pick<Session, "order" | "rider">;
 
 export interface Message {
   session: number;
   sequence: number;
   body: string;
   rows: number;
-  /** Why the gateway refused it, if it did. */
-  error?: string;
 }
 
 export interface Refused {
@@ -51,11 +57,6 @@ export interface Refused {
   body: string;
   rows: number;
   error: string;
-}
-
-export interface Counts {
-  waiting: number;
-  refused: number;
 }
 
 interface StoredRow {
@@ -74,22 +75,18 @@ type Table = "sessions" | "rows" | "messages" | "refused";
 const ofSession = (order: number, from = 0, to = Infinity) => IDBKeyRange.bound([order, from], [order, to]);
 
 export class PhoneStore {
+  private reopening: Promise<void> | null = null;
+
   private constructor(
-    private readonly database: IDBDatabase,
+    private readonly factory: IDBFactory,
+    private database: IDBDatabase,
     private readonly owner: string,
     private readonly newId: () => string,
   ) {}
 
   /** @throws Error where the browser keeps nothing */
   static async open(factory: IDBFactory, owner: string, newId: () => string): Promise<PhoneStore> {
-    const database = await openDatabase(factory, DATABASE, VERSION, (made) => {
-      made.createObjectStore("meta");
-      made.createObjectStore("sessions", { keyPath: "order", autoIncrement: true });
-      made.createObjectStore("rows", { keyPath: "id", autoIncrement: true }).createIndex("session", "session");
-      made.createObjectStore("messages", { keyPath: ["session", "sequence"] });
-      made.createObjectStore("refused", { keyPath: "id", autoIncrement: true });
-    });
-    return new PhoneStore(database, owner, newId);
+    return new PhoneStore(factory, await open(factory), owner, newId);
   }
 
   close(): void {
@@ -98,42 +95,49 @@ export class PhoneStore {
 
   /** From here on this store writes, and another that was the owner does not. */
   async takeOver(): Promise<void> {
-    const transaction = this.database.transaction("meta", "readwrite");
+    const transaction = await this.begin(["meta", "rows", "messages", "refused"], "readwrite");
+    const end = completed(transaction);
     transaction.objectStore("meta").put(this.owner, "owner");
-    await completed(transaction);
+    await countAnew(transaction);
+    await end;
   }
 
-  /** Rows that are appended from here on are this rider's. */
-  async useRider(rider: string): Promise<void> {
-    await this.write(["sessions"], async (transaction) => {
+  /** Makes this rider the current one; returns whose the rows are that are measured from here on. */
+  async useRider(rider: string): Promise<Ride> {
+    return this.write(["sessions"], async (transaction) => {
       const current = await this.current(transaction);
-      if (current?.rider !== rider) {
-        const fresh = { id: this.newId(), rider, sealed: 0, acked: 0 };
-        const order = await answer(transaction.objectStore("sessions").add(fresh));
-        transaction.objectStore("meta").put(order, "current");
+      if (current?.rider === rider) {
+        return { order: current.order, rider };
       }
+      const fresh = { id: this.newId(), rider, sealed: 0, acked: 0 };
+      const order = (await answer(transaction.objectStore("sessions").add(fresh))) as number;
+      transaction.objectStore("meta").put(order, "current");
+      return { order, rider };
     });
   }
 
-  /** @throws DOMException QuotaExceededError if there is no room; then none of the rows is kept */
-  async append(texts: string[]): Promise<void> {
-    await this.write(["rows"], async (transaction) => {
-      const session = await answer(transaction.objectStore("meta").get("current"));
+  /**
+   * Rows of a ride, which need not be the current one any more.
+   * @throws DOMException QuotaExceededError if there is no room; then none of the rows is kept
+   */
+  async append({ order, rider }: Ride, texts: string[]): Promise<void> {
+    await this.write(["sessions", "rows"], async (transaction) => {
+      const session = await this.sessionOf(transaction, order, rider);
       const rows = transaction.objectStore("rows");
       await Promise.all(texts.map((text) => answer(rows.add({ session, text }))));
+      await changeCounts(transaction, { waiting: texts.length });
     });
   }
 
   /** The first session with something to send; else the current one; null before a rider was chosen. */
   async sessionToSend(): Promise<Session | null> {
-    return this.write(["sessions", "rows", "messages", "refused"], async (transaction) => {
+    return this.write(["sessions", "rows", "messages"], async (transaction) => {
       const current = await this.current(transaction);
       const sessions = await answer(transaction.objectStore("sessions").getAll() as IDBRequest<Session[]>);
       for (const session of sessions.filter(({ order }) => order !== current?.order)) {
         if (await this.hasSomething(transaction, session.order)) {
           return session;
         }
-        await this.remove(transaction, session, Infinity);
         transaction.objectStore("sessions").delete(session.order);
       }
       return current;
@@ -141,20 +145,21 @@ export class PhoneStore {
   }
 
   /**
-   * Holds what the gateway says it has of a session against what is here, and drops what it has.
+   * Holds what the gateway says it has of a session against what is here: of the messages up to `sequence` it has refused
+   * those in `refused` and stored the others. Returns the session, and how many rows are known to be stored by that.
    *
-   * It knows less than it had acknowledged, or more than was ever made: then its sequences or our store are not what they
+   * It knows less than it had answered, or more than was ever made: then its sequences or our store are not what they
    * were (another log, a store set back), and numbers of this session mean nothing any more. What is still here goes on under
-   * a new name, which is returned.
+   * a new name.
    */
-  async welcome(order: number, sequence: number): Promise<Session> {
+  async welcome(order: number, sequence: number, refused: Range[]): Promise<{ session: Session; stored: number }> {
     return this.write(["sessions", "messages", "refused"], async (transaction) => {
       const session = await this.session(transaction, order);
-      await this.remove(transaction, session, sequence);
+      const stored = await this.resolve(transaction, session, sequence, refused);
       const known = sequence >= session.acked && sequence <= session.sealed;
       const going = known ? { ...session, acked: sequence } : await this.renamed(transaction, session);
       transaction.objectStore("sessions").put(going);
-      return going;
+      return { session: going, stored };
     }, "strict");
   }
 
@@ -181,58 +186,47 @@ export class PhoneStore {
     }, "strict");
   }
 
-  /** The gateway has stored this message, and so all before it that it did not refuse. */
+  /** The gateway has stored this message; those before it have been answered. */
   async settle(order: number, sequence: number): Promise<void> {
     await this.write(["sessions", "messages", "refused"], async (transaction) => {
       const session = await this.session(transaction, order);
-      await this.remove(transaction, session, sequence);
+      await this.resolve(transaction, session, sequence, []);
       transaction.objectStore("sessions").put({ ...session, acked: sequence });
     });
   }
 
-  /** The message stays, marked, since a new connection has to send it again; it leaves with the next that is stored. */
+  /** The gateway has refused this message, and used its number up: its rows are kept for the user to see. */
   async refuse(order: number, sequence: number, error: string): Promise<void> {
-    await this.write(["messages"], async (transaction) => {
-      const messages = transaction.objectStore("messages");
-      const message = await answer(messages.get([order, sequence]) as IDBRequest<Message | undefined>);
-      if (message) {
-        messages.put({ ...message, error });
-      }
+    await this.write(["sessions", "messages", "refused"], async (transaction) => {
+      const session = await this.session(transaction, order);
+      await this.resolve(transaction, session, sequence, [[sequence, sequence]], error);
+      transaction.objectStore("sessions").put({ ...session, acked: sequence });
     });
   }
 
-  /** Rows that wait, and rows that the gateway refused. */
+  /** Rows that wait, and rows that the gateway refused; costs the same however many they are. */
   async counts(): Promise<Counts> {
-    const transaction = this.database.transaction(["rows", "messages", "refused"]);
-    const counts = { waiting: await answer(transaction.objectStore("rows").count()), refused: 0 };
-    await walk<Message>(transaction.objectStore("messages").openCursor(), (message) => {
-      counts[message.error === undefined ? "waiting" : "refused"] += message.rows;
-      return true;
-    });
-    await walk<Refused>(transaction.objectStore("refused").openCursor(), (refused) => {
-      counts.refused += refused.rows;
-      return true;
-    });
-    return counts;
+    const transaction = await this.begin(["meta"], "readonly");
+    return readCounts(transaction);
+  }
+
+  /** The reason of the first refused message that is kept; null: none is. */
+  async whyRefused(): Promise<string | null> {
+    const transaction = await this.begin(["refused"], "readonly");
+    const [first] = await answer(transaction.objectStore("refused").getAll(null, 1) as IDBRequest<Refused[]>);
+    return first?.error ?? null;
   }
 
   async refused(): Promise<Refused[]> {
-    const transaction = this.database.transaction(["sessions", "messages", "refused"]);
-    const sessions = await answer(transaction.objectStore("sessions").getAll() as IDBRequest<Session[]>);
-    const riders = new Map(sessions.map(({ order, rider }) => [order, rider]));
-    const found = await answer(transaction.objectStore("refused").getAll() as IDBRequest<Refused[]>);
-    await walk<Message>(transaction.objectStore("messages").openCursor(), ({ session, body, rows, error }) => {
-      if (error !== undefined) {
-        found.push({ rider: riders.get(session) ?? "", body, rows, error });
-      }
-      return true;
-    });
-    return found;
+    const transaction = await this.begin(["refused"], "readonly");
+    return answer(transaction.objectStore("refused").getAll() as IDBRequest<Refused[]>);
   }
 
-  /** Refused messages that a new connection would send again stay. */
   async clearRefused(): Promise<void> {
-    await this.write(["refused"], async (transaction) => void transaction.objectStore("refused").clear());
+    await this.write(["refused"], async (transaction) => {
+      transaction.objectStore("refused").clear();
+      await changeCounts(transaction, { refused: -(await readCounts(transaction)).refused });
+    });
   }
 
   /** Rows of a session, taken out of `rows`: as many as fit into one message. */
@@ -252,17 +246,28 @@ export class PhoneStore {
     return found.map(({ text }) => text);
   }
 
-  /** Removes messages up to `sequence`; of the refused ones among them the rows are kept for the user to see. */
-  private async remove(transaction: IDBTransaction, session: Session, sequence: number): Promise<void> {
+  /** Removes the messages up to `sequence`: those in `refused` are kept as such. Returns how many rows are stored. */
+  private async resolve(
+    transaction: IDBTransaction,
+    { order, rider }: Session,
+    sequence: number,
+    refused: Range[],
+    error = REASON_LOST,
+  ): Promise<number> {
     const messages = transaction.objectStore("messages");
-    const range = ofSession(session.order, 0, sequence);
-    await walk<Message>(messages.openCursor(range), ({ body, rows, error }) => {
-      if (error !== undefined) {
-        transaction.objectStore("refused").add({ rider: session.rider, body, rows, error });
+    const range = ofSession(order, 0, sequence);
+    const rows = { stored: 0, refused: 0 };
+    await walk<Message>(messages.openCursor(range), (message) => {
+      const isRefused = refused.some(([first, last]) => first <= message.sequence && message.sequence <= last);
+      rows[isRefused ? "refused" : "stored"] += message.rows;
+      if (isRefused) {
+        transaction.objectStore("refused").add({ rider, body: message.body, rows: message.rows, error });
       }
       return true;
     });
     messages.delete(range);
+    await changeCounts(transaction, { waiting: -rows.stored - rows.refused, refused: rows.refused });
+    return rows.stored;
   }
 
   /** The session under a new name, its messages numbered from 1 again, each cut as it was. */
@@ -275,16 +280,26 @@ export class PhoneStore {
   }
 
   private async hasSomething(transaction: IDBTransaction, order: number): Promise<boolean> {
-    const rows = transaction.objectStore("rows").index("session");
-    if (await answer(rows.getKey(order))) {
-      return true;
+    const row = await answer(transaction.objectStore("rows").index("session").getKey(order));
+    const message = await answer(transaction.objectStore("messages").getKey(ofSession(order)));
+    return row !== undefined || message !== undefined;
+  }
+
+  /** The session of a ride; a new one where it was dropped, since all that it had was stored, while rows waited in memory. */
+  private async sessionOf(transaction: IDBTransaction, order: number, rider: string): Promise<number> {
+    const sessions = transaction.objectStore("sessions");
+    const found = await answer(sessions.get(order) as IDBRequest<Session | undefined>);
+    if (found?.rider === rider) {
+      return order;
     }
-    let found = false;
-    await walk<Message>(transaction.objectStore("messages").openCursor(ofSession(order)), (message) => {
-      found = message.error === undefined;
-      return !found;
-    });
-    return found;
+    const fresh = { id: this.newId(), rider, sealed: 0, acked: 0 };
+    // The place is somebody else's only if the store was cleared meanwhile.
+    const made = (await answer(found ? sessions.add(fresh) : sessions.put({ ...fresh, order }))) as number;
+    const meta = transaction.objectStore("meta");
+    if ((await answer(meta.get("current"))) === undefined) {
+      meta.put(made, "current");
+    }
+    return made;
   }
 
   private async current(transaction: IDBTransaction): Promise<Session | null> {
@@ -306,7 +321,7 @@ export class PhoneStore {
     work: (transaction: IDBTransaction) => Promise<T>,
     durability: IDBTransactionDurability = "relaxed",
   ): Promise<T> {
-    const transaction = this.database.transaction(["meta", ...tables], "readwrite", { durability });
+    const transaction = await this.begin(["meta", ...tables], "readwrite", { durability });
     const end = completed(transaction);
     end.catch(() => undefined);
     try {
@@ -322,6 +337,46 @@ export class PhoneStore {
       throw error;
     }
   }
+
+  /** Browsers close a database now and then (the system takes its process away, data are cleared): it is opened anew. */
+  private async begin(
+    tables: ("meta" | Table)[],
+    mode: IDBTransactionMode,
+    options?: IDBTransactionOptions,
+  ): Promise<IDBTransaction> {
+    try {
+      return this.database.transaction(tables, mode, options);
+    } catch (error) {
+      if (!(error instanceof DOMException) || error.name !== "InvalidStateError") {
+        throw error;
+      }
+    }
+    this.reopening ??= this.reopen().finally(() => (this.reopening = null));
+    await this.reopening;
+    return this.database.transaction(tables, mode, options);
+  }
+
+  private async reopen(): Promise<void> {
+    this.database = await open(this.factory);
+    const transaction = this.database.transaction("meta", "readwrite");
+    const end = completed(transaction);
+    const meta = transaction.objectStore("meta");
+    // Without an owner it is a new database: what was in the last was cleared away under this page.
+    if ((await answer(meta.get("owner"))) === undefined) {
+      meta.put(this.owner, "owner");
+    }
+    await end;
+  }
+}
+
+function open(factory: IDBFactory): Promise<IDBDatabase> {
+  return openDatabase(factory, DATABASE, VERSION, (made) => {
+    made.createObjectStore("meta");
+    made.createObjectStore("sessions", { keyPath: "order", autoIncrement: true });
+    made.createObjectStore("rows", { keyPath: "id", autoIncrement: true }).createIndex("session", "session");
+    made.createObjectStore("messages", { keyPath: ["session", "sequence"] });
+    made.createObjectStore("refused", { keyPath: "id", autoIncrement: true });
+  });
 }
 
 function giveUp(transaction: IDBTransaction): void {

@@ -32,9 +32,9 @@ export class View {
     this.trouble(telling ? state.reason : null, "connection");
   }
 
-  running(sending: boolean, mayWork: boolean): void {
+  running(sending: boolean, mayStart: boolean): void {
     element("start").hidden = sending;
-    element<HTMLButtonElement>("start").disabled = !mayWork;
+    element<HTMLButtonElement>("start").disabled = !mayStart;
     element("stop").hidden = !sending;
     element<HTMLInputElement>("rider").readOnly = sending;
   }

@@ -7,8 +7,11 @@ export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
 }
 
+/** Numbers of messages from the first to the last. */
+export type Range = [first: number, last: number];
+
 export type WriterFrame =
-  | { kind: "hello"; sequence: number }
+  | { kind: "hello"; sequence: number; refused: Range[] }
   | { kind: "ack"; sequence: number }
   | { kind: "refused"; sequence: number; error: string };
 
@@ -66,12 +69,25 @@ function text(value: unknown, what: string): string {
   return value;
 }
 
+function ranges(value: unknown, what: string): Range[] {
+  if (!Array.isArray(value)) {
+    throw new ProtocolError(`${what} is a list of [first, last], this one is ${excerpt(value)}`);
+  }
+  return value.map((range: unknown) => {
+    if (!Array.isArray(range) || range.length !== 2) {
+      throw new ProtocolError(`${what} is a list of [first, last], one of them is ${excerpt(range)}`);
+    }
+    return [count(range[0], `${what}: a first number`), count(range[1], `${what}: a last number`)];
+  });
+}
+
 /** @throws ProtocolError */
 export function parseWriterFrame(data: unknown): WriterFrame {
   const frame = fields(data);
   if ("hello" in frame) {
     const hello = object(frame["hello"], "hello");
-    return { kind: "hello", sequence: count(hello["sequence"], "the sequence of hello") };
+    const sequence = count(hello["sequence"], "the sequence of hello");
+    return { kind: "hello", sequence, refused: ranges(hello["refused"] ?? [], "refused of hello") };
   }
   if ("ack" in frame) {
     return { kind: "ack", sequence: count(frame["ack"], "ack") };

@@ -1,111 +1,110 @@
-/** The gateway that served the page: its settings, its addresses, the token it wants. */
+/** The gateway that served the page: its addresses, and the token that it wants of this page. */
 
-export interface Config {
-  version: string;
-  topics: { in: string; out: string };
-  tileUrl: string | null;
+import { asSubprotocol, type Query, topicPath } from "./address";
+
+/** Each page has a token of its own: one that may write, one that may read. */
+export type PageName = "phone" | "dashboard";
+
+/** Why the gateway lets this page not in. */
+export interface Refusal {
+  reason: string;
+  /** Another token may help. */
+  wantsToken: boolean;
 }
 
-export const DEFAULT_CONFIG: Config = {
-  version: "",
-  topics: { in: "phone-data", out: "alerts" },
-  tileUrl: null,
+/** A gateway that swallows everything is not waited for longer. */
+const ANSWER_MS = 4000;
+
+/** Said where the gateway gives no reason of its own. */
+const REASONS: Record<number, string> = {
+  403: "The token does not allow these topics or this rider, or the page's address is not allowed.",
+  404: "The gateway does not have this topic.",
+  429: "Too many connections from here.",
+  503: "The gateway has too many connections.",
 };
 
-/** A network that swallows everything holds the page up no longer. */
-const CONFIG_MS = 4000;
-const TOKEN = "tiderace.token";
+export class Gateway {
+  constructor(private readonly page: PageName) {}
 
-/**
- * What the gateway says of itself, or the defaults where it says nothing.
- * @throws Error if it cannot be reached or refuses
- */
-export async function fetchConfig(): Promise<Config> {
-  const response = await fetch("/v1/config", { headers: authorization(), signal: AbortSignal.timeout(CONFIG_MS) });
-  if (!response.ok) {
-    throw new Error(`/v1/config: ${response.status} ${response.statusText}`);
+  /**
+   * Takes what the address bar hands over after #, so that it reaches no server and no history: `token=`, which is kept, and
+   * `rider=`, which is returned.
+   */
+  takeHandover(): { rider: string | null } {
+    const given = new URLSearchParams(location.hash.slice(1));
+    const token = given.get("token");
+    if (token !== null) {
+      this.keepToken(token);
+    }
+    if (given.has("token") || given.has("rider")) {
+      history.replaceState(null, "", location.pathname + location.search);
+    }
+    return { rider: given.get("rider") };
   }
-  return readConfig(await response.json());
-}
 
-export function readConfig(value: unknown): Config {
-  const given = (typeof value === "object" && value !== null ? value : {}) as Record<string, unknown>;
-  const topics = (given["topics"] ?? {}) as Record<string, unknown>;
-  const text = (found: unknown, otherwise: string) =>
-    typeof found === "string" && found !== "" ? found : otherwise;
-  return {
-    version: text(given["version"], DEFAULT_CONFIG.version),
-    topics: {
-      in: text(topics["in"], DEFAULT_CONFIG.topics.in),
-      out: text(topics["out"], DEFAULT_CONFIG.topics.out),
-    },
-    tileUrl: typeof given["tile_url"] === "string" ? given["tile_url"] : null,
+  keepToken(token: string): void {
+    localStorage.setItem(this.tokenKey, token);
+  }
+
+  /** As `fetch`, with this page's token. */
+  readonly ask = (path: string, options: RequestInit): Promise<Response> => {
+    const token = this.token();
+    return fetch(path, { ...options, headers: token ? { Authorization: `Bearer ${token}` } : {} });
   };
-}
 
-/**
- * Takes what the address bar hands over after #, so that it reaches no server and no history: `token=`, which is kept, and
- * `rider=`, which is returned.
- */
-export function takeHandover(): { rider: string | null } {
-  const given = new URLSearchParams(location.hash.slice(1));
-  const token = given.get("token");
-  if (token !== null) {
-    localStorage.setItem(TOKEN, token);
+  /** Opens a socket to topics of the gateway, with the token where there is one. */
+  openSocket(topics: string[], query: Query): WebSocket {
+    const secret = this.token();
+    const subprotocol = secret ? asSubprotocol(secret) : null;
+    const path = topicPath(topics, secret && !subprotocol ? { ...query, token: secret } : query);
+    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+    return new WebSocket(`${scheme}//${location.host}${path}`, ["tiderace.v1", ...(subprotocol ? [subprotocol] : [])]);
   }
-  if (given.has("token") || given.has("rider")) {
-    history.replaceState(null, "", location.pathname + location.search);
+
+  /**
+   * Why the gateway refuses. A browser does not tell what a refused handshake was answered, so the same is asked without a
+   * socket: a writer by POST with no row, a reader by GET, which is answered 426 if a socket would be opened. Null: the
+   * gateway cannot be reached, or does not refuse.
+   */
+  async whyRefused(topics: string[], query: Query, method: "GET" | "POST"): Promise<Refusal | null> {
+    try {
+      const body = method === "POST" ? { body: "" } : {};
+      const signal = AbortSignal.timeout(ANSWER_MS);
+      const response = await this.ask(topicPath(topics, query), { method, signal, ...body });
+      return readRefusal(response.status, await response.text(), method);
+    } catch {
+      return null;
+    }
   }
-  return { rider: given.get("rider") };
+
+  private get tokenKey(): string {
+    return `tiderace.token.${this.page}`;
+  }
+
+  private token(): string {
+    return localStorage.getItem(this.tokenKey) ?? "";
+  }
 }
 
-export function token(): string {
-  return localStorage.getItem(TOKEN) ?? "";
-}
-
-function authorization(): Record<string, string> {
-  return token() ? { Authorization: `Bearer ${token()}` } : {};
-}
-
-export type Query = Record<string, string>;
-
-/** A token may be a subprotocol if it is one by RFC 9110; any other goes into the address. */
-export function asSubprotocol(value: string): string | null {
-  return /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/.test(value) ? `tiderace.token.${value}` : null;
-}
-
-export function topicPath(topics: string[], query: Query): string {
-  const parameters = new URLSearchParams(query);
-  return `/v1/topics/${topics.map(encodeURIComponent).join(",")}?${parameters}`;
-}
-
-/** Opens a socket to topics of the gateway, with the token where there is one. */
-export function openSocket(topics: string[], query: Query): WebSocket {
-  const secret = token();
-  const subprotocol = secret ? asSubprotocol(secret) : null;
-  const path = topicPath(topics, secret && !subprotocol ? { ...query, token: secret } : query);
-  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-  return new WebSocket(`${scheme}//${location.host}${path}`, ["tiderace.v1", ...(subprotocol ? [subprotocol] : [])]);
-}
-
-/**
- * Why the gateway refuses. A browser does not tell what a refused handshake was answered, so the same is asked without a
- * socket: a writer by POST with no row, a reader by GET. Null: the gateway cannot be reached, or does not refuse.
- */
-export async function whyRefused(topics: string[], query: Query, method: "GET" | "POST"): Promise<string | null> {
-  let response: Response;
-  try {
-    const body = method === "POST" ? { body: "" } : {};
-    response = await fetch(topicPath(topics, query), { method, headers: authorization(), ...body });
-  } catch {
+/** What an answer to `whyRefused` means: the gateway's own words, if it gives any. */
+export function readRefusal(status: number, body: string, method: "GET" | "POST"): Refusal | null {
+  if (status === 401) {
+    return { reason: "The gateway wants a token, or does not know this one.", wantsToken: true };
+  }
+  // A message with no row is none (400), but who hears that was let in.
+  const letIn = status < 400 || status === 405 || status === 426 || (method === "POST" && status === 400);
+  const reason = errorOf(body) ?? REASONS[status];
+  if (letIn || (status >= 500 && status !== 503) || reason === undefined) {
     return null;
   }
-  const reasons: Record<number, string> = {
-    401: "The gateway wants a token, or does not know this one. Open the page by the address you were given.",
-    403: "The token does not allow these topics or this rider, or the page's address is not allowed.",
-    404: `The gateway does not have the topics ${topics.join(", ")}.`,
-    429: "Too many connections from here.",
-    503: "The gateway has too many connections.",
-  };
-  return reasons[response.status] ?? null;
+  return { reason: `The gateway refuses: ${reason}`, wantsToken: false };
+}
+
+function errorOf(body: string): string | undefined {
+  try {
+    const error = (JSON.parse(body) as { error?: unknown } | null)?.error;
+    return typeof error === "string" ? error : undefined;
+  } catch {
+    return undefined;
+  }
 }

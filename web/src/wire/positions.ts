@@ -1,4 +1,4 @@
-/** Where a reader stands: the next offset of each partition that has moved, `alerts:0:17,phone-data:3:2`. */
+/** Where a reader stands: the next offset of each partition, `alerts:0:17,phone-data:3:2`. */
 
 import { ProtocolError } from "./frames";
 
@@ -23,6 +23,11 @@ export class Positions {
     for (const [partition, offset] of moved.next) {
       this.next.set(partition, offset);
     }
+  }
+
+  /** Whether each partition that is named here is there, too, with the same offset. */
+  within(other: Positions): boolean {
+    return [...this.next].every(([partition, offset]) => other.next.get(partition) === offset);
   }
 
   get empty(): boolean {

@@ -1,18 +1,17 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { loadavg } from "node:os";
 import { test } from "node:test";
 import type { Page } from "playwright-core";
+import { accessibilityFaults } from "./accessibility";
 import { Crowd } from "./crowd";
-import { Detector } from "./detector";
 import { Hands, SHAKEN, STILL } from "./phone_hands";
 import { Writer } from "./wire";
-import { newRider, screenshot, type Shape, untilNumber, untilText, World } from "./world";
+import { screenshot, type Shape, untilNumber, untilText, World } from "./world";
 
 /** The dashboard over a crowd that has been riding for so many seconds; it sees nobody else. */
 async function withCrowd(world: World, size: number, shape: Shape = {}, seconds = 30): Promise<{ page: Page; crowd: Crowd }> {
-  const crowd = await Crowd.of(size, newRider("rider") + "-", world.gateway);
+  const crowd = await Crowd.of(size, "rider-", world.gateway);
   world.atEnd(() => crowd.stop());
   await crowd.past(seconds);
   const page = await world.open(await world.context(shape), `/?from=earliest&key=${crowd.names.join(",")}`);
@@ -29,9 +28,8 @@ async function untilDrawn(page: Page): Promise<void> {
 
 test("a shake of the phone is an alert on the dashboard within a second", () =>
   World.run(async (world) => {
-    const rider = newRider("ann");
-    const detector = await Detector.start(world.gateway, [rider]);
-    world.atEnd(() => detector.stop());
+    const rider = "ann";
+    await world.startService();
     const phone = await world.open(await world.context({ width: 390, height: 844 }), "/phone.html");
     const dashboard = await world.open(await world.context(), `/?key=${rider}`);
     await untilText(dashboard, "connection", /Live/);
@@ -57,7 +55,8 @@ test("a shake of the phone is an alert on the dashboard within a second", () =>
       await dashboard.waitForSelector("#alerts li:first-child[data-state='over']");
     }
     console.log(`from the shake to the alert on the page: ${tookMs.join(", ")} ms`);
-    assert.ok((tookMs.sort((one, other) => one - other)[1] as number) < 1000, `${tookMs.join(", ")} ms`);
+    const load = loadavg()[0]?.toFixed(1);
+    assert.ok(tookMs.every((took) => took < 1000), `${tookMs.join(", ")} ms, on a machine with a load of ${load}`);
     await untilText(dashboard, "announcement", new RegExp(`Alert: ${rider} shaken`));
     await untilText(dashboard, "alerts", /peak 46 m\/s² · \d+ s/);
     await untilDrawn(dashboard);
@@ -66,7 +65,7 @@ test("a shake of the phone is an alert on the dashboard within a second", () =>
 
 test("what came while the connection was broken is there when it is back", () =>
   World.run(async (world) => {
-    const rider = newRider("bob");
+    const rider = "bob";
     const alerts = await Writer.to(world.gateway, "alerts");
     world.atEnd(() => alerts.close());
     const page = await world.open(await world.context(), `/?key=${rider}`);
@@ -88,12 +87,68 @@ test("what came while the connection was broken is there when it is back", () =>
     await screenshot(page, "world");
   }));
 
+test("a log that was made anew is said, and what comes then is shown", () =>
+  World.run(async (world) => {
+    const before = await Writer.to(world.gateway, "alerts");
+    const alert = (peak: number) => ({ rider: "dan", timestamp: Date.now(), gForceTotal: peak, shaking: 1 });
+    const page = await world.open(await world.context(), "/?key=dan");
+    await untilText(page, "connection", /Live/);
+    await before.write([alert(31)]);
+    await untilText(page, "alerts", /peak 31/);
+    before.close();
+    await world.restartGateway({ withItsLog: false });
+    await untilText(page, "connection", /Live/);
+    await page.waitForSelector("#other-log:visible");
+    const after = await Writer.to(world.gateway, "alerts");
+    world.atEnd(() => after.close());
+    await after.write([{ ...alert(35), timestamp: Date.now() + 10_000 }]);
+    await untilText(page, "alerts", /peak 35/);
+  }));
+
+test("what the gateway says of a topic that it does not have is shown as it is", () =>
+  World.run(
+    async (world) => {
+      const page = await world.open(await world.context(), "/");
+      await untilText(page, "trouble", /The gateway refuses: there is no topic "crashes" here/);
+      world.proxy.cut();
+      await untilText(page, "trouble", /^No connection\.$/);
+    },
+    '[pages]\nout = "crashes"\n',
+  ));
+
+test("a map that is moved by whoever looks at it follows nobody", () =>
+  World.run(async (world) => {
+    const { page } = await withCrowd(world, 3, {}, 115);
+    await untilDrawn(page);
+    await page.waitForSelector("#alerts li");
+    const followed = () => page.isChecked("#follow");
+    const again = async () => {
+      await page.check("#follow");
+      assert.equal(await followed(), true);
+    };
+    const ended = () => page.waitForFunction(() => !(document.getElementById("follow") as HTMLInputElement).checked);
+    assert.equal(await followed(), true);
+    await page.click(".maplibregl-ctrl-zoom-in");
+    await ended();
+    await again();
+    await page.focus(".maplibregl-canvas");
+    await page.keyboard.press("ArrowRight");
+    await ended();
+    await again();
+    await page.click("#alerts li:last-child button");
+    await ended();
+  }));
+
 test("200 riders at 4 Hz: all are shown, and the page keeps up", () =>
   World.run(async (world) => {
     const { page } = await withCrowd(world, 200);
     assert.equal(await page.locator("#conflated:visible, #skipped:visible").count(), 0);
     assert.equal(await page.locator("#riders input").count(), 200);
-    await untilNumber(page, "figure-rate", 1500);
+    // The service's rows are none of the phones'.
+    await page.waitForFunction(() => {
+      const rate = Number(document.getElementById("figure-rate")?.textContent);
+      return rate >= 700 && rate <= 1000;
+    });
     await untilText(page, "latency-alert", /^\d{1,3} ms$/);
     await untilDrawn(page);
     const sample = await page.evaluate(
@@ -184,7 +239,7 @@ test("on a phone nothing is wider than the screen", () =>
 
 test("a device that does not follow is told that it sees the newest rows only", () =>
   World.run(async (world) => {
-    const rider = newRider("carl");
+    const rider = "carl";
     const rows = await Writer.to(world.gateway, "phone-data");
     world.atEnd(() => rows.close());
     const page = await world.open(await world.context(), `/?key=${rider}`);
@@ -201,18 +256,3 @@ test("a device that does not follow is told that it sees the newest rows only", 
     await page.waitForSelector("#conflated:visible, #skipped:visible");
     await screenshot(page, "conflated");
   }));
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
-/** What axe finds against WCAG 2.2 AA: contrast, names, roles, landmarks. */
-async function accessibilityFaults(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
-  return page.evaluate(async () => {
-    const axe = (window as unknown as { axe: { run: (options: object) => Promise<AxeResult> } }).axe;
-    interface AxeResult {
-      violations: { id: string; help: string; nodes: { html: string; failureSummary: string }[] }[];
-    }
-    const { violations } = await axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"] });
-    return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html} ${node.failureSummary}`));
-  });
-}

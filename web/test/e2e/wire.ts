@@ -3,12 +3,10 @@
 import { WebSocket } from "ws";
 import { type LogRecord, parseReaderFrame, parseWriterFrame } from "../../src/wire/frames";
 
-export const TOKEN = process.env["TIDERACE_GATEWAY_TOKEN"] ?? "";
 export const MOST_WAIT_MS = 20_000;
 
 function open(gateway: string, path: string): WebSocket {
-  const headers = TOKEN ? { Authorization: `Bearer ${TOKEN}` } : {};
-  return new WebSocket(gateway.replace(/^http/, "ws") + path, ["tiderace.v1"], { headers });
+  return new WebSocket(gateway.replace(/^http/, "ws") + path, ["tiderace.v1"]);
 }
 
 /** Rejects with `what` if `promise` takes too long. */

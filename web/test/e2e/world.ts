@@ -1,17 +1,15 @@
 /**
- * A gateway, a network and a real Chromium.
- *
- * The gateway is that of test/gateway/, or the one at TIDERACE_GATEWAY_URL (with TIDERACE_GATEWAY_TOKEN, if it wants one),
- * which has to serve the built pages and have the topics phone-data and alerts. What is stored the tests see by reading the
- * topics over the protocol; keys are new for each test then, so that a log with other rows in it does not matter.
+ * The real gateway, with a log of its own for each test, a network that can be broken, and a real Chromium. What is stored
+ * the tests see by reading the topics over the protocol.
  */
 
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { after } from "node:test";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
-import { type GatewayOptions, TestGateway } from "../gateway/gateway";
+import { RealGateway, RealService } from "./processes";
 import { Proxy } from "./proxy";
-import { MOST_WAIT_MS, Stored, TOKEN } from "./wire";
+import { MOST_WAIT_MS, Stored } from "./wire";
 
 /** web/: where ./dev and npm run the tests. */
 const WEB = process.cwd();
@@ -19,8 +17,6 @@ const BROWSERS = [process.env["CHROMIUM"], "/usr/bin/chromium", "/usr/bin/chromi
 
 /** What a browser says by itself when there is no network, or a gateway refuses. */
 const NETWORK_ERRORS = /ERR_|WebSocket connection|Failed to load resource|fetching the script/;
-
-export const ELSEWHERE = process.env["TIDERACE_GATEWAY_URL"] ?? "";
 
 export interface Shape {
   width?: number;
@@ -36,20 +32,17 @@ export class World {
   readonly errors: string[] = [];
 
   private constructor(
-    /** The gateway's own address. */
-    readonly gateway: string,
-    /** The gateway of the tests, if it is that one. */
-    readonly inside: TestGateway | null,
+    private readonly real: RealGateway,
     readonly proxy: Proxy,
     private readonly browser: Browser,
   ) {}
 
-  /** Runs `test` in a world of its own. */
-  static async run(test: (world: World) => Promise<void>, options: Partial<GatewayOptions> = {}): Promise<void> {
-    const inside = ELSEWHERE ? null : new TestGateway({ webRoot: join(WEB, "dist"), ...options });
-    const gateway = inside ? await inside.start() : ELSEWHERE;
-    const proxy = await Proxy.to(gateway);
-    const world = new World(gateway, inside, proxy, await launch());
+  /** Runs `test` in a world of its own. @param config TOML for the gateway, beside what it has to have */
+  static async run(test: (world: World) => Promise<void>, config = ""): Promise<void> {
+    const gateway = await RealGateway.start(join(WEB, "dist"), config);
+    const proxy = await Proxy.to(gateway.address);
+    browser ??= launch();
+    const world = new World(gateway, proxy, await browser);
     try {
       await test(world);
       if (world.errors.length > 0) {
@@ -59,11 +52,28 @@ export class World {
       await world.keepPictures();
       throw error;
     } finally {
-      world.toStop.forEach((stop) => stop());
-      await world.browser.close();
+      for (const stop of world.toStop) {
+        await stop();
+      }
+      await Promise.all(world.contexts.map((context) => context.close()));
       await proxy.stop();
-      await inside?.stop();
+      await gateway.stop();
     }
+  }
+
+  /** The gateway's own address, without the network in between. */
+  get gateway(): string {
+    return this.real.address;
+  }
+
+  restartGateway(options: { withItsLog: boolean }): Promise<void> {
+    return this.real.restart(options);
+  }
+
+  /** The real service, on what the gateway writes. */
+  async startService(): Promise<void> {
+    const service = await RealService.start(this.real);
+    this.atEnd(() => service.stop());
   }
 
   /** A browser profile of its own, at the place of the ride. */
@@ -91,7 +101,7 @@ export class World {
         this.errors.push(message.text());
       }
     });
-    await page.goto(this.proxy.address + path + (TOKEN ? `#token=${TOKEN}` : ""));
+    await page.goto(this.proxy.address + path);
     return page;
   }
 
@@ -114,6 +124,11 @@ export class World {
   }
 }
 
+/** One for all tests of a file; what they see of each other's profiles is nothing. */
+let browser: Promise<Browser> | null = null;
+
+after(async () => (await browser)?.close());
+
 function launch(): Promise<Browser> {
   const executablePath = BROWSERS.find((path) => path !== undefined && existsSync(path));
   if (!executablePath) {
@@ -122,17 +137,6 @@ function launch(): Promise<Browser> {
   // WebGL without a graphics card; a window that nobody sees draws all the same.
   const args = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-dev-shm-usage"];
   return chromium.launch({ executablePath, args });
-}
-
-let riders = 0;
-
-/** A name that nobody else has in this log: another test or run, where the log is not new for each test. */
-export function newRider(name: string): string {
-  if (!ELSEWHERE) {
-    return name;
-  }
-  riders += 1;
-  return `${name}-${process.pid.toString(36)}${Date.now().toString(36)}${riders}`;
 }
 
 export async function screenshot(page: Page, name: string): Promise<void> {

@@ -11,7 +11,9 @@ export class FakeGateway {
   readonly stored: { rider: string; row: unknown }[] = [];
   /** Bodies by session and number, as they came the first time. */
   readonly bodies = new Map<string, string>();
+  /** The last number of each session that was answered, and which of them were refused. */
   readonly sequences = new Map<string, number>();
+  readonly refused = new Map<string, [number, number][]>();
   readonly sockets: FakeSocket[] = [];
   reachable = true;
   fate: () => Fate = () => "answered";
@@ -23,7 +25,7 @@ export class FakeGateway {
     queueMicrotask(() => {
       if (this.reachable) {
         this.open.filter((other) => other !== socket && other.session.id === session.id).forEach((old) => old.end(4000));
-        socket.greet(this.sequences.get(session.id) ?? 0);
+        socket.greet(this.sequences.get(session.id) ?? 0, this.refused.get(session.id) ?? []);
       } else {
         socket.end(1006);
       }
@@ -57,9 +59,9 @@ export class FakeSocket implements Socket {
     return this.ended ? 3 : 1;
   }
 
-  greet(sequence: number): void {
+  greet(sequence: number, refused: [number, number][]): void {
     this.next = sequence + 1;
-    this.say({ hello: { sequence } });
+    this.say({ hello: { sequence, ...(refused.length > 0 ? { refused } : {}) } });
   }
 
   send(body: string): void {
@@ -106,8 +108,12 @@ export class FakeSocket implements Socket {
       throw new Error(`message ${place} was cut as\n${before}\nand is now\n${body}`);
     }
     this.gateway.bodies.set(place, body);
-    if (!error) {
-      this.gateway.sequences.set(this.session.id, sequence);
+    // A number is used up by either answer.
+    this.gateway.sequences.set(this.session.id, sequence);
+    if (error) {
+      const before = this.gateway.refused.get(this.session.id) ?? [];
+      this.gateway.refused.set(this.session.id, [...before, [sequence, sequence] as [number, number]].slice(-64));
+    } else {
       const rows = JSON.parse(body) as unknown[];
       this.gateway.stored.push(...rows.map((row) => ({ rider: this.session.rider, row })));
     }

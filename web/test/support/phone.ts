@@ -2,7 +2,7 @@
 
 import { IDBFactory, IDBKeyRange } from "fake-indexeddb";
 import { Sender } from "../../src/phone/sender";
-import { PhoneStore } from "../../src/phone/store";
+import { PhoneStore, type Ride } from "../../src/phone/store";
 import { Backoff } from "../../src/wire/backoff";
 import { FakeClock } from "./fake_clock";
 import type { FakeGateway } from "./fake_gateway";
@@ -16,6 +16,8 @@ export function newDisk(): IDBFactory {
 }
 
 export class Phone {
+  private ride: Ride | null = null;
+
   private constructor(
     readonly store: PhoneStore,
     readonly sender: Sender,
@@ -26,25 +28,32 @@ export class Phone {
   static async open(disk: IDBFactory, gateway: FakeGateway, clock = new FakeClock(), rider = "ann"): Promise<Phone> {
     const store = await PhoneStore.open(disk, `tab-${++made}`, () => `session-${++made}`);
     await store.takeOver();
-    if (rider !== "") {
-      await store.useRider(rider);
-    }
+    const ride = rider === "" ? null : await store.useRider(rider);
     const sender = new Sender({
       store,
       clock,
+      prepare: () => Promise.resolve(),
       connect: gateway.connect,
       whyRefused: () => Promise.resolve(null),
       onChange: () => undefined,
       backoff: new Backoff(500, 15_000, () => 1),
     });
     const phone = new Phone(store, sender, clock);
+    phone.ride = ride;
     sender.start();
     await phone.quiet();
     return phone;
   }
 
+  async useRider(rider: string): Promise<void> {
+    this.ride = await this.store.useRider(rider);
+  }
+
   async measure(...numbers: number[]): Promise<void> {
-    await this.store.append(numbers.map((n) => JSON.stringify({ n })));
+    if (!this.ride) {
+      throw new Error("no rider was chosen");
+    }
+    await this.store.append(this.ride, numbers.map((n) => JSON.stringify({ n })));
     this.sender.poke();
     await this.quiet();
   }

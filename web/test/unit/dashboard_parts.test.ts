@@ -90,6 +90,41 @@ test("shaking that goes on is one alert; after a pause it is another", () => {
   assert.deepEqual(alerts.all.map(({ number }) => number), [2, 3]);
 });
 
+test("rows of one shaking are one alert in whatever order they come, and those long before are another", () => {
+  const alerts = new Alerts();
+  alerts.shaken("ann", 100_000, 20, null);
+  assert.equal(alerts.shaken("ann", 98_000, 21, null), null);
+  assert.equal(alerts.shaken("ann", 50_000, 22, null)?.number, 2);
+  // The newer one goes on.
+  assert.equal(alerts.shaken("ann", 102_000, 23, null), null);
+  assert.equal(alerts.shaken("ann", 49_000, 24, null), null);
+  assert.deepEqual(alerts.all.map(({ beginMs, endMs, peak }) => [beginMs, endMs, peak]), [
+    [49_000, 50_000, 24],
+    [98_000, 102_000, 23],
+  ]);
+});
+
+test("an alert that begins earlier than was known stands where it belongs", () => {
+  const alerts = new Alerts();
+  alerts.shaken("ann", 10_000, 20, null);
+  alerts.shaken("bob", 9000, 20, null);
+  alerts.shaken("ann", 8000, 20, null);
+  assert.deepEqual(alerts.all.map(({ rider }) => rider), ["ann", "bob"]);
+});
+
+test("a shaking that is older than all that are listed is one alert, not one a row", () => {
+  const alerts = new Alerts(100);
+  for (let rider = 0; rider < 100; rider += 1) {
+    alerts.shaken(`rider-${rider}`, 1_000_000 + rider, 20, null);
+  }
+  const before = alerts.total;
+  for (let row = 0; row < 20; row += 1) {
+    alerts.shaken("ann", 500_000 + 250 * row, 20, null);
+  }
+  assert.equal(alerts.total, before + 1);
+  assert.equal(alerts.all.length, 100);
+});
+
 function record(topic: string, key: string | null, timestamp: number, value: unknown): LogRecord {
   return { topic, partition: 0, offset: 0, timestamp, key, value };
 }
@@ -151,7 +186,34 @@ test("rows that come late change no newest value, and their points and alerts st
     [20, null, 30],
     [1, null, 1],
   ]);
-  assert.deepEqual(fleet.alerts.all.map(({ rider }) => rider), ["bob", "ann"]);
+  assert.deepEqual(fleet.alerts.all.map(({ rider }) => rider), ["ann", "bob", "ann"]);
+});
+
+test("one row of a clock that is far ahead hides nothing that comes after it", () => {
+  const told: string[] = [];
+  const fleet = new Fleet(TOPICS, (alert) => told.push(alert.rider));
+  const row = (force: number, shaking = 1) => ({ gForceX: force, gForceY: 0, gForceZ: 0, gForceTotal: force, shaking });
+  const AHEAD_MS = 9_000_000_000_000;
+  fleet.take([record("alerts", "ann", AHEAD_MS, row(50)), record("phone-data", "ann", AHEAD_MS, row(50))], NOW_MS);
+  // Somebody is being shaken all the same: now.
+  assert.deepEqual(told, ["ann"]);
+  assert.deepEqual(fleet.alerts.all.map(({ beginMs }) => beginMs), [NOW_MS]);
+  const laterMs = NOW_MS + 10_000;
+  fleet.take([record("alerts", "ann", laterMs, row(30)), record("phone-data", "ann", laterMs, row(30))], laterMs + 100);
+  assert.deepEqual(told, ["ann", "ann"]);
+  const ann = fleet.riders.get("ann");
+  assert.deepEqual([ann?.total, ann?.shaking, ann?.rowMs, ann?.alertMs], [30, true, laterMs, laterMs]);
+  assert.deepEqual(ann?.forces.columns(0)[0], [laterMs / 1000]);
+  assert.equal(ann?.aheadMs, NOW_MS);
+});
+
+test("rows a second are those of phones, not what the service makes of them as well", () => {
+  const fleet = new Fleet(TOPICS);
+  for (let ms = 0; ms < 10_000; ms += 250) {
+    const both = [record("phone-data", "ann", NOW_MS + ms, {}), record("alerts", "ann", NOW_MS + ms, {})];
+    fleet.take(both, NOW_MS + ms);
+  }
+  assert.equal(fleet.rate.perSecond(NOW_MS + 9_999), 4);
 });
 
 test("memory is bounded: 200 riders for six hours, and ten thousand names", () => {

@@ -1,17 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseHeartRate } from "../../src/phone/heart_rate";
+import type { Fix } from "../../src/phone/location";
 import { OneTab } from "../../src/phone/one_tab";
+import { howToAllow, onIos } from "../../src/phone/permission";
 import { Recorder } from "../../src/phone/recorder";
 import { rowText } from "../../src/phone/row";
 import { reading } from "../../src/phone/sampler";
-import { TakenOver } from "../../src/phone/store";
+import { type Ride, TakenOver } from "../../src/phone/store";
+import { FakeClock } from "../support/fake_clock";
 
 const NOW_MS = 1_700_000_000_000;
 
-function place(atMs: number): { timestamp: number; coords: GeolocationCoordinates } {
-  const coords = { latitude: 52.1, longitude: 6.6, altitude: null, speed: 5 };
-  return { timestamp: atMs, coords: coords as GeolocationCoordinates };
+function place(atMs: number): Fix {
+  return { atMs, coords: { latitude: 52.1, longitude: 6.6, altitude: null, speed: 5 } };
 }
 
 test("a row has the fields that there are, measures with a point", () => {
@@ -73,54 +75,106 @@ test("heart rates of one byte and of two, and none without contact", () => {
 class FakeStore {
   readonly rows: string[] = [];
   error: Error | null = null;
-  append = async (texts: string[]): Promise<void> => {
+  append = async (ride: Ride, texts: string[]): Promise<void> => {
     if (this.error) {
       throw this.error;
     }
-    this.rows.push(...texts);
+    this.rows.push(...texts.map((text) => `${ride.rider} ${text}`));
   };
 }
+
+const ANN: Ride = { order: 1, rider: "ann" };
+const BOB: Ride = { order: 2, rider: "bob" };
+const FULL = new DOMException("full", "QuotaExceededError");
 
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
 test("rows that the store had no room for go into it later, in their order", async () => {
   const store = new FakeStore();
   let written = 0;
-  const recorder = new Recorder(store, (rows) => (written += rows), assert.fail);
-  recorder.add("1");
+  const recorder = new Recorder(store, (rows) => (written += rows), assert.fail, new FakeClock());
+  recorder.add(ANN, "1");
   await settle();
-  store.error = new DOMException("full", "QuotaExceededError");
-  recorder.add("2");
-  recorder.add("3");
+  store.error = FULL;
+  recorder.add(ANN, "2");
+  recorder.add(ANN, "3");
   await settle();
   assert.match(recorder.trouble ?? "", /storage is full/);
   assert.equal(recorder.inMemory, 2);
   store.error = null;
-  recorder.add("4");
+  recorder.add(ANN, "4");
   await settle();
-  assert.deepEqual(store.rows, ["1", "2", "3", "4"]);
+  assert.deepEqual(store.rows, ["ann 1", "ann 2", "ann 3", "ann 4"]);
   assert.deepEqual([written, recorder.trouble, recorder.inMemory, recorder.lost], [4, null, 0, 0]);
+});
+
+test("rows in memory stay with the ride that they were measured on", async () => {
+  const [store, clock] = [new FakeStore(), new FakeClock()];
+  const recorder = new Recorder(store, () => undefined, assert.fail, clock);
+  store.error = FULL;
+  recorder.add(ANN, "1");
+  recorder.add(ANN, "2");
+  await settle();
+  recorder.add(BOB, "3");
+  recorder.add(ANN, "4");
+  await settle();
+  store.error = null;
+  clock.advance(1000);
+  await settle();
+  assert.deepEqual(store.rows, ["ann 1", "ann 2", "bob 3", "ann 4"]);
+});
+
+test("rows in memory are tried again when nothing more is measured, until the store takes them", async () => {
+  const [store, clock] = [new FakeStore(), new FakeClock()];
+  const recorder = new Recorder(store, () => undefined, assert.fail, clock);
+  store.error = FULL;
+  recorder.add(ANN, "1");
+  await settle();
+  for (let second = 0; second < 5; second += 1) {
+    clock.advance(1000);
+    await settle();
+  }
+  assert.equal(recorder.inMemory, 1);
+  store.error = null;
+  clock.advance(1000);
+  await settle();
+  assert.deepEqual([store.rows, recorder.inMemory, recorder.trouble], [["ann 1"], 0, null]);
 });
 
 test("rows in memory are bounded, and what is lost is counted", async () => {
   const store = new FakeStore();
-  store.error = new DOMException("full", "QuotaExceededError");
-  const recorder = new Recorder(store, () => undefined, assert.fail);
+  store.error = FULL;
+  const recorder = new Recorder(store, () => undefined, assert.fail, new FakeClock());
   for (let row = 0; row < 10_005; row += 1) {
-    recorder.add(String(row));
+    recorder.add(ANN, String(row));
   }
   await settle();
   assert.deepEqual([recorder.inMemory, recorder.lost], [10_000, 5]);
 });
 
-test("a recorder says when another tab has taken over", async () => {
-  const store = new FakeStore();
+test("a recorder says once when another tab has taken over, and its rows go in when the turn comes back", async () => {
+  const [store, clock] = [new FakeStore(), new FakeClock()];
   store.error = new TakenOver();
   let told = 0;
-  const recorder = new Recorder(store, () => assert.fail("nothing was written"), () => (told += 1));
-  recorder.add("1");
+  const recorder = new Recorder(store, () => undefined, () => (told += 1), clock);
+  recorder.add(ANN, "1");
+  await settle();
+  clock.advance(1000);
   await settle();
   assert.equal(told, 1);
+  assert.match(recorder.trouble ?? "", /1 row of this tab will be kept when it has its turn again/);
+  store.error = null;
+  clock.advance(1000);
+  await settle();
+  assert.deepEqual([store.rows, recorder.inMemory, recorder.trouble], [["ann 1"], 0, null]);
+});
+
+test("what to do after a refusal is what this browser has", () => {
+  assert.equal(onIos({ standalone: false }), true);
+  assert.equal(onIos({}), false);
+  assert.match(howToAllow("motion", true), /Close this page in the browser, open it again/);
+  assert.match(howToAllow("location", true), /Settings → Privacy/);
+  assert.match(howToAllow("motion", false), /beside the address, allow motion/);
 });
 
 /** One lock, as Web Locks have it: a holder, a line, and thieves. */

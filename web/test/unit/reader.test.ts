@@ -33,8 +33,9 @@ class World {
   readonly sockets: ReaderSocket[] = [];
   readonly records: LogRecord[] = [];
   readonly conflated: boolean[] = [];
+  readonly states: string[] = [];
   readonly clock = new FakeClock();
-  readonly reader = new Reader({
+  readonly reader: Reader = new Reader({
     from: "latest",
     clock: this.clock,
     backoff: new Backoff(500, 10_000, () => 1),
@@ -46,8 +47,8 @@ class World {
       this.records.push(...records);
       this.conflated.push(conflated);
     },
-    onChange: () => undefined,
-    whyRefused: () => Promise.resolve("a token is wanted"),
+    onChange: () => this.states.push(this.reader.state.kind),
+    whyRefused: () => Promise.resolve({ reason: "a token is wanted", wantsToken: true }),
   });
 
   get socket(): ReaderSocket {
@@ -117,17 +118,59 @@ test("a refused handshake says why", async () => {
   world.reader.start();
   world.socket.end(1006);
   await new Promise((resolve) => setImmediate(resolve));
-  assert.deepEqual(world.reader.state.kind === "waiting" && world.reader.state.reason, "a token is wanted");
+  const { state } = world.reader;
+  assert.deepEqual(state.kind === "waiting" && [state.reason, state.wantsToken], ["a token is wanted", true]);
 });
 
-test("a frame that is none ends the connection, and silence of a minute too", () => {
+test("a frame that is none ends the connection", () => {
   const world = new World();
   world.reader.start();
   world.hello();
   world.socket.say({ strange: 1 });
   assert.match(JSON.stringify(world.reader.state), /wanted hello or records/);
-  world.clock.advance(500);
+});
+
+test("where nobody rides a new socket is asked each minute, and that is no trouble", () => {
+  const world = new World();
+  world.reader.start();
+  world.hello();
+  for (let minute = 2; minute < 5; minute += 1) {
+    const old = world.socket;
+    world.clock.advance(60_000);
+    assert.deepEqual([world.sockets.length, old.closed, world.reader.state.kind], [minute, true, "open"]);
+    assert.equal(world.socket.from, "alerts:0:5,alerts:1:7");
+    world.hello();
+  }
+  assert.deepEqual([...new Set(world.states)], ["connecting", "open"]);
+});
+
+test("a dead connection is found by the new socket's silence", () => {
+  const world = new World();
+  world.reader.start();
   world.hello();
   world.clock.advance(60_000);
-  assert.equal(world.reader.state.kind, "waiting");
+  world.clock.advance(10_000);
+  assert.match(JSON.stringify(world.reader.state), /"waiting".*does not answer/);
+});
+
+test("the positions of hello are the reader's own, and it counts where they are not those it asked for", () => {
+  const world = new World();
+  world.reader.start();
+  world.hello();
+  world.record(5);
+  world.socket.end(1006);
+  world.clock.advance(500);
+  world.hello("alerts:0:6,alerts:1:7,alerts:2:0");
+  assert.equal(world.reader.moves, 0);
+  world.socket.end(1006);
+  world.clock.advance(500);
+  assert.equal(world.socket.from, "alerts:0:6,alerts:1:7,alerts:2:0");
+  // Another log, with fewer partitions and rows.
+  world.hello("alerts:0:2,alerts:1:0");
+  assert.equal(world.reader.moves, 1);
+  assert.equal(world.reader.state.kind, "open");
+  world.record(2);
+  world.socket.end(1006);
+  world.clock.advance(500);
+  assert.equal(world.socket.from, "alerts:0:3,alerts:1:0");
 });

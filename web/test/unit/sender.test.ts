@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { IDBObjectStore as FDBObjectStore } from "fake-indexeddb";
+import { REASON_LOST } from "../../src/phone/store";
 import { FakeClock } from "../support/fake_clock";
 import { type Fate, FakeGateway } from "../support/fake_gateway";
 import { newDisk, numbers, Phone, range } from "../support/phone";
@@ -84,24 +86,39 @@ test("a tab that was taken over writes nothing and says so", async () => {
   await first.measure(1);
   const second = await Phone.open(disk, gateway);
   await assert.rejects(first.measure(2), { name: "TakenOver" });
-  first.sender.poke();
-  await first.quiet();
+  await first.wait(500);
   assert.equal(first.sender.state.kind, "elsewhere");
   await second.measure(3);
   await second.drain();
   assert.deepEqual(numbers(gateway), [1, 3]);
 });
 
-test("a session opened elsewhere is left alone until the user says so", async () => {
+const kindOf = (phone: Phone): string => phone.sender.state.kind;
+
+test("a session that is opened elsewhere is taken back once; the second time in a minute it is left", async () => {
   const gateway = new FakeGateway();
   const phone = await Phone.open(newDisk(), gateway);
   gateway.cut(4000);
+  await phone.quiet();
+  assert.match(JSON.stringify(phone.sender.state), /"waiting".*session was opened elsewhere, too/);
+  await phone.measure(1);
+  await phone.wait(500);
+  assert.equal(kindOf(phone), "open");
+  assert.deepEqual(numbers(gateway), [1]);
+  await phone.wait(59_000);
+  gateway.cut(4000);
+  await phone.quiet();
   await phone.wait(60_000);
-  assert.equal(phone.sender.state.kind, "elsewhere");
-  assert.equal(gateway.sockets.length, 1);
+  assert.equal(kindOf(phone), "elsewhere");
+  assert.equal(gateway.sockets.length, 2);
   phone.sender.start();
   await phone.quiet();
-  assert.equal(phone.sender.state.kind, "open");
+  assert.equal(kindOf(phone), "open");
+  await phone.wait(61_000);
+  gateway.cut(4000);
+  await phone.quiet();
+  await phone.wait(500);
+  assert.equal(kindOf(phone), "open");
 });
 
 test("rows stay with the rider who was chosen when they were measured", async () => {
@@ -109,9 +126,9 @@ test("rows stay with the rider who was chosen when they were measured", async ()
   gateway.reachable = false;
   const phone = await Phone.open(newDisk(), gateway);
   await phone.measure(1);
-  await phone.store.useRider("bob");
+  await phone.useRider("bob");
   await phone.measure(2);
-  await phone.store.useRider("ann");
+  await phone.useRider("ann");
   await phone.measure(3);
   gateway.reachable = true;
   await phone.drain();
@@ -151,30 +168,158 @@ test("a gateway that knows more than was ever sent: rows go on under a new sessi
   assert.equal(gateway.sequences.get(session), 40);
 });
 
-for (const counted of [true, false]) {
-  const remembered = counted ? "is remembered" : "is not";
-  test(`a refused message is kept to be seen, and the rest goes on (its number ${remembered})`, async () => {
-    const gateway = new FakeGateway();
-    gateway.refuse = (body) => (body.includes('"n":2}') ? "row 1: not this one" : null);
-    const phone = await Phone.open(newDisk(), gateway);
-    await phone.measure(1);
-    await phone.measure(2);
-    assert.deepEqual(await phone.store.counts(), { waiting: 0, refused: 1 });
-    if (counted) {
-      gateway.sequences.set(gateway.sockets[0]?.session.id as string, 2);
-    }
-    gateway.cut();
-    await phone.quiet();
-    await phone.wait(60_000);
-    await phone.measure(3);
-    assert.deepEqual(numbers(gateway), [1, 3]);
-    assert.deepEqual(await phone.store.refused(), [
-      { id: 1, rider: "ann", body: '[{"n":2}]', rows: 1, error: "row 1: not this one" },
-    ]);
-    await phone.store.clearRefused();
-    assert.deepEqual(await phone.store.counts(), { waiting: 0, refused: 0 });
-  });
-}
+const REFUSE_TWO = (body: string) => (body.includes('"n":2}') ? "row 1: not this one" : null);
+
+test("a refused message is kept to be seen, its number is used up, and the rest goes on", async () => {
+  const gateway = new FakeGateway();
+  gateway.refuse = REFUSE_TWO;
+  const phone = await Phone.open(newDisk(), gateway);
+  await phone.measure(1);
+  await phone.measure(2);
+  assert.deepEqual(await phone.store.counts(), { waiting: 0, refused: 1 });
+  assert.equal(await phone.store.whyRefused(), "row 1: not this one");
+  gateway.cut();
+  await phone.quiet();
+  await phone.wait(60_000);
+  await phone.measure(3);
+  assert.deepEqual(numbers(gateway), [1, 3]);
+  assert.equal(phone.sender.acknowledgedRows, 2);
+  assert.deepEqual(gateway.sockets.at(-1)?.sent, ['[{"n":3}]']);
+  assert.deepEqual(await phone.store.refused(), [
+    { id: 1, rider: "ann", body: '[{"n":2}]', rows: 1, error: "row 1: not this one" },
+  ]);
+  await phone.store.clearRefused();
+  assert.deepEqual(await phone.store.counts(), { waiting: 0, refused: 0 });
+  assert.equal(await phone.store.whyRefused(), null);
+});
+
+test("a refusal whose answer is lost makes no row vanish: the next hello tells which were refused", async () => {
+  const gateway = new FakeGateway();
+  gateway.refuse = REFUSE_TWO;
+  const phone = await Phone.open(newDisk(), gateway);
+  await phone.measure(1);
+  gateway.fate = () => "answer lost";
+  await phone.measure(2);
+  gateway.fate = () => "answered";
+  await phone.drain();
+  await phone.measure(3);
+  assert.deepEqual(numbers(gateway), [1, 3]);
+  assert.deepEqual(
+    (await phone.store.refused()).map(({ body, error }) => [body, error]),
+    [['[{"n":2}]', REASON_LOST]],
+  );
+  assert.deepEqual(await phone.store.counts(), { waiting: 0, refused: 1 });
+  assert.equal(phone.sender.acknowledgedRows, 2);
+});
+
+test("of messages whose answers were all lost, hello tells the stored from the refused", async () => {
+  const gateway = new FakeGateway();
+  const phone = await Phone.open(newDisk(), gateway);
+  const [socket] = gateway.sockets;
+  assert.ok(socket);
+  const { say } = socket;
+  socket.say = () => undefined;
+  gateway.refuse = (body) => (/"n":[24]}/.test(body) ? "no" : null);
+  for (const n of range(1, 6)) {
+    await phone.measure(n);
+  }
+  socket.say = say;
+  gateway.cut();
+  await phone.quiet();
+  await phone.wait(1000);
+  assert.deepEqual(numbers(gateway), [1, 3, 5]);
+  assert.deepEqual((await phone.store.refused()).map(({ body }) => body), ['[{"n":2}]', '[{"n":4}]']);
+  assert.deepEqual(await phone.store.counts(), { waiting: 0, refused: 2 });
+  assert.equal(phone.sender.acknowledgedRows, 3);
+});
+
+test("fewer messages are on their way than refused numbers are remembered", async () => {
+  const gateway = new FakeGateway();
+  gateway.reachable = false;
+  const phone = await Phone.open(newDisk(), gateway);
+  for (const n of range(0, 20)) {
+    const rows = range(n * 400, n * 400 + 400).map((row) => JSON.stringify({ n: row }));
+    await phone.store.append(await phone.store.useRider("ann"), rows);
+  }
+  gateway.reachable = true;
+  gateway.refuse = () => "no";
+  phone.sender.retryNow();
+  await phone.quiet();
+  gateway.open.forEach((socket) => (socket.say = () => undefined));
+  for (let second = 0; second < 10; second += 1) {
+    await phone.wait(1000);
+  }
+  const [socket] = gateway.open;
+  assert.ok(socket);
+  const unanswered = (await phone.store.sessionToSend()) as { sealed: number; acked: number };
+  assert.ok(unanswered.sealed - unanswered.acked < 64, JSON.stringify(unanswered));
+  gateway.cut();
+  await phone.quiet();
+  await phone.drain();
+  assert.deepEqual(gateway.stored, []);
+  assert.deepEqual(await phone.store.counts(), { waiting: 0, refused: 8000 });
+});
+
+test("rows that come into the store late are of the ride they were measured on, also if that is over", async () => {
+  const gateway = new FakeGateway();
+  const phone = await Phone.open(newDisk(), gateway);
+  const ann = await phone.store.useRider("ann");
+  await phone.measure(1);
+  await phone.useRider("bob");
+  await phone.measure(2);
+  await phone.quiet();
+  await phone.store.append(ann, ['{"n":3}']);
+  await phone.measure(4);
+  await phone.drain();
+  assert.deepEqual(numbers(gateway, "ann"), [1, 3]);
+  assert.deepEqual(numbers(gateway, "bob"), [2, 4]);
+});
+
+test("a database that the browser closes is opened anew, and nothing is lost", async () => {
+  const [gateway, disk] = [new FakeGateway(), newDisk()];
+  const phone = await Phone.open(disk, gateway);
+  await phone.measure(1);
+  phone.store.close();
+  await Promise.all([phone.measure(2), phone.store.counts(), phone.measure(3)]);
+  await phone.drain();
+  assert.deepEqual(numbers(gateway), [1, 2, 3]);
+  // But a tab that was taken over meanwhile stays so.
+  await Phone.open(disk, gateway);
+  phone.store.close();
+  await assert.rejects(phone.measure(4), { name: "TakenOver" });
+});
+
+test("a database that is cleared away under the page begins anew with what is measured then", async () => {
+  const [gateway, disk] = [new FakeGateway(), newDisk()];
+  const phone = await Phone.open(disk, gateway);
+  await phone.measure(1);
+  phone.store.close();
+  await new Promise((resolve) => (disk.deleteDatabase("tiderace-phone").onsuccess = resolve));
+  await phone.measure(2);
+  await phone.drain();
+  await phone.measure(3);
+  await phone.drain();
+  assert.deepEqual(numbers(gateway), [1, 2, 3]);
+  assert.equal((await phone.store.sessionToSend())?.rider, "ann");
+});
+
+test("counts cost the same however many rows wait, and are right after a visit", async () => {
+  const [gateway, disk] = [new FakeGateway(), newDisk()];
+  gateway.reachable = false;
+  const phone = await Phone.open(disk, gateway);
+  await phone.measure(...range(0, 500));
+  assert.deepEqual(await phone.store.counts(), { waiting: 500, refused: 0 });
+  const { openCursor, count } = FDBObjectStore.prototype;
+  FDBObjectStore.prototype.openCursor = FDBObjectStore.prototype.count = () => assert.fail("rows were counted");
+  try {
+    assert.deepEqual(await phone.store.counts(), { waiting: 500, refused: 0 });
+    assert.equal(await phone.store.whyRefused(), null);
+  } finally {
+    Object.assign(FDBObjectStore.prototype, { openCursor, count });
+  }
+  const again = await Phone.open(disk, gateway);
+  assert.deepEqual(await again.store.counts(), { waiting: 500, refused: 0 });
+});
 
 test("a socket that acknowledges nothing is given up", async () => {
   const gateway = new FakeGateway();
@@ -204,7 +349,7 @@ test("a backlog goes out at a pace below the gateway's limit", async () => {
   gateway.reachable = false;
   const clock = new FakeClock();
   const phone = await Phone.open(newDisk(), gateway, clock);
-  await phone.store.append(range(0, 64 * 70).map((n) => JSON.stringify({ n })));
+  await phone.store.append(await phone.store.useRider("ann"), range(0, 64 * 70).map((n) => JSON.stringify({ n })));
   gateway.reachable = true;
   await phone.wait(500);
   const begun = gateway.bodies.size;
@@ -225,11 +370,12 @@ function generator(seed: number): () => number {
 }
 
 for (const seed of range(1, 31)) {
-  test(`no row is lost and none is twice, whatever goes wrong (seed ${seed})`, async () => {
+  test(`each row is stored once or kept as refused, whatever goes wrong (seed ${seed})`, async () => {
     const random = generator(seed);
     const [gateway, disk, clock] = [new FakeGateway(), newDisk(), new FakeClock()];
     const fates: Fate[] = ["answered", "answered", "answered", "answer lost", "lost"];
     gateway.fate = () => fates[Math.floor(random() * fates.length)] as Fate;
+    gateway.refuse = (body) => (/"n":\d*7}/.test(body) ? "no" : null);
     let phone = await Phone.open(disk, gateway, clock);
     let measured = 0;
     for (let step = 0; step < 120; step += 1) {
@@ -253,6 +399,10 @@ for (const seed of range(1, 31)) {
     gateway.fate = () => "answered";
     await phone.wait(60_000);
     await phone.drain();
-    assert.deepEqual(numbers(gateway), range(0, measured));
+    const refused = (await phone.store.refused()).flatMap(({ body }) => JSON.parse(body) as { n: number }[]);
+    const all = [...numbers(gateway), ...refused.map(({ n }) => n)].sort((one, other) => one - other);
+    assert.deepEqual(all, range(0, measured));
+    assert.deepEqual(await phone.store.counts(), { waiting: 0, refused: refused.length });
+    assert.deepEqual(numbers(gateway), [...numbers(gateway)].sort((one, other) => one - other));
   });
 }

@@ -1,0 +1,13 @@
+/** Addresses of topics. */
+
+export type Query = Record<string, string>;
+
+/** A token may be a subprotocol if it is one by RFC 9110; any other goes into the address. */
+export function asSubprotocol(value: string): string | null {
+  return /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/.test(value) ? `tiderace.token.${value}` : null;
+}
+
+export function topicPath(topics: string[], query: Query): string {
+  const parameters = new URLSearchParams(query);
+  return `/v1/topics/${topics.map(encodeURIComponent).join(",")}?${parameters}`;
+}
