@@ -25,8 +25,11 @@ class Registry(Protocol):
     def resolve(self, pointer: str) -> str:
         """The version that `pointer` names now."""
 
-    def load(self, version: str, label: str) -> tuple[ModelVersion, Bind]:
-        """What is known of a version, and what runs it under the name `label`. Raises `VersionGone`."""
+    def load(self, version: str, label: str, sha256: str = "") -> tuple[ModelVersion, Bind]:
+        """What is known of a version, and what runs it under the name `label`.
+
+        Nothing of a version that has not the hash `sha256`, if one is given, is unpacked. Raises `VersionGone`.
+        """
 
     def publish(self, content: bytes, about: ModelVersion, alias: str) -> ModelVersion:
         """A new version."""

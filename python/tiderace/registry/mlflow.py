@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tiderace.errors import ConfigError
-from tiderace.registry.files import LATEST, VersionGone, checked_alias, damaged
+from tiderace.registry.files import LATEST, VersionGone, check_wanted, checked_alias, damaged
 from tiderace.registry.runnable import Bind, of_file, of_object, sha256_of
 from tiderace.registry.version import ModelVersion, types_of
 
@@ -46,15 +46,15 @@ class MlflowRegistry:
                 return self._of_stage(pointer[1:])
             return str(self._client.get_model_version_by_alias(self.name, pointer).version)
 
-    def load(self, version: str, label: str) -> tuple[ModelVersion, Bind]:
+    def load(self, version: str, label: str, sha256: str = "") -> tuple[ModelVersion, Bind]:
         """What is known of a version, and what runs it, under the name `label`."""
         with tempfile.TemporaryDirectory(prefix="tiderace-model-") as directory:
             path = self._download(version, directory)
             about = path / ABOUT
             if about.exists():
                 found = ModelVersion.from_json(about.read_bytes(), f"{self} version {version}")
-                return self._own(replace(found, version=version), path, label)
-            return _foreign(self.name, version, path, label)
+                return self._own(replace(found, version=version), path, label, sha256)
+            return _foreign(self.name, version, path, label, sha256)
 
     def publish(self, content: bytes, about: ModelVersion, alias: str) -> ModelVersion:
         """A new version, of a run of its own or of the active one; there once all its files are."""
@@ -71,7 +71,8 @@ class MlflowRegistry:
         with self._translated(f"move the alias {alias!r} of"):
             self._client.set_registered_model_alias(self.name, checked_alias(alias), version)
 
-    def _own(self, about: ModelVersion, path: Path, label: str) -> tuple[ModelVersion, Bind]:
+    def _own(self, about: ModelVersion, path: Path, label: str, sha256: str) -> tuple[ModelVersion, Bind]:
+        check_wanted(about, sha256, label)
         content = _read(path, about.file, f"{self} version {about.version}")
         if sha256_of(content) != about.sha256:
             raise damaged(str(self), about, content)
@@ -164,7 +165,7 @@ def _read(path: Path, file: str, where: str) -> bytes:
         raise ConfigError(f"{where}: cannot read {file}: {error.strerror or error}") from error
 
 
-def _foreign(name: str, version: str, path: Path, label: str) -> tuple[ModelVersion, Bind]:
+def _foreign(name: str, version: str, path: Path, label: str, sha256: str) -> tuple[ModelVersion, Bind]:
     """What others have logged, by the flavour that they logged it with."""
     described = _described(path, f"models:/{name} version {version}")
     flavors = described.get("flavors") or {}
@@ -174,7 +175,9 @@ def _foreign(name: str, version: str, path: Path, label: str) -> tuple[ModelVers
         if file.endswith((".ubj", ".json", ".onnx")):
             content = _read(path, file, label)
             about = replace(about, file=file, size_bytes=len(content), sha256=sha256_of(content))
+            check_wanted(about, sha256, label)
             return about, of_file(content, file, label)
+    check_wanted(about, sha256, label)
     return about, of_object(_by_flavor(flavors, path, label), label)
 
 

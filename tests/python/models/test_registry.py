@@ -122,6 +122,11 @@ def tree(depth: int = 4) -> DecisionTreeClassifier:
     return DecisionTreeClassifier(max_depth=depth, random_state=0).fit(FEATURES, LABELS)
 
 
+def evil(ran: Path) -> bytes:
+    """A pickle whose code makes the file `ran`."""
+    return b"cbuiltins\nexec\n(S'open(\"" + str(ran).encode() + b'", "w")\'\ntR.'
+
+
 def predicted(sdf: tr.StreamingDataFrame, model: tr.Model, **options: Any) -> list[Any]:
     sdf["y"] = model.predict(sdf[["total", "total-10s"]], **options)
     found: list[Any] = sdf.backtest(ROWS)["y"].to_pylist()
@@ -193,8 +198,7 @@ def test_a_damaged_model_is_never_run(
     (blob,) = blobs()
     whole = pickle.dumps(tree(), protocol=5)
     ran = tmp_path / "ran"
-    evil = b"cbuiltins\nexec\n(S'open(\"" + str(ran).encode() + b'", "w")\'\ntR.'
-    for content in (whole[:-100], b"", evil):
+    for content in (whole[:-100], b"", evil(ran)):
         overwrite(blob, content)
         with pytest.raises(tr.ConfigError, match=f"version 1 is damaged: wanted SHA-256 {published.sha256}"):
             tr.load_model(address)
@@ -240,6 +244,22 @@ def test_a_hash_that_is_wanted(address: str) -> None:
     assert tr.load_model(address, sha256=published.sha256.upper()).version == "1"
     with pytest.raises(tr.ConfigError, match=f"version 1 has {published.sha256}"):
         tr.load_model(address, sha256="0" * 64)
+
+
+def test_a_hash_that_is_wanted_is_compared_before_anything_runs(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever may write to the registry publishes a pickle with code in it, under its own, right hash."""
+    ran = tmp_path / "ran"
+    monkeypatch.setattr(registry.runnable, "_pickled", lambda _: evil(ran))
+    monkeypatch.setattr(registry, "of_file", lambda *_: None)  # the publisher's own check would run it
+    published = tr.publish_model(tree(), address)
+    with pytest.raises(tr.ConfigError, match=f"version 1 has {published.sha256}"):
+        tr.load_model(address, sha256="0" * 64)
+    assert not ran.exists()
+    with pytest.raises(tr.ConfigError):
+        tr.load_model(address)
+    assert ran.exists(), "without a hash it does run"
 
 
 def test_publishers_at_the_same_moment(address: str) -> None:
@@ -442,6 +462,25 @@ def test_models_that_others_logged_to_mlflow(mlflow: Path, sdf: tr.StreamingData
     assert model.about.features == {"total": "float64", "total-10s": "float64"}
     with pytest.raises(tr.PlanError, match="missing: total-10s; not known to it: mean"):
         model.predict(sdf[["total", "mean"]])
+
+
+def test_a_hash_that_is_wanted_of_what_others_logged(mlflow: Path, tmp_path: Path) -> None:
+    """Their pickles have no hash on record, so that none is unpacked."""
+    import mlflow as client
+
+    with client.start_run():
+        client.sklearn.log_model(
+            tree(), name="tree", registered_model_name="logged", serialization_format="pickle"
+        )
+    (stored,) = mlflow.rglob("model.pkl")
+    ran = tmp_path / "ran"
+    stored.write_bytes(evil(ran))
+    with pytest.raises(tr.ConfigError, match="none on record, so that it is not unpacked"):
+        tr.load_model("models:/logged/1", sha256=hashlib.sha256(evil(ran)).hexdigest())
+    assert not ran.exists()
+    with pytest.raises(tr.ConfigError):
+        tr.load_model("models:/logged/1")
+    assert ran.exists(), "without a hash it does run"
 
 
 def test_mlflow_loads_what_is_published(mlflow: Path) -> None:
