@@ -28,7 +28,8 @@ class Registry(Protocol):
     def load(self, version: str, label: str, sha256: str = "") -> tuple[ModelVersion, Bind]:
         """What is known of a version, and what runs it under the name `label`.
 
-        Nothing of a version that has not the hash `sha256`, if one is given, is unpacked. Raises `VersionGone`.
+        Nothing of a version that has another hash than `sha256`, if one is given, is unpacked. Raises
+        `VersionGone`.
         """
 
     def publish(self, content: bytes, about: ModelVersion, alias: str) -> ModelVersion:

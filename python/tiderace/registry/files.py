@@ -126,11 +126,12 @@ def damaged(registry: str, about: ModelVersion, content: bytes) -> ConfigError:
 
 
 def check_wanted(about: ModelVersion, sha256: str, label: str) -> None:
-    """Before anything is unpacked: raises `ConfigError` unless `about` has the hash that is wanted, if one is."""
+    """Before anything is unpacked: raises `ConfigError` if a hash is wanted and `about` has another."""
     if sha256 and sha256 != about.sha256:
         raise ConfigError(
             f"{label} is not the one that was asked for: wanted SHA-256 {sha256}, version {about.version} has "
-            f"{about.sha256 or 'none on record, so that it is not unpacked'}; change sha256 if it is meant"
+            + (about.sha256 or "none on record, so that it is not unpacked")
+            + "; change sha256 if it is meant"
         )
 
 

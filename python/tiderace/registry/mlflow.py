@@ -168,17 +168,21 @@ def _read(path: Path, file: str, where: str) -> bytes:
 def _foreign(name: str, version: str, path: Path, label: str, sha256: str) -> tuple[ModelVersion, Bind]:
     """What others have logged, by the flavour that they logged it with."""
     described = _described(path, f"models:/{name} version {version}")
-    flavors = described.get("flavors") or {}
+    flavors: dict[str, Any] = described.get("flavors") or {}
     about = ModelVersion(name, version, "", "MLmodel", 0, _signed(described))
-    for flavor, key in (("xgboost", "data"), ("onnx", "data")):
-        file = str((flavors.get(flavor) or {}).get(key, ""))
-        if file.endswith((".ubj", ".json", ".onnx")):
-            content = _read(path, file, label)
-            about = replace(about, file=file, size_bytes=len(content), sha256=sha256_of(content))
-            check_wanted(about, sha256, label)
-            return about, of_file(content, file, label)
+    if file := _data_file(flavors):
+        content = _read(path, file, label)
+        about = replace(about, file=file, size_bytes=len(content), sha256=sha256_of(content))
+        check_wanted(about, sha256, label)
+        return about, of_file(content, file, label)
     check_wanted(about, sha256, label)
     return about, of_object(_by_flavor(flavors, path, label), label)
+
+
+def _data_file(flavors: dict[str, Any]) -> str:
+    """The file of a model that runs no code; empty if it has none."""
+    files = [str((flavors.get(flavor) or {}).get("data", "")) for flavor in ("xgboost", "onnx")]
+    return next((file for file in files if file.endswith((".ubj", ".json", ".onnx"))), "")
 
 
 def _described(path: Path, where: str) -> dict[str, Any]:

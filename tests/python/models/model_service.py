@@ -1,4 +1,7 @@
-"""A service that scores, a process: BROKER NAME GUARANTEE STATE_DIRECTORY REGISTRY [--until-end]."""
+"""A service that scores, a process: BROKER NAME GUARANTEE STATE_DIRECTORY REGISTRY [OPTION].
+
+`--until-end`, `--one` row, or `--rarely`: commits seldom.
+"""
 
 import sys
 
@@ -10,7 +13,7 @@ def main(broker: str, name: str, guarantee: str, state_dir: str, address: str, *
         broker,
         consumer_group=name,
         processing_guarantee=guarantee,
-        commit_interval=0.05,
+        commit_interval=3 if "--rarely" in options else 0.05,
         state_dir=state_dir,
     )
     sdf = app.dataframe(app.topic(f"{name}-input", num_partitions=3))
@@ -18,7 +21,7 @@ def main(broker: str, name: str, guarantee: str, state_dir: str, address: str, *
     sdf["sum"] = sdf["x"].rolling(3, min_periods=1).sum()
     sdf["y"] = model.predict(sdf[["x"]], version_column="version")
     sdf.to_topic(app.topic(f"{name}-output", num_partitions=3))
-    app.run(until_end="--until-end" in options)
+    app.run(until_end="--until-end" in options, count=1 if "--one" in options else None)
 
 
 if __name__ == "__main__":

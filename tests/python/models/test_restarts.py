@@ -14,7 +14,7 @@ from typing import Any
 import model_service
 import pytest
 import tiderace as tr
-from serving import POLL, Serving, publish, scored, until
+from serving import POLL, From, Serving, publish, scored, until
 
 GUARANTEES = pytest.mark.parametrize("guarantee", ["at-least-once", "exactly-once"])
 CLI = Path(__file__).parents[3] / "build" / "tiderace"
@@ -135,6 +135,30 @@ def test_versions_hold_over_kills(group: Group, guarantee: str) -> None:
         for rows in by_key.values():
             versions = [row.version for row in rows]
             assert versions == sorted(versions), "a restart does not go back"
+
+
+@GUARANTEES
+@pytest.mark.parametrize("group", ["embedded"], indirect=True)
+def test_versions_hold_where_one_takes_over_at_once_and_is_killed(group: Group, guarantee: str) -> None:
+    """Killed as soon as rows are seen that the version before fails on; what comes again comes in parts."""
+    publish(group.address, 2, From(100))
+    group.send(50)
+    assert group.start("--until-end").wait() == 0
+    publish(group.address, 3)
+    group.send(100)
+    group.start("--rarely")
+    until(lambda: any(row.x >= 100 for row in group.written()))
+    group.kill()
+    for option in ("--one", "--until-end"):
+        assert group.start(option).wait() == 0
+    by_row = defaultdict(list)
+    for row in group.written():
+        assert row.y == row.x * row.version
+        by_row[row.x].append(row.version)
+    assert set(by_row) == set(range(150)), "no row is lost"
+    assert all(versions == sorted(versions) for versions in by_row.values())
+    if guarantee == "exactly-once":
+        assert all(len(versions) == 1 for versions in by_row.values())
 
 
 @GUARANTEES
