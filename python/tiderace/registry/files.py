@@ -129,7 +129,8 @@ def check_wanted(about: ModelVersion, sha256: str, label: str) -> None:
     """Before anything is unpacked: raises `ConfigError` if a hash is wanted and `about` has another."""
     if sha256 and sha256 != about.sha256:
         raise ConfigError(
-            f"{label} is not the one that was asked for: wanted SHA-256 {sha256}, version {about.version} has "
+            f"{label} is not the one that was asked for: wanted SHA-256 {sha256}, "
+            f"version {about.version} has "
             + (about.sha256 or "none on record, so that it is not unpacked")
             + "; change sha256 if it is meant"
         )
