@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 import warnings
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -126,9 +128,13 @@ class MlflowRegistry:
 
         active = mlflow.active_run()
         run = active or self._client.create_run(self._experiment())
-        yield run
-        if not active:
-            self._client.set_terminated(run.info.run_id)
+        status = "FAILED"
+        try:
+            yield run
+            status = "FINISHED"
+        finally:
+            if not active:
+                self._client.set_terminated(run.info.run_id, status)
 
     def _experiment(self) -> str:
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "Default")
@@ -201,11 +207,31 @@ def _by_flavor(flavors: dict[str, Any], path: Path, label: str) -> Any:
             import mlflow.sklearn  # type: ignore[import-untyped,unused-ignore]
 
             return mlflow.sklearn.load_model(str(path))
-        import mlflow.pyfunc  # type: ignore[import-untyped,unused-ignore]
-
-        return mlflow.pyfunc.load_model(str(path))
+        return Pyfunc(path)
     except Exception as error:
         raise ConfigError(f"cannot load {label}: {type(error).__name__}: {error}") from error
+
+
+class Pyfunc:
+    """A model of MLflow's `pyfunc`, and its files: it may read them whenever it is called."""
+
+    takes_frames = True
+
+    def __init__(self, path: Path) -> None:
+        import mlflow.pyfunc  # type: ignore[import-untyped,unused-ignore]
+
+        folder = tempfile.mkdtemp(prefix="tiderace-model-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self._model = mlflow.pyfunc.load_model(shutil.move(path, folder))
+        schema = self._model.metadata.get_input_schema()
+        self._tensors = schema is not None and schema.is_tensor_spec()
+        named = schema is not None and not self._tensors and schema.has_input_names()
+        self._types = dict(zip(schema.input_names(), schema.pandas_types(), strict=True)) if named else {}
+
+    def predict(self, frame: Any) -> Any:
+        """Of a DataFrame whose columns are float64, which MLflow holds against the model's own types."""
+        types = {name: kind for name, kind in self._types.items() if name in frame}
+        return self._model.predict(frame.to_numpy() if self._tensors else frame.astype(types))
 
 
 def _signed(described: dict[str, Any]) -> dict[str, str]:
