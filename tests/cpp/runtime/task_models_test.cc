@@ -247,6 +247,20 @@ TEST_F(TaskOfAModel, DoesNotTakeForNewWhatItsProcessKnewBefore) {
   EXPECT_EQ(batch(10), "3");
 }
 
+TEST_F(TaskOfAModel, DoesNotTakeForNewWhatItsProcessHasJustLookedFor) {
+  start(0);
+  EXPECT_EQ(batch(10), "1");
+  EXPECT_TRUE(model_->look());
+  {
+    const std::lock_guard lock(registry_->mutex);
+    registry_->current = "2";
+  }
+  const Change swapped = versions_change("model(m)", Since{{0, "1"}, {10, "2"}});  // by another process
+  store_->apply(std::span(&swapped, 1), {});
+  start(10);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(batch(10), "2");
+}
+
 TEST_F(TaskOfAModel, OffersWhatIsAheadWhereThePresentVersionFails) {
   start(0);
   batch(10);

@@ -1,6 +1,6 @@
 """A service that scores, a process: BROKER NAME GUARANTEE STATE_DIRECTORY REGISTRY [OPTION].
 
-`--until-end`, `--one` row, or `--rarely`: commits seldom.
+`--until-end`, `--one` row, `--rarely`: commits seldom, `--standby`: has a replica of the others' state.
 """
 
 import sys
@@ -15,6 +15,7 @@ def main(broker: str, name: str, guarantee: str, state_dir: str, address: str, *
         processing_guarantee=guarantee,
         commit_interval=3 if "--rarely" in options else 0.05,
         state_dir=state_dir,
+        standby_replicas=int("--standby" in options),
     )
     sdf = app.dataframe(app.topic(f"{name}-input", num_partitions=3))
     model = tr.load_model(f"{address}@champion", poll_interval="10ms")

@@ -179,6 +179,33 @@ def test_a_broken_version_that_came_while_the_service_was_down_is_taken_back(
     assert capfd.readouterr().err.count("version 2 failed the first batch") == 1
 
 
+def test_a_version_that_takes_rows_which_are_skipped_by_the_present_one(
+    make_app: MakeApp, tmp_path: Path
+) -> None:
+    """It is tried on all of them, and takes over between two batches; the same of a shadow."""
+    address = f"{tmp_path}/shaking"
+    publish(address, 1, always)
+    app = make_app(on_error="skip")
+    model, shadow = (tr.load_model(f"{address}@champion", poll_interval=POLL) for _ in range(2))
+    sdf = app.dataframe(app.topic("input"))
+    sdf["plain"] = tr.load_model(Times(10)).predict(sdf[["x"]], shadow=shadow)
+    sdf.to_topic(app.topic("shadowed"))
+    sdf["y"] = model.predict(sdf[["x"]])
+    sdf.to_topic(app.topic("output"))
+    with Serving(app).running():
+        send(app, 1)
+        until(lambda: len(scored(app, "shadowed")) == 1)
+        publish(address, 2)
+        until(lambda: (model.version, shadow.version) == ("2", "2"))
+        send(app, 2)
+        until(lambda: len(scored(app, "shadowed")) == 2)
+        send(app, 3)
+        until(lambda: len(scored(app)) == 1)
+    assert [row.row.get("plain-shadow") for row in scored(app, "shadowed")] == [None, None, 6.0]
+    assert scored(app)[0].row == {"x": 3, "plain": 30.0, "plain-shadow": 6.0, "y": 6.0}
+    assert app.summary.bad == 2
+
+
 def test_a_control_topic_names_a_version_that_comes_later(make_app: MakeApp, address: str) -> None:
     """Nothing is polled: what could not be loaded is tried again all the same."""
     app = make_app()
