@@ -360,8 +360,10 @@ void Worker::process(const std::shared_ptr<const Records>& polled) {
   if (limits_.count) {
     const auto wanted = static_cast<std::int64_t>(records->rows.size());
     const std::int64_t left = state_.rows_left.fetch_sub(wanted);
-    if (left <= 0) return;
-    records = cut(records, INT64_MAX, static_cast<std::size_t>(std::min(left, wanted)));
+    const std::int64_t taken = std::clamp<std::int64_t>(left, 0, wanted);
+    state_.rows_left += wanted - taken;  // where rows go back, only these come again
+    if (taken == 0) return;
+    records = cut(records, INT64_MAX, static_cast<std::size_t>(taken));
   }
   const std::int64_t arrived_ns = context_.clock->steady_ns();
   const std::uint64_t written = counters_.rows_out;

@@ -116,6 +116,64 @@ def test_a_row_that_stops_a_running_service_is_scored_by_what_is_published_meanw
     assert rows == [(1, "2"), (2, "2"), (-1, "3"), (3, "3")]
 
 
+class Kept(tr.Sink):
+    """Rows and offsets in memory."""
+
+    def __init__(self) -> None:
+        super().__init__("kept")
+        self.rows: list[dict[str, Any]] = []
+        self.offsets: dict[tuple[str, int], int] = {}
+
+    def open(self, group: str, partitions: list[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        return self.offsets
+
+    def write(self, group: str, parts: list[tr.SinkPart]) -> None:
+        for part in parts:
+            assert self.offsets.get((part.topic, part.partition), part.begin) == part.begin
+            self.rows += part.table.to_pylist()
+            self.offsets[part.topic, part.partition] = part.end
+
+
+@GUARANTEES
+def test_a_sink_has_each_row_once_where_a_version_takes_over_at_once(
+    make_app: MakeApp, address: str, guarantee: str
+) -> None:
+    publish(address, 2, negative)
+    app = make_app(processing_guarantee=guarantee)
+    model = tr.load_model(f"{address}@champion", poll_interval=POLL)
+    sdf = app.dataframe(app.topic("input"))
+    sdf["n"] = sdf["x"].rolling(10, min_periods=1).count()
+    sdf["y"] = model.predict(sdf[["x"]])
+    sink = Kept()
+    sdf.sink(sink)
+    send(app, 1)
+    app.run(until_end=True)
+    publish(address, 3)
+    send(app, 2, -1, 3)
+    app.run(until_end=True)
+    assert [(row["x"], row["y"], row["n"]) for row in sink.rows] == [
+        (1, 2, 1), (2, 4, 2), (-1, -3, 3), (3, 9, 4)
+    ]  # fmt: skip
+
+
+@GUARANTEES
+def test_a_number_of_rows_where_a_version_takes_over_at_once(
+    make_app: MakeApp, address: str, guarantee: str
+) -> None:
+    """What was read again counts once."""
+    publish(address, 2, negative)
+    app = make_app(processing_guarantee=guarantee)
+    pipeline(app, address)
+    send(app, 1)
+    app.run(count=1)
+    publish(address, 3)
+    send(app, 2, -1, 3, 4, 5)
+    assert app.run(count=4).rows_out == 4
+    assert [(row.x, row.version) for row in scored(app)] == [
+        (1, "2"), (2, "2"), (-1, "3"), (3, "3"), (4, "3")
+    ]  # fmt: skip
+
+
 class Twofold(Times):
     """The same by two methods."""
 
