@@ -133,13 +133,16 @@ def load_model(
     poll_interval : seconds, optional
         Of a registry: how often a stream that runs asks whether the reference names another version. That one
         is loaded beside the old one, tried on a batch beside it, and takes over between two batches; if it
-        fails the batch on which it is tried, the old one stays. Default: never.
+        fails the batch on which it is tried, the old one stays. If the old one fails on a row at which the
+        stream would stop, the new one takes over at that row. Default: never.
     control_topic
         Of a registry: a topic (made where there is none) that tells of versions: a record with the model's
         name as key and `{"version": "4"}` as value goes before what the registry says; `{}` ends that.
+        Anything else is passed over with a warning.
     on_lost_version
         Where the version that scores a partition is gone from the registry when its state is restored:
-        `"stop"` with an error, or go on with the `"current"` one.
+        `"stop"` with an error, or go on with the `"current"` one. While the registry does not answer, the
+        partition waits.
 
     Raises
     ------

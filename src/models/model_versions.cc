@@ -16,8 +16,8 @@ constexpr std::size_t warm_up_rows = 16;
 ModelVersions::ModelVersions(std::unique_ptr<ModelSource> source, ModelVersionsOptions options,
                              std::vector<std::string> methods)
     : source_(std::move(source)), options_(std::move(options)), methods_(std::move(methods)) {
-  offer(load(source_->resolve()));
-  looked_ = std::chrono::steady_clock::now();
+  named_ = source_->resolve();
+  offer(load(named_));
 }
 
 std::vector<std::string> ModelVersions::methods() const {
@@ -60,6 +60,7 @@ LoadedModelPtr ModelVersions::known(const std::string& version) const {
 }
 
 LoadedModelPtr ModelVersions::load(const std::string& version) {
+  if (LoadedModelPtr loaded = known(version)) return loaded;
   const std::lock_guard source_lock(source_mutex_);
   if (LoadedModelPtr loaded = known(version)) return loaded;
   LoadedModelPtr loaded = read(version);
@@ -88,7 +89,7 @@ void ModelVersions::check(const LoadedModel& loaded) const {
   const std::lock_guard lock(mutex_);
   for (const Required& required : required_) {
     if (const auto mismatch = loaded.methods.at(required.method)->mismatch(required.features))
-      throw Error(ErrorKind::config, *mismatch);
+      throw VersionGone(Error(ErrorKind::config, *mismatch));
   }
 }
 
@@ -136,55 +137,100 @@ void ModelVersions::look_or_throw() {
   }
   {
     const std::lock_guard lock(mutex_);
-    if (failed_ == *version) return;
-    failed_.reset();
+    if (named_ != *version) rejected_.clear();
+    named_ = *version;
+    if (rejected_.contains(*version)) return;
     if (offered_.back()->version == *version) return;
   }
   offer(load(*version));
 }
 
 bool ModelVersions::look() noexcept {
+  const std::lock_guard look_lock(look_mutex_);
+  const auto begin = std::chrono::steady_clock::now();
+  {
+    const std::lock_guard lock(mutex_);
+    looking_ = begin;
+  }
+  std::optional<std::string> failure;
   try {
     look_or_throw();
-    const std::lock_guard lock(mutex_);
-    looked_ = std::chrono::steady_clock::now();
-    complaint_.clear();
-    return true;
   } catch (const std::exception& error) {
-    counters_.load_failures.fetch_add(1, std::memory_order_relaxed);
-    const std::lock_guard lock(mutex_);
-    looked_.reset();
-    if (complaint_ != error.what()) {
-      complaint_ = error.what();
-      log(LogLevel::warning, "{}: no new version: {}; version {} stays", options_.reference, error.what(),
-          offered_.back()->version);
-    }
-    return false;
+    failure = error.what();
   }
+  const std::lock_guard lock(mutex_);
+  looking_.reset();
+  answered_ = begin;
+  looked_ns_.store(failure ? INT64_MIN : begin.time_since_epoch().count(), std::memory_order_release);
+  changed_.notify_all();
+  if (!failure) complaint_.clear();
+  if (!failure || interrupted_) return !failure;
+  counters_.load_failures.fetch_add(1, std::memory_order_relaxed);
+  if (std::exchange(complaint_, *failure) != *failure) {
+    log(LogLevel::warning, "{}: no new version: {}; version {} stays", options_.reference, *failure,
+        offered_.back()->version);
+  }
+  return false;
 }
 
-bool ModelVersions::looked_within(std::chrono::nanoseconds age) const {
+void ModelVersions::ask_to_look(std::chrono::nanoseconds patience) {
+  std::unique_lock lock(mutex_);
+  const auto begin = std::chrono::steady_clock::now();
+  asked_ = true;
+  changed_.notify_all();
+  // The first who meets a registry that hangs waits for it, those behind do not.
+  changed_.wait_until(lock, looking_.value_or(begin) + patience,
+                      [&] { return answered_ >= begin || interrupted_; });
+}
+
+bool ModelVersions::wait_until_asked(std::chrono::nanoseconds longest) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, longest, [this] { return asked_; });
+  return std::exchange(asked_, false);
+}
+
+void ModelVersions::wake_watch() {
   const std::lock_guard lock(mutex_);
-  return looked_ && std::chrono::steady_clock::now() - *looked_ <= age;
+  asked_ = true;
+  changed_.notify_all();
 }
 
 void ModelVersions::point(std::optional<std::string> version) {
   const std::lock_guard lock(mutex_);
   pointed_ = std::move(version);
-  looked_.reset();
+  looked_ns_ = INT64_MIN;
 }
 
-void ModelVersions::reject(const LoadedModelPtr& loaded, const std::string& why) {
+void ModelVersions::reject(const LoadedModelPtr& loaded, const LoadedModelPtr& instead,
+                           const std::string& why) {
   const std::lock_guard lock(mutex_);
-  const bool present = std::find(offered_.begin(), offered_.end(), loaded) != offered_.end();
-  if (!present || offered_.size() < 2) return;  // somebody was here before
+  const auto present = std::find(offered_.begin(), offered_.end(), loaded);
+  if (present == offered_.end()) return;  // somebody was here before
+  if (offered_.size() < 2) {
+    if (!instead || instead == loaded || rejected_.contains(instead->version)) return;
+    offered_.insert(offered_.begin(), instead);
+  }
   std::erase(offered_, loaded);
-  failed_ = loaded->version;
+  rejected_.insert(loaded->version);
   counters_.rollbacks.fetch_add(1, std::memory_order_relaxed);
   sequence_.fetch_add(1, std::memory_order_release);
   log(LogLevel::warning,
       "{}: version {} failed the first batch that it was tried on and is taken back: {}; version {} stays",
       options_.reference, loaded->version, why, offered_.back()->version);
+}
+
+bool ModelVersions::is_rejected(const std::string& version) const {
+  const std::lock_guard lock(mutex_);
+  return rejected_.contains(version);
+}
+
+void ModelVersions::interrupt(bool on) {
+  {
+    const std::lock_guard lock(mutex_);
+    interrupted_ = on;
+    changed_.notify_all();
+  }
+  source_->interrupt(on);
 }
 
 void ModelVersions::count_use(const std::string& version, int by) {

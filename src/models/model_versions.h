@@ -4,11 +4,13 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -39,6 +41,7 @@ class ModelSource {
   virtual void interrupt(bool /*on*/) {}
 };
 
+/// A version that is not there any more, or that this pipeline cannot use: waiting does not help.
 class VersionGone : public Error {
  public:
   explicit VersionGone(const Error& error) : Error(error) {}
@@ -80,22 +83,35 @@ class ModelVersions final : public VersionedModel {
   /// Another number whenever `newest` is another version.
   [[nodiscard]] std::uint64_t sequence() const noexcept { return sequence_.load(std::memory_order_acquire); }
   [[nodiscard]] LoadedModelPtr newest() const;
-  /// A version, from memory or from the source; warmed up. Throws VersionGone, Error{config}.
+  /// A version, from memory or from the source; warmed up. From memory at once, whatever the source is doing.
+  /// Throws VersionGone, also where the version wants other features than the plan has; Error{config}.
   [[nodiscard]] LoadedModelPtr load(const std::string& version);
 
   /// Asks which version it is now, and loads it if it is another than the newest: that one it is from then
-  /// on. One that has failed its first batch is passed over until another comes. What goes wrong is counted
-  /// and logged, a line for each reason; false then.
+  /// on. Those that have failed their first batch are passed over until the source names another. What goes
+  /// wrong is counted and logged, a line for each reason; false then. One call at a time, others wait.
   bool look() noexcept;
-  /// Whether the last `look` was good, and at most so long ago.
-  [[nodiscard]] bool looked_within(std::chrono::nanoseconds age) const;
+  /// Whether the last `look` was good, and began then or later.
+  [[nodiscard]] bool looked_since(std::chrono::steady_clock::time_point time) const noexcept {
+    return looked_ns_.load(std::memory_order_acquire) >= time.time_since_epoch().count();
+  }
+  /// Asks whoever watches the model to look, and waits until a `look` that began by now has ended, but only
+  /// `patience`, and no longer than that for one that was under way before.
+  void ask_to_look(std::chrono::nanoseconds patience);
+  /// For who watches: waits for that, but no longer than `longest`; whether somebody has asked.
+  [[nodiscard]] bool wait_until_asked(std::chrono::nanoseconds longest);
+  /// Ends a `wait_until_asked`.
+  void wake_watch();
   /// The version that a control topic names, which goes before what the registry says; nullopt: none. For the
   /// next `look`.
   void point(std::optional<std::string> version);
-  /// `loaded` has failed a batch: the newest is what was before it. Counted once.
-  void reject(const LoadedModelPtr& loaded, const std::string& why);
-  /// As `ModelSource::interrupt`.
-  void interrupt(bool on) { source_->interrupt(on); }
+  /// `loaded` has failed a batch: the newest is what was before it, or `instead`, which the task uses, where
+  /// there is nothing else. Counted once.
+  void reject(const LoadedModelPtr& loaded, const LoadedModelPtr& instead, const std::string& why);
+  /// Whether that version was rejected since the source names what it names now.
+  [[nodiscard]] bool is_rejected(const std::string& version) const;
+  /// As `ModelSource::interrupt`; nobody is kept waiting, and what fails for it is not told.
+  void interrupt(bool on);
 
   /// A task has begun to use a version (`by` 1) or ended (-1).
   void count_use(const std::string& version, int by);
@@ -123,6 +139,7 @@ class ModelVersions final : public VersionedModel {
   const ModelVersionsOptions options_;
   std::atomic<std::uint64_t> sequence_{0};
   ModelCounters counters_;
+  std::mutex look_mutex_;    ///< one look at a time; taken before `source_mutex_`
   std::mutex source_mutex_;  ///< one call of the source at a time; taken before `mutex_`
   /// Of what follows, never held for long, nor where a model may be destroyed: that may ask for an
   /// interpreter, whose holder may be waiting here.
@@ -132,9 +149,15 @@ class ModelVersions final : public VersionedModel {
   std::vector<LoadedModelPtr> offered_;  ///< the last is the newest
   std::vector<std::weak_ptr<const LoadedModel>> loaded_;
   std::optional<std::string> pointed_;
-  std::optional<std::string> failed_;  ///< the version that was rolled back last
-  std::optional<std::chrono::steady_clock::time_point> looked_;
-  std::string complaint_;  ///< what was logged last
+  std::string named_;               ///< by the source or a control topic, when it was last looked
+  std::set<std::string> rejected_;  ///< versions that were taken back since
+  bool interrupted_ = false;
+  bool asked_ = false;                                            ///< to look
+  std::optional<std::chrono::steady_clock::time_point> looking_;  ///< since when
+  std::chrono::steady_clock::time_point answered_;                ///< when the last look that ended began
+  std::condition_variable changed_;                               ///< `asked_`, `answered_`, `interrupted_`
+  std::atomic<std::int64_t> looked_ns_{INT64_MIN};  ///< when the last look began, if it was good
+  std::string complaint_;                           ///< what was logged last
   std::map<std::string, int> uses_;
 };
 

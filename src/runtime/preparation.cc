@@ -50,8 +50,7 @@ std::optional<Prepared> prepare(const RuntimeContext& context, const Stage& stag
   // offset.
   const std::int64_t stored = stage.stateful() ? prepared.store->position().input_offset : -1;
   prepared.start = consumer.start_offset(partition, stored >= 0 ? std::optional(stored) : std::nullopt);
-  prepared.models = restore_models(stage, *prepared.store, partition, prepared.start.offset,
-                                   [&cancelled] { return cancelled.load(); });
+  prepared.models = restore_models(stage, *prepared.store, partition, prepared.start.offset);
   if (until_end) prepared.end_offset = context.log->written_offset(partition);
   log(LogLevel::debug, "{} partition {}: taken over in {:.1f} ms, restored in {:.1f}, offsets in {:.1f}",
       partition.topic, partition.partition, take_over_ms, restore_ms, lap_ms());

@@ -39,7 +39,8 @@ class Preparation {
 
   /// Whether it has ended, one way or another.
   [[nodiscard]] bool ended() const;
-  /// Once, when it has ended: nullopt if it was cancelled. Throws what it threw: BrokerAway, Error.
+  /// Once, when it has ended: nullopt if it was cancelled. Throws what it threw: BrokerAway, ModelAway,
+  /// Error.
   [[nodiscard]] std::optional<Prepared> take() { return result_.get(); }
   void cancel() noexcept { *cancelled_ = true; }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "base/error.h"
@@ -139,6 +140,8 @@ void run_stages(const RuntimeContext& context, std::vector<std::unique_ptr<Stage
           context.options.broker_address, away.what());
     }
   }
+  std::optional<RegistryInterrupt> interrupt;  // ends before the watches, after the workers
+  if (!watches.empty()) interrupt.emplace(models_of(stages), state.stop);
   RuntimeContext extended = context;
   if (context.options.standby_replicas > 0 && !context.log->process().empty())
     extended.stores = std::make_shared<Standby>(context, stages, context.stores);

@@ -12,30 +12,52 @@ constexpr std::chrono::milliseconds replay_poll{50};
 
 }  // namespace
 
-void Worker::stop_before(const TopicPartition& partition, BadRow row) {
-  // Rows behind the bad one may have entered the state of steps before it, so everything since the last
-  // checkpoint is done again, up to the row. On the way an earlier row may turn out bad at a later step.
+Mended Worker::end_before(const TopicPartition& partition, BadRow& row) {
   end_checkpoint();
+  Task& stopped = *tasks_.at(partition).task;
+  Mended mended = stopped.mended();
+  // What it was scored by stays in memory: to stop takes no registry.
+  const std::vector<ModelUse> held(stopped.models().uses().begin(), stopped.models().uses().end());
   for (std::optional<BadRow> found = row; found;) {
     row = *found;
     producer_->abort();
     sinks_.forget_taken();
     pending_.clear();
     counters_ = committed_counters_;
-    for (auto& [other, assigned] : tasks_) {
-      if (assigned.task) assigned.task->set_position(assigned.committed_offset);
-    }
+    // What the others have done since their last checkpoint is gone, too.
+    for (auto& [other, assigned] : tasks_)
+      assigned.task.reset();  // closes its store before it is opened again
     Assigned& assigned = tasks_.at(partition);
     // Not from the group's offset: without one it may be the topic's present end. What there is to restore is
     // one checkpoint, which no stop needs to cut short.
-    assigned.task.reset();  // closes its store before the store is opened again
     Prepared prepared;
     prepared.store = restore(context_, stage_of(partition.topic), partition, [] { return false; });
     prepared.start.offset = assigned.committed_offset;
-    prepared.models = restore_models(stage_of(partition.topic), *prepared.store, partition,
-                                     assigned.committed_offset, [] { return false; });
+    prepared.models =
+        restore_models(stage_of(partition.topic), *prepared.store, partition, assigned.committed_offset);
     start(partition, assigned, std::move(prepared));
+    if (!context_.exactly_once() && assigned.task->models().changed())
+      checkpoint();  // before rows are visible
     found = replay(assigned, row.offset);
+    if (found) mended = assigned.task->mended();
+  }
+  dirty_ = true;
+  return mended;
+}
+
+void Worker::stop_before(const TopicPartition& partition, BadRow row) {
+  // Rows behind the bad one may have entered the state of steps before it, so everything since the last
+  // checkpoint is done again, up to the row. On the way an earlier row may turn out bad at a later step.
+  const std::uint64_t read = counters_.rows_in;
+  const Mended mended = end_before(partition, row);
+  if (mended.by) {
+    tasks_.at(partition).task->models().take_over(mended, row.offset);
+    checkpoint();
+    if (limits_.count) state_.rows_left += static_cast<std::int64_t>(read - counters_.rows_in);
+    throw Resumed(Error(
+        ErrorKind::config,
+        fmt::format("{} partition {}: version {} takes the row at offset {}, where it was: {}",
+                    partition.topic, partition.partition, mended.by->version, row.offset, row.message)));
   }
   ++counters_.bad;
   for (const TopicPartition& other : partitions()) {

@@ -75,7 +75,8 @@ std::optional<BadRow> Task::process(Batch batch, StepReport report, std::size_t 
   bad_.clear();
   dead_letters_.clear();
   stop_.reset();
-  models_.begin_batch(position_);
+  mended_ = {};
+  models_.begin_batch();
   settle(0, batch, report, stage_.resolved.steps[0].live);
   count(stage_.counters[0].rows_out, batch.size());
   for (const std::int64_t time : batch.event_time_ns) watermark_ns_ = std::max(watermark_ns_, time);
@@ -163,6 +164,9 @@ void Task::settle(std::size_t step, Batch& batch, StepReport& report, std::span<
     BadRow row = bad_row(step, entry);
     const ErrorPolicy policy = policy_.decide(row);
     if (policy == ErrorPolicy::stop) {
+      const std::size_t model = stage_.resolved.steps[step].model;
+      if (row.kind == BadRowKind::model && model != no_model)
+        mended_ = {model, models_.uses()[model].mended_by};
       stop_ = std::move(row);
       return;
     }

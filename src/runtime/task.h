@@ -40,6 +40,9 @@ class Task {
   /// Row 0 of the batch is row `first_row` of the table.
   [[nodiscard]] std::optional<BadRow> process(Batch batch, StepReport report, std::size_t first_row = 0);
 
+  /// Where `process` said to stop before a row: the version of a model that would not.
+  [[nodiscard]] const Mended& mended() const noexcept { return mended_; }
+
   /// All changes of state since the last flush, behind `first`, and the input position: valid until
   /// `committed`, which comes before the next flush.
   const std::vector<Change>& flush(std::vector<Change> first);
@@ -103,6 +106,7 @@ class Task {
   std::vector<bool> bad_;   ///< rows that some step found bad
   std::vector<std::pair<std::uint32_t, BadRow>> dead_letters_;
   std::optional<BadRow> stop_;  ///< the first row that the application has to stop before
+  Mended mended_;
 };
 
 }  // namespace tiderace

@@ -90,6 +90,8 @@ void Worker::run() {
       go_back(reason);  // wherever it was: what was not committed is done again
     } catch (const SinkLost& reason) {
       go_back(reason);
+    } catch (const Resumed& reason) {
+      go_back(reason);
     }
     done = done || state_.stop.load(std::memory_order_relaxed);
   }
@@ -155,29 +157,6 @@ void Worker::change_members(const PollResult& result) {
   if (lost) throw CommitLost(Error(ErrorKind::broker, "partitions were lost"));
 }
 
-void Worker::announce_swaps(bool ahead) {
-  constexpr std::int64_t busy_rows = 100;  // fewer in a report's time can wait for a commit
-  constexpr std::int64_t most_rows = 20'000;
-  const std::int64_t now = context_.clock->steady_ns();
-  bool announced = false;
-  for (auto& [partition, assigned] : tasks_) {
-    if (!assigned.task || !assigned.task->models().swap_due()) continue;
-    const std::int64_t rows = std::min(assigned.rows_a_report, most_rows);
-    assigned.task->models().announce(assigned.task->position() + (ahead && rows > busy_rows ? rows : 0), now);
-    announced = true;
-  }
-  if (!announced) return;
-  dirty_ = true;
-  if (ahead) pace_.hurry(now);
-}
-
-void Worker::wait_for_swap(Task& task, std::int64_t last_offset) {
-  const auto first = task.models().uncommitted_swap();
-  if (!first || last_offset < *first) return;
-  end_checkpoint();
-  if (task.models().uncommitted_swap()) checkpoint();
-}
-
 std::chrono::milliseconds Worker::poll_timeout() const {
   if (at_limit_ || under_way_ || preparing_ || opening_) return busy_poll;
   if (!dirty_) return idle_poll;
@@ -210,6 +189,7 @@ void Worker::prepare() {
   for (const auto& [partition, assigned] : tasks_) busy += assigned.preparation ? 1 : 0;
   for (auto& [partition, assigned] : tasks_) {
     if (assigned.task || assigned.prepared || state_.stop.load(std::memory_order_relaxed)) continue;
+    if (context_.clock->steady_ns() < assigned.next_try_ns) continue;
     if (!assigned.preparation) {
       if (busy >= std::max(context_.restore_threads, 1) || ending_.contains(partition)) continue;
       ++busy;
@@ -226,6 +206,9 @@ bool Worker::take_prepared(const TopicPartition& partition, Assigned& assigned) 
   const auto preparation = std::move(assigned.preparation);
   try {
     assigned.prepared = preparation->take();
+    assigned.waits_for.clear();
+  } catch (const ModelAway& away) {
+    wait_for_model(partition, assigned, away);
   } catch (const BrokerAway& away) {
     log(LogLevel::warning, "{} partition {} is not ready yet: {}", partition.topic, partition.partition,
         away.what());
@@ -296,6 +279,11 @@ void Worker::start(const TopicPartition& partition, Assigned& assigned, Prepared
   assigned.task = std::make_unique<Task>(context_, stage, partition, std::move(resources));
   assigned.committed_offset = prepared.start.offset;
   assigned.task->set_position(assigned.committed_offset);
+  assigned.task->models().begin(assigned.committed_offset);
+  if (assigned.task->models().changed()) {
+    dirty_ = true;
+    if (!context_.exactly_once()) pace_.hurry(context_.clock->steady_ns());
+  }
   assigned.reported = assigned.committed_offset;
   consumer_->start(partition, assigned.committed_offset);
   if (assigned.is_new && context_.options.auto_offset_reset == AutoOffsetReset::latest) {
@@ -325,7 +313,7 @@ void Worker::go_back(const Error& reason) {
   constexpr int doublings = 6;
   log(LogLevel::warning, "{}: going back to the last commit: {}", context_.options.consumer_group,
       reason.what());
-  ++report_.commits_lost;
+  if (dynamic_cast<const Resumed*>(&reason) == nullptr) ++report_.commits_lost;
   const int failures = failures_;
   try {
     give_up_checkpoint();
@@ -372,8 +360,10 @@ void Worker::process(const std::shared_ptr<const Records>& polled) {
   if (limits_.count) {
     const auto wanted = static_cast<std::int64_t>(records->rows.size());
     const std::int64_t left = state_.rows_left.fetch_sub(wanted);
-    if (left <= 0) return;
-    records = cut(records, INT64_MAX, static_cast<std::size_t>(std::min(left, wanted)));
+    const std::int64_t taken = std::clamp<std::int64_t>(left, 0, wanted);
+    state_.rows_left += wanted - taken;  // where rows go back, only these come again
+    if (taken == 0) return;
+    records = cut(records, INT64_MAX, static_cast<std::size_t>(taken));
   }
   const std::int64_t arrived_ns = context_.clock->steady_ns();
   const std::uint64_t written = counters_.rows_out;
@@ -385,7 +375,12 @@ void Worker::process(const std::shared_ptr<const Records>& polled) {
   uncommitted_bytes_ += bytes;
   counters_.bytes_read += bytes;
   ++counters_.batches;
-  if (auto row = assigned.task->process(records)) stop_before(partition, std::move(*row));
+  const std::uint64_t read = counters_.rows_in;
+  if (auto row = assigned.task->process(records)) {
+    if (limits_.count)
+      state_.rows_left += static_cast<std::int64_t>(read + records->rows.size() - counters_.rows_in);
+    stop_before(partition, std::move(*row));
+  }
   // Afterwards: rows that wait behind a slow one are no pause.
   state_.last_row_ns.store(context_.clock->steady_ns(), std::memory_order_relaxed);
   if (counters_.rows_out != written) pending_.push_back({arrived_ns, counters_.rows_out - written});
@@ -440,7 +435,8 @@ void Worker::report() {
         if (assigned.rows_a_report > 0) assigned.task->models().heard_end(*heard);
       }
     } else {
-      entry.waits_for = sinks_.waits_for(stage_of(partition.topic));
+      entry.waits_for =
+          assigned.waits_for.empty() ? sinks_.waits_for(stage_of(partition.topic)) : assigned.waits_for;
     }
     if (assigned.heard_end >= 0) entry.end_offset = std::max(assigned.heard_end, entry.position);
   }

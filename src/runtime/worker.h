@@ -18,6 +18,12 @@
 
 namespace tiderace {
 
+/// Everything is committed, and tasks are to be made anew to go on.
+class Resumed : public Error {
+ public:
+  explicit Resumed(const Error& error) : Error(error) {}
+};
+
 /// When a run ends by itself.
 struct RunLimits {
   bool until_end = false;  ///< at the end that each partition had when it was assigned
@@ -72,6 +78,8 @@ class Worker {
     std::int64_t committed_offset = -1;        ///< the input offset of the last checkpoint, or of the claim
     std::int64_t reported = 0;                 ///< the position in the last report
     std::int64_t rows_a_report = 0;            ///< offsets from the report before to that one
+    std::int64_t next_try_ns = 0;              ///< of its preparation
+    std::string waits_for;                     ///< what that waits for, for those who look in from outside
     bool is_new = false;                       ///< the group has no offset of it yet
     std::vector<Change> initial;               ///< changes that the first checkpoint adds
   };
@@ -118,6 +126,8 @@ class Worker {
   void wait_for_swap(Task& task, std::int64_t last_offset);
   /// All tasks back to the last commit, with a new producer.
   void go_back(const Error& reason);
+  /// A version of a model that a prepared partition needs cannot be had: the partition is tried again later.
+  void wait_for_model(const TopicPartition& partition, Assigned& assigned, const ModelAway& away);
   [[nodiscard]] std::unique_ptr<Producer> new_producer() const;
   void process(const std::shared_ptr<const Records>& records);
   void reach(const TopicPartition& partition, std::int64_t offset);
@@ -143,7 +153,12 @@ class Worker {
   void note_latency(std::vector<Pending>& pending);
   /// Tells those who look in from outside how it is, some times a second.
   void report();
+  /// Commits what comes before `row` and throws it; or, where another version of a model takes it, that this
+  /// version takes over there, and throws Resumed.
   [[noreturn]] void stop_before(const TopicPartition& partition, BadRow row);
+  /// Lets the task of `partition` end before `row`, or one before it that turns out bad on the way. All
+  /// others have none then.
+  [[nodiscard]] Mended end_before(const TopicPartition& partition, BadRow& row);
   [[nodiscard]] std::optional<BadRow> replay(Assigned& assigned, std::int64_t end);
   void start(const TopicPartition& partition, Assigned& assigned, Prepared prepared);
   [[nodiscard]] bool reached_limit() const;

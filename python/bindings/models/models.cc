@@ -108,6 +108,13 @@ ModelHandle model_with_features(const ModelHandle& model, const std::string& nam
   return {with_features(model.model, name, std::move(trained))};
 }
 
+std::optional<std::string> mismatch(const ModelHandle& model,
+                                    const std::vector<std::pair<std::string, std::string>>& features) {
+  std::vector<Feature> given;
+  for (const auto& [feature, type] : features) given.push_back({feature, kinds_named(type)});
+  return model.model->mismatch(given);
+}
+
 nb::bytes model_bytes(const std::string& path, const std::string& sha256) {
   const std::string bytes = read_model_file(path, sha256);
   return nb::bytes(bytes.data(), bytes.size());
@@ -122,9 +129,11 @@ ModelHandle python_model(nb::object call, std::string name, std::optional<std::s
 }  // namespace
 
 void bind_models(nb::module_& module) {
-  nb::class_<ModelHandle>(module, "Model").def("__repr__", [](const ModelHandle& self) {
-    return self.planned().name;
-  });
+  nb::class_<ModelHandle>(module, "Model")
+      .def("__repr__", [](const ModelHandle& self) { return self.planned().name; })
+      .def("mismatch", &mismatch, nb::arg("features"),
+           "Why the model, which has no versions, does not take these features, pairs of name and type; None "
+           "where it does.");
   module.def("python_model", &python_model, nb::arg("call"), nb::arg("name"), nb::arg("trained_on").none(),
              nb::arg("trained_names"),
              nb::sig("def python_model(call: object, name: str, trained_on: int | None, trained_names: "

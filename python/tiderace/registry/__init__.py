@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,8 +26,12 @@ class Registry(Protocol):
     def resolve(self, pointer: str) -> str:
         """The version that `pointer` names now."""
 
-    def load(self, version: str, label: str) -> tuple[ModelVersion, Bind]:
-        """What is known of a version, and what runs it under the name `label`. Raises `VersionGone`."""
+    def load(self, version: str, label: str, sha256: str = "") -> tuple[ModelVersion, Bind]:
+        """What is known of a version, and what runs it under the name `label`.
+
+        Nothing of a version that has another hash than `sha256`, if one is given, is unpacked. Raises
+        `VersionGone`.
+        """
 
     def publish(self, content: bytes, about: ModelVersion, alias: str) -> ModelVersion:
         """A new version."""
@@ -111,8 +116,9 @@ def described(model: Any, name: str, **given: Any) -> tuple[bytes, ModelVersion]
     """The bytes of `model` and what is to be stored of it. `given`: features, metrics, training_range."""
     content, suffix = packed(model)
     file = f"model{suffix}"
-    of_file(content, file, name)  # what does not load is not published
+    bind = of_file(content, file, name)  # what does not load is not published
     features = types_of(given["features"] if given["features"] is not None else known_features(model))
+    _check_features(bind, features)
     about = ModelVersion(
         name, "", sha256_of(content), file, len(content), features, _numbers(given["metrics"] or {}),
         _plain(given["training_range"]), _libraries(model), datetime.now(UTC).isoformat(),
@@ -120,20 +126,33 @@ def described(model: Any, name: str, **given: Any) -> tuple[bytes, ModelVersion]
     return content, about
 
 
+def _check_features(bind: Bind, features: dict[str, str]) -> None:
+    """A version that no frame could satisfy is not published."""
+    if mismatch := bind("predict").mismatch(list(features.items())):
+        raise ConfigError(
+            f"features: {list(features)!r:.200} would be refused by the model itself: {mismatch}"
+        )
+
+
 def _numbers(metrics: dict[str, Any]) -> dict[str, float]:
     try:
-        return {str(name): float(value) for name, value in metrics.items()}
+        numbers = {str(name): float(value) for name, value in metrics.items()}
     except (AttributeError, TypeError, ValueError) as error:
         raise ConfigError(f"metrics: wanted numbers by name, found {metrics!r:.200}") from error
+    if not all(map(math.isfinite, numbers.values())):
+        raise ConfigError(f"metrics: wanted finite numbers by name, found {metrics!r:.200}")
+    return numbers
 
 
 def _plain(value: Any) -> Any:
-    """As JSON has it: numpy's numbers become Python's, tuples lists, times text."""
+    """As JSON has it: numpy's numbers and arrays become Python's, tuples lists, times text."""
+    value = value.tolist() if type(value).__module__ == "numpy" and hasattr(value, "tolist") else value
     if isinstance(value, dict):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
-    value = value.item() if type(value).__module__ == "numpy" and hasattr(value, "item") else value
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"training_range: wanted finite numbers, found {value!r}, which JSON does not have")
     return value if isinstance(value, str | int | float | bool | None) else _time(value)
 
 

@@ -45,9 +45,10 @@ class FileRegistry:
             raise ConfigError(f"{self}: no alias {pointer!r}; there are {self._aliases()}")
         return str(self._number(content, pointer))
 
-    def load(self, version: str, label: str) -> tuple[ModelVersion, Bind]:
+    def load(self, version: str, label: str, sha256: str = "") -> tuple[ModelVersion, Bind]:
         """What is known of a version, and what runs it, under the name `label`."""
         about = self.about(version)
+        check_wanted(about, sha256, label)
         return about, of_file(self.content(about), about.file, label)
 
     def about(self, version: str) -> ModelVersion:
@@ -122,6 +123,17 @@ def damaged(registry: str, about: ModelVersion, content: bytes) -> ConfigError:
         f"{registry}: version {about.version} is damaged: wanted SHA-256 {about.sha256} "
         f"({about.size_bytes} bytes), found {sha256_of(content)} ({len(content)} bytes); publish it again"
     )
+
+
+def check_wanted(about: ModelVersion, sha256: str, label: str) -> None:
+    """Before anything is unpacked: raises `ConfigError` if a hash is wanted and `about` has another."""
+    if sha256 and sha256 != about.sha256:
+        raise ConfigError(
+            f"{label} is not the one that was asked for: wanted SHA-256 {sha256}, "
+            f"version {about.version} has "
+            + (about.sha256 or "none on record, so that it is not unpacked")
+            + "; change sha256 if it is meant"
+        )
 
 
 class VersionGone(ConfigError):

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 import warnings
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tiderace.errors import ConfigError
-from tiderace.registry.files import LATEST, VersionGone, checked_alias, damaged
+from tiderace.registry.files import LATEST, VersionGone, check_wanted, checked_alias, damaged
 from tiderace.registry.runnable import Bind, of_file, of_object, sha256_of
 from tiderace.registry.version import ModelVersion, types_of
 
@@ -46,15 +48,15 @@ class MlflowRegistry:
                 return self._of_stage(pointer[1:])
             return str(self._client.get_model_version_by_alias(self.name, pointer).version)
 
-    def load(self, version: str, label: str) -> tuple[ModelVersion, Bind]:
+    def load(self, version: str, label: str, sha256: str = "") -> tuple[ModelVersion, Bind]:
         """What is known of a version, and what runs it, under the name `label`."""
         with tempfile.TemporaryDirectory(prefix="tiderace-model-") as directory:
             path = self._download(version, directory)
             about = path / ABOUT
             if about.exists():
                 found = ModelVersion.from_json(about.read_bytes(), f"{self} version {version}")
-                return self._own(replace(found, version=version), path, label)
-            return _foreign(self.name, version, path, label)
+                return self._own(replace(found, version=version), path, label, sha256)
+            return _foreign(self.name, version, path, label, sha256)
 
     def publish(self, content: bytes, about: ModelVersion, alias: str) -> ModelVersion:
         """A new version, of a run of its own or of the active one; there once all its files are."""
@@ -71,7 +73,8 @@ class MlflowRegistry:
         with self._translated(f"move the alias {alias!r} of"):
             self._client.set_registered_model_alias(self.name, checked_alias(alias), version)
 
-    def _own(self, about: ModelVersion, path: Path, label: str) -> tuple[ModelVersion, Bind]:
+    def _own(self, about: ModelVersion, path: Path, label: str, sha256: str) -> tuple[ModelVersion, Bind]:
+        check_wanted(about, sha256, label)
         content = _read(path, about.file, f"{self} version {about.version}")
         if sha256_of(content) != about.sha256:
             raise damaged(str(self), about, content)
@@ -125,9 +128,13 @@ class MlflowRegistry:
 
         active = mlflow.active_run()
         run = active or self._client.create_run(self._experiment())
-        yield run
-        if not active:
-            self._client.set_terminated(run.info.run_id)
+        status = "FAILED"
+        try:
+            yield run
+            status = "FINISHED"
+        finally:
+            if not active:
+                self._client.set_terminated(run.info.run_id, status)
 
     def _experiment(self) -> str:
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "Default")
@@ -164,18 +171,24 @@ def _read(path: Path, file: str, where: str) -> bytes:
         raise ConfigError(f"{where}: cannot read {file}: {error.strerror or error}") from error
 
 
-def _foreign(name: str, version: str, path: Path, label: str) -> tuple[ModelVersion, Bind]:
+def _foreign(name: str, version: str, path: Path, label: str, sha256: str) -> tuple[ModelVersion, Bind]:
     """What others have logged, by the flavour that they logged it with."""
     described = _described(path, f"models:/{name} version {version}")
-    flavors = described.get("flavors") or {}
+    flavors: dict[str, Any] = described.get("flavors") or {}
     about = ModelVersion(name, version, "", "MLmodel", 0, _signed(described))
-    for flavor, key in (("xgboost", "data"), ("onnx", "data")):
-        file = str((flavors.get(flavor) or {}).get(key, ""))
-        if file.endswith((".ubj", ".json", ".onnx")):
-            content = _read(path, file, label)
-            about = replace(about, file=file, size_bytes=len(content), sha256=sha256_of(content))
-            return about, of_file(content, file, label)
+    if file := _data_file(flavors):
+        content = _read(path, file, label)
+        about = replace(about, file=file, size_bytes=len(content), sha256=sha256_of(content))
+        check_wanted(about, sha256, label)
+        return about, of_file(content, file, label)
+    check_wanted(about, sha256, label)
     return about, of_object(_by_flavor(flavors, path, label), label)
+
+
+def _data_file(flavors: dict[str, Any]) -> str:
+    """The file of a model that runs no code; empty if it has none."""
+    files = [str((flavors.get(flavor) or {}).get("data", "")) for flavor in ("xgboost", "onnx")]
+    return next((file for file in files if file.endswith((".ubj", ".json", ".onnx"))), "")
 
 
 def _described(path: Path, where: str) -> dict[str, Any]:
@@ -194,11 +207,31 @@ def _by_flavor(flavors: dict[str, Any], path: Path, label: str) -> Any:
             import mlflow.sklearn  # type: ignore[import-untyped,unused-ignore]
 
             return mlflow.sklearn.load_model(str(path))
-        import mlflow.pyfunc  # type: ignore[import-untyped,unused-ignore]
-
-        return mlflow.pyfunc.load_model(str(path))
+        return Pyfunc(path)
     except Exception as error:
         raise ConfigError(f"cannot load {label}: {type(error).__name__}: {error}") from error
+
+
+class Pyfunc:
+    """A model of MLflow's `pyfunc`, and its files: it may read them whenever it is called."""
+
+    takes_frames = True
+
+    def __init__(self, path: Path) -> None:
+        import mlflow.pyfunc  # type: ignore[import-untyped,unused-ignore]
+
+        folder = tempfile.mkdtemp(prefix="tiderace-model-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self._model = mlflow.pyfunc.load_model(shutil.move(path, folder))
+        schema = self._model.metadata.get_input_schema()
+        self._tensors = schema is not None and schema.is_tensor_spec()
+        named = schema is not None and not self._tensors and schema.has_input_names()
+        self._types = dict(zip(schema.input_names(), schema.pandas_types(), strict=True)) if named else {}
+
+    def predict(self, frame: Any) -> Any:
+        """Of a DataFrame whose columns are float64, which MLflow holds against the model's own types."""
+        types = {name: kind for name, kind in self._types.items() if name in frame}
+        return self._model.predict(frame.to_numpy() if self._tensors else frame.astype(types))
 
 
 def _signed(described: dict[str, Any]) -> dict[str, str]:

@@ -129,7 +129,8 @@ def _trained_on(model: Any) -> tuple[int | None, list[str]]:
 def _call_of(model: Any, method: str) -> Call:
     """`model.method` from features and their names to an array with as many rows."""
     predict = getattr(model, method)
-    named = _frame_maker() if hasattr(model, "feature_names_in_") else None
+    wants_names = hasattr(model, "feature_names_in_") or getattr(model, "takes_frames", False)
+    named = _frame_maker() if wants_names else None
 
     def call(features: Any, names: list[str]) -> Any:
         result = _array_of(predict(named(features, columns=names) if named else features))

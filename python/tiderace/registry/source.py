@@ -50,13 +50,7 @@ class Source:
             self._interrupted.clear()
 
     def _load(self, version: str) -> tuple[ModelVersion, Bind]:
-        about, bind = self._reference.registry.load(version, self._reference.text)
-        if self._sha256 and self._sha256 != about.sha256:
-            raise ConfigError(
-                f"{self._reference.text} is not the one that was asked for: wanted SHA-256 {self._sha256}, "
-                f"version {version} has {about.sha256 or 'none on record'}; change sha256 if it is meant"
-            )
-        return about, bind
+        return self._reference.registry.load(version, self._reference.text, self._sha256)
 
     def _apart(self, call: Callable[[], T]) -> T:
         """`call()`; where Ctrl-C does not reach it, on a thread that can be left to itself."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -85,9 +85,10 @@ def types_of(features: Any) -> dict[str, str]:
 def _pairs(features: Any) -> list[tuple[str, Any]]:
     if isinstance(features, Mapping) or type(features).__module__.startswith("pandas"):
         return list(features.items())
-    names = list(features)
-    if not names or len(set(names)) != len(names) or not all(isinstance(name, str) for name in names):
-        raise ConfigError(f"features: wanted names that differ, found {names!r:.200}")
+    names = list(features) if isinstance(features, Iterable) else []
+    texts = all(isinstance(name, str) for name in names)
+    if not names or not texts or len(set(names)) != len(names):
+        raise ConfigError(f"features: wanted names that differ, found {features!r:.200}")
     return [(name, "float64") for name in names]
 
 

@@ -13,6 +13,7 @@ namespace {
 constexpr int most_shadow_calls = 16;
 
 using Rows = std::vector<std::uint32_t>;
+using Failed = std::vector<std::pair<std::size_t, std::string>>;  ///< rows of the matrix, and why
 
 class PredictOperator final : public Operator {
  public:
@@ -20,8 +21,7 @@ class PredictOperator final : public Operator {
       : step_(step),
         plan_(std::get<Predict>(step.node->step)),
         use_(step.model == no_model ? nullptr : &resources.models[step.model]),
-        shadow_use_(step.shadow == no_model ? nullptr : &resources.models[step.shadow]),
-        alone_(step.model != no_model && resources.models[step.model].steps == 1) {}
+        shadow_use_(step.shadow == no_model ? nullptr : &resources.models[step.shadow]) {}
 
   void process(Batch& batch, StepReport& report) override {
     RowErrors errors;
@@ -29,7 +29,7 @@ class PredictOperator final : public Operator {
     fill_matrix(batch, rows);
     ColumnBuilder results(batch.size());
     for (std::size_t i = 0; i < batch.size(); ++i) results.set_null(i);
-    std::vector<std::pair<std::size_t, std::string>> failed;
+    Failed failed;
     if (!rows.empty()) {
       const LoadedModelPtr version = use_ ? use_->current : nullptr;
       Model& model = model_of(plan_.model, version);
@@ -37,7 +37,8 @@ class PredictOperator final : public Operator {
           0, rows.size(),
           [&](std::size_t begin, std::size_t end) { return predict(model, rows, begin, end, results); },
           [&](std::size_t row, const std::string& why) { failed.emplace_back(row, why); });
-      if (use_ && use_->candidate) try_candidate(rows, failed, results);
+      if (use_ && !failed.empty()) find_mended();
+      if (use_ && use_->candidate) judge(*use_, plan_.model, failed, rows.size());
     }
     for (auto& [row, why] : failed) errors.add(rows[row], BadRowKind::model, std::move(why));
     batch.columns[step_.outputs[0]] = Column(std::move(results));
@@ -103,34 +104,39 @@ class PredictOperator final : public Operator {
     return std::nullopt;
   }
 
-  /// Judges the candidate by the rows that the present version takes. One that takes the others, too, is what
-  /// rows that have stopped the pipeline wait for: it takes over at once, if no other step has used the
-  /// present version for this batch.
-  void try_candidate(const Rows& rows, std::vector<std::pair<std::size_t, std::string>>& failed,
-                     ColumnBuilder& results) {
-    Model& candidate = model_of(plan_.model, use_->candidate);
-    if (!failed.empty() && alone_ && !predict(candidate, rows, 0, rows.size(), results)) {
-      failed.clear();
-      use_->current = use_->candidate;
-      use_->taken_over = true;
-      return;
-    }
-    const std::vector<double> kept = without(failed, rows.size());
-    const std::span<const double> values = failed.empty() ? std::span<const double>(matrix_) : kept;
-    if (values.empty()) return;
+  /// Whether a version takes these rows, whatever it says of them.
+  std::optional<CallFailure> dry_run(const LoadedModelPtr& version, const PlannedModel& planned,
+                                     std::span<const double> values) const {
     ColumnBuilder ignored(features(values).rows);
-    const auto failure = candidate.predict(features(values), ignored);
-    if (failure)
-      use_->failure = failure->message;
-    else
-      use_->tried = true;
+    return model_of(planned, version).predict(features(values), ignored);
   }
 
-  /// The features of the rows that are not among `failed`; nothing where all rows are asked for.
-  [[nodiscard]] std::vector<double> without(const std::vector<std::pair<std::size_t, std::string>>& failed,
-                                            std::size_t size) const {
+  /// A version that takes all rows, also those that the present one fails on.
+  void find_mended() {
+    use_->mended_by = nullptr;
+    if (use_->candidate && !dry_run(use_->candidate, plan_.model, matrix_)) use_->mended_by = use_->candidate;
+    for (const LoadedModelPtr& spare : use_->spares) {
+      if (!use_->mended_by && !dry_run(spare, plan_.model, matrix_)) use_->mended_by = spare;
+    }
+  }
+
+  /// Judges a candidate by the rows that the present version takes, of `size`.
+  void judge(ModelUse& use, const PlannedModel& planned, const Failed& failed, std::size_t size) const {
+    auto failure = dry_run(use.candidate, planned, matrix_);
+    if (failure && !failed.empty()) {
+      const std::vector<double> kept = without(failed, size);
+      if (kept.empty()) return;
+      failure = dry_run(use.candidate, planned, kept);
+    }
+    if (failure)
+      use.failure = failure->message;
+    else
+      use.tried = true;
+  }
+
+  /// The features of the rows that are not among `failed`.
+  [[nodiscard]] std::vector<double> without(const Failed& failed, std::size_t size) const {
     std::vector<double> kept;
-    if (failed.empty()) return kept;
     const auto width = static_cast<std::ptrdiff_t>(step_.inputs.size());
     std::vector<bool> out(size, false);
     for (const auto& [row, why] : failed) out[row] = true;
@@ -155,6 +161,7 @@ class PredictOperator final : public Operator {
     if (!rows.empty()) {
       Model& shadow = model_of(*plan_.shadow, shadow_use_ ? shadow_use_->current : nullptr);
       int calls = most_shadow_calls;
+      Failed failed;
       call_in_parts(
           0, rows.size(),
           [&](std::size_t begin, std::size_t end) -> std::optional<CallFailure> {
@@ -164,26 +171,17 @@ class PredictOperator final : public Operator {
           [&](std::size_t row, const std::string&) {
             results.set_null(rows[row]);
             ++report.shadow_failed;
+            failed.emplace_back(row, std::string());
           });
-      if (shadow_use_ && shadow_use_->candidate) try_shadow_candidate();
+      if (shadow_use_ && shadow_use_->candidate) judge(*shadow_use_, *plan_.shadow, failed, rows.size());
     }
     return Column(std::move(results));
-  }
-
-  void try_shadow_candidate() {
-    ColumnBuilder ignored(features(matrix_).rows);
-    const auto failure = model_of(*plan_.shadow, shadow_use_->candidate).predict(features(matrix_), ignored);
-    if (failure)
-      shadow_use_->failure = failure->message;
-    else
-      shadow_use_->tried = true;
   }
 
   const ResolvedStep& step_;
   const Predict& plan_;
   ModelUse* use_;
   ModelUse* shadow_use_;
-  bool alone_;  ///< no other step calls its model
   std::vector<double> matrix_;
 };
 

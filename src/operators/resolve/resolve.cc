@@ -357,7 +357,7 @@ class Resolver {
       return model.versions == versions && model.header == header;
     });
     if (found == models.end()) {
-      ResolvedModel model{versions, header, {}, 0};
+      ResolvedModel model{versions, header, {}};
       if (versions->changes()) {
         model.state =
             unique(fmt::format("{}({})", role, versions->reference()), versions, &ResolvedModel::state);
@@ -365,7 +365,6 @@ class Resolver {
       }
       found = models.insert(models.end(), std::move(model));
     }
-    ++found->steps;
     const auto index = static_cast<std::size_t>(found - models.begin());
     if (std::find(point.models.begin(), point.models.end(), index) == point.models.end())
       point.models.push_back(index);

@@ -27,9 +27,8 @@ constexpr std::size_t no_model = SIZE_MAX;
 /// A model with versions that a stage uses.
 struct ResolvedModel {
   std::shared_ptr<ModelVersions> versions;
-  std::string header;     ///< of records: `tiderace.model.shaking`, `tiderace.shadow.shaking`
-  std::string state;      ///< what the version in use is stored under; empty: it never changes
-  std::size_t steps = 0;  ///< that call it
+  std::string header;  ///< of records: `tiderace.model.shaking`, `tiderace.shadow.shaking`
+  std::string state;   ///< what the version in use is stored under; empty: it never changes
 };
 
 /// One step of a stage with every name resolved to a slot. Immutable; shared by the tasks of the stage.

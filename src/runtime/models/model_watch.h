@@ -17,9 +17,10 @@
 namespace tiderace {
 
 /// Looks for new versions of one model while the object lives, on a thread of its own: every poll interval,
-/// and when the control topic tells of one. A record of that topic has the model's name as its key and
-/// `{"version": "4"}` as its value, which goes before what the registry says, until one without a version or
-/// without a value. The last of each key counts, also over restarts.
+/// when it is asked to, and when the control topic tells of one; again after a pause where that fails. A
+/// record of that topic has the model's name as its key and `{"version": "4"}` as its value, which goes
+/// before what the registry says, until one that is `{}` or has no value. The last of each key counts, also
+/// over restarts.
 class ModelWatch {
  public:
   /// Reads the control topic, which exists, to its end first. `log` outlives the object. Throws
@@ -32,8 +33,8 @@ class ModelWatch {
 
  private:
   void run();
-  /// Waits for a record of the control topic, but no longer than `longest`; whether one has told of a
-  /// version.
+  /// Waits for a record of the control topic that tells of a version, or for somebody who asks, but no longer
+  /// than `longest`; whether there was one.
   bool wait(std::chrono::nanoseconds longest);
   void open_control(bool until_end);
   bool take(const std::vector<BoundedFollower::Run>& runs);
@@ -42,16 +43,32 @@ class ModelWatch {
   Log& log_;
   const std::shared_ptr<ModelVersions> model_;
   std::map<TopicPartition, std::int64_t> positions_;  ///< of the control topic
-  std::unique_ptr<BoundedFollower> control_;
-  std::mutex mutex_;
-  std::condition_variable stopped_;
+  std::unique_ptr<BoundedFollower> control_;          ///< null: it has to be opened again
   std::atomic<bool> stop_{false};
   std::thread thread_;
 };
 
-/// One for each model of `stages` that can change. Their counters begin anew.
+/// One for each model of `stages` that can change. Their counters begin anew. Throws Error{plan} where two
+/// share the key of a control topic.
 [[nodiscard]] std::vector<std::unique_ptr<ModelWatch>> watch_models(
     const RuntimeContext& context, const std::vector<std::unique_ptr<Stage>>& stages);
+
+/// Ends calls of registries as soon as a run is to end, while the object lives: workers may be waiting for
+/// them.
+class RegistryInterrupt {
+ public:
+  RegistryInterrupt(std::vector<std::shared_ptr<ModelVersions>> models, const std::atomic<bool>& stop);
+  ~RegistryInterrupt();
+  RegistryInterrupt(const RegistryInterrupt&) = delete;
+  RegistryInterrupt& operator=(const RegistryInterrupt&) = delete;
+
+ private:
+  const std::vector<std::shared_ptr<ModelVersions>> models_;
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  bool end_ = false;
+  std::thread thread_;
+};
 
 /// The models of `stages` that have versions, each once.
 [[nodiscard]] std::vector<std::shared_ptr<ModelVersions>> models_of(

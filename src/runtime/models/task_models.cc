@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <thread>
 #include <utility>
 
 #include "base/error.h"
@@ -15,9 +14,7 @@ namespace {
 
 constexpr char format_version = 1;
 constexpr std::int64_t longest_wait_ns = 1'000'000'000;  // for the offset of a swap
-constexpr std::chrono::seconds news_age{1};  // many partitions that are restored together ask once
-constexpr int load_attempts = 5;
-constexpr std::chrono::milliseconds first_pause{200};
+constexpr std::chrono::seconds news_patience{1};         // so that a short run hears of a new version, too
 
 std::string key_of(const std::string& state) {
   return state_key::head(state_key::of_step(state), "");
@@ -35,51 +32,42 @@ std::size_t index_at(std::span<const VersionSince> versions, std::int64_t offset
   return index;
 }
 
-/// A registry that is away may come back at once; one that has no such version any more will not.
-LoadedModelPtr load_patiently(ModelVersions& model, const std::string& version,
-                              const std::function<bool()>& stopped) {
-  auto pause = first_pause;
-  for (int attempt = 1;; ++attempt, pause *= 2) {
-    try {
-      return model.load(version);
-    } catch (const VersionGone&) {
-      throw;
-    } catch (const Error& error) {
-      if (attempt == load_attempts || stopped()) throw;
-      log(LogLevel::warning, "{}: version {} is not there yet: {}", model.reference(), version, error.what());
+/// What a partition is scored by from `since` on.
+LoadedModelPtr load_needed(ModelVersions& model, const VersionSince& wanted,
+                           const TopicPartition& partition) {
+  const auto what = [&](const char* why) {
+    return fmt::format(
+        "{} partition {} is scored by version {} of {} from offset {} on, which cannot be loaded: {}",
+        partition.topic, partition.partition, wanted.version, model.reference(), wanted.since, why);
+  };
+  try {
+    return model.load(wanted.version);
+  } catch (const VersionGone& gone) {
+    if (model.options().on_lost_version == OnLostVersion::stop) {
+      throw_error(ErrorKind::state,
+                  "{}. Put that version back into the registry, or say on_lost_version=\"current\" to go on "
+                  "with the one that it names now",
+                  what(gone.what()));
     }
-    std::this_thread::sleep_for(pause);
+    log(LogLevel::warning, "{}; it goes on with version {}", what(gone.what()), model.newest()->version);
+    return nullptr;
+  } catch (const Error& error) {
+    throw ModelAway(Error(ErrorKind::config, what(error.what())),
+                    fmt::format("version {} of {}", wanted.version, model.reference()));
   }
 }
 
 RestoredModel restore_model(const ResolvedModel& resolved, StateStore& store, const TopicPartition& partition,
-                            std::int64_t offset, const std::function<bool()>& stopped) {
+                            std::int64_t offset) {
   ModelVersions& model = *resolved.versions;
   RestoredModel restored;
-  restored.sequence = model.sequence();
-  // What is not known to be news must not take over from what another process knew.
-  if (model.looked_within(news_age) || model.look()) restored.sequence = 0;
+  restored.asked = std::chrono::steady_clock::now();
   restored.versions = read_versions(resolved.state, store);
   if (restored.versions.empty()) return restored;
   for (std::size_t i = index_at(restored.versions, offset); i < restored.versions.size(); ++i) {
-    const VersionSince& wanted = restored.versions[i];
-    try {
-      restored.loaded.push_back(load_patiently(model, wanted.version, stopped));
-    } catch (const Error& error) {
-      const std::string what = fmt::format(
-          "{} partition {} is scored by version {} of {} from offset {} on, which cannot be loaded: {}",
-          partition.topic, partition.partition, wanted.version, model.reference(), wanted.since,
-          error.what());
-      if (model.options().on_lost_version == OnLostVersion::stop) {
-        throw_error(
-            ErrorKind::state,
-            "{}. Put that version back into the registry, or say on_lost_version=\"current\" to go on "
-            "with the one that it names now",
-            what);
-      }
-      log(LogLevel::warning, "{}; it goes on with version {}", what, model.newest()->version);
-      return RestoredModel{{}, {}, 0};
-    }
+    LoadedModelPtr loaded = load_needed(model, restored.versions[i], partition);
+    if (!loaded) return {};
+    restored.loaded.push_back(std::move(loaded));
   }
   return restored;
 }
@@ -114,12 +102,13 @@ std::vector<VersionSince> read_versions(const std::string& state, StateStore& st
 }
 
 std::vector<RestoredModel> restore_models(const Stage& stage, StateStore& store,
-                                          const TopicPartition& partition, std::int64_t offset,
-                                          const std::function<bool()>& stopped) {
+                                          const TopicPartition& partition, std::int64_t offset) {
   std::vector<RestoredModel> restored(stage.resolved.models.size());
   for (std::size_t i = 0; i < restored.size(); ++i) {
     const ResolvedModel& model = stage.resolved.models[i];
-    if (!model.state.empty()) restored[i] = restore_model(model, store, partition, offset, stopped);
+    if (model.state.empty()) continue;
+    restored[i] = restore_model(model, store, partition, offset);
+    model.versions->ask_to_look(news_patience);
   }
   return restored;
 }
@@ -133,14 +122,12 @@ TaskModels::TaskModels(const Stage& stage, TopicPartition partition, std::vector
     ModelUse use;
     use.versions = models[i].versions;
     use.header = models[i].header;
-    use.steps = models[i].steps;
     if (!stage.pinned.empty()) use.current = stage.pinned[i];
     uses_.push_back(std::move(use));
     if (stage.pinned.empty()) start(stage, i, std::move(restored[i]));
     counted_.emplace_back();
     count(i);
   }
-  update_due();
 }
 
 TaskModels::~TaskModels() {
@@ -168,25 +155,49 @@ void TaskModels::start(const Stage& stage, std::size_t number, RestoredModel res
   Changing changing;
   changing.use = number;
   changing.state = state;
-  changing.sequence = restored.loaded.empty() ? sequence : restored.sequence;
+  changing.sequence = sequence;
+  if (!restored.loaded.empty()) changing.asked = restored.asked;
   changing.versions = std::move(restored.versions);
   if (!restored.loaded.empty()) changing.ahead.assign(restored.loaded.begin() + 1, restored.loaded.end());
   changing_.push_back(std::move(changing));
 }
 
-void TaskModels::begin_batch(std::int64_t position) {
-  batch_position_ = position;
+void TaskModels::begin(std::int64_t offset) {
+  for (Changing& changing : changing_) {
+    if (changing.versions.empty()) note(changing, uses_[changing.use].current->version, offset);
+  }
+}
+
+bool TaskModels::has_news(Changing& changing, const ModelVersions& versions) {
+  if (changing.asked) {
+    if (!versions.looked_since(*changing.asked)) return false;
+    changing.asked.reset();
+    changing.sequence = 0;  // whatever is the newest is news
+  }
+  return versions.sequence() != changing.sequence;
+}
+
+void TaskModels::begin_batch() {
   for (Changing& changing : changing_) {
     ModelUse& use = uses_[changing.use];
     use.tried = false;
-    use.taken_over = false;
     use.failure.clear();
-    const std::uint64_t sequence = use.versions->sequence();
-    if (sequence == changing.sequence || !changing.ahead.empty()) continue;
-    changing.sequence = sequence;
-    changing.accepted = nullptr;
-    LoadedModelPtr newest = use.versions->newest();
-    use.candidate = newest->version == use.current->version ? nullptr : std::move(newest);
+    use.mended_by = nullptr;
+    use.spares.clear();
+    if (has_news(changing, *use.versions)) {
+      const std::uint64_t sequence = use.versions->sequence();
+      LoadedModelPtr newest = use.versions->newest();
+      const bool other = newest->version != use.current->version;
+      if (!changing.ahead.empty()) {
+        if (other) use.spares.push_back(std::move(newest));  // one after the other
+      } else {
+        changing.sequence = sequence;
+        changing.accepted = nullptr;
+        use.candidate = other ? std::move(newest) : nullptr;
+      }
+    }
+    if (changing.accepted) use.spares.push_back(changing.accepted);
+    if (!changing.ahead.empty()) use.spares.push_back(changing.ahead.back());
   }
 }
 
@@ -194,15 +205,8 @@ void TaskModels::end_batch() {
   for (Changing& changing : changing_) {
     ModelUse& use = uses_[changing.use];
     if (!use.candidate) continue;
-    if (use.taken_over) {
-      log(LogLevel::info, "{} partition {}: version {} of {} takes over at once at offset {}",
-          partition_.topic, partition_.partition, use.current->version, use.versions->reference(),
-          batch_position_);
-      use.candidate = nullptr;
-      note(changing, use.current->version, batch_position_);
-      count(changing.use);
-    } else if (!use.failure.empty()) {
-      use.versions->reject(use.candidate, use.failure);
+    if (!use.failure.empty()) {
+      use.versions->reject(use.candidate, use.current, use.failure);
       use.candidate = nullptr;
     } else if (use.tried) {
       changing.accepted = std::move(use.candidate);
@@ -214,14 +218,12 @@ void TaskModels::end_batch() {
 
 void TaskModels::announce(std::int64_t offset, std::int64_t now_ns) {
   for (Changing& changing : changing_) {
-    if (changing.accepted) {
-      note(changing, changing.accepted->version, offset);
-      changing.ahead.push_back(std::move(changing.accepted));
-      changing.accepted = nullptr;
-      changing.announced_ns = now_ns;
-    } else if (changing.versions.empty()) {
-      note(changing, uses_[changing.use].current->version, offset);
-    }
+    const LoadedModelPtr accepted = std::exchange(changing.accepted, nullptr);
+    // Another partition may have found out meanwhile what is wrong with it.
+    if (!accepted || uses_[changing.use].versions->is_rejected(accepted->version)) continue;
+    note(changing, accepted->version, offset);
+    changing.ahead.push_back(accepted);
+    changing.announced_ns = now_ns;
   }
   update_due();
 }
@@ -269,10 +271,24 @@ void TaskModels::reach(std::int64_t position) {
   }
 }
 
+void TaskModels::take_over(const Mended& mended, std::int64_t position) {
+  reach(position);
+  for (Changing& changing : changing_) {
+    if (changing.use != mended.model) continue;
+    ModelUse& use = uses_[changing.use];
+    log(LogLevel::info, "{} partition {}: version {} of {} takes over at once from {} at offset {}",
+        partition_.topic, partition_.partition, mended.by->version, use.versions->reference(),
+        use.current->version, position);
+    use.current = mended.by;
+    changing.ahead.clear();
+    note(changing, mended.by->version, position);
+    count(changing.use);
+  }
+}
+
 void TaskModels::update_due() noexcept {
-  due_ = std::any_of(changing_.begin(), changing_.end(), [](const Changing& changing) {
-    return changing.accepted != nullptr || changing.versions.empty();
-  });
+  due_ = std::any_of(changing_.begin(), changing_.end(),
+                     [](const Changing& changing) { return changing.accepted != nullptr; });
 }
 
 bool TaskModels::waits_long(const Changing& changing, std::int64_t position, std::int64_t now_ns) const {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "models/fake_source.h"
 
 namespace tiderace {
@@ -23,6 +25,8 @@ class Versions : public testing::Test {
 TEST_F(Versions, AreTheNewestThatWasLookedFor) {
   EXPECT_EQ(newest(), "1");
   const std::uint64_t first = model_->sequence();
+  const auto before = std::chrono::steady_clock::now();
+  EXPECT_FALSE(model_->looked_since(before));
   EXPECT_TRUE(model_->look());
   EXPECT_EQ(model_->sequence(), first) << "nothing is new";
   now("2");
@@ -30,7 +34,8 @@ TEST_F(Versions, AreTheNewestThatWasLookedFor) {
   EXPECT_TRUE(model_->look());
   EXPECT_EQ(newest(), "2");
   EXPECT_NE(model_->sequence(), first);
-  EXPECT_TRUE(model_->looked_within(std::chrono::minutes(1)));
+  EXPECT_TRUE(model_->looked_since(before));
+  EXPECT_FALSE(model_->looked_since(std::chrono::steady_clock::now()));
 }
 
 TEST_F(Versions, ComeFromMemoryWhereTheyAreInUse) {
@@ -49,8 +54,8 @@ TEST_F(Versions, ThatFailABatchGiveWayToTheOneBefore) {
   model_->look();
   const LoadedModelPtr second = model_->newest();
   const std::uint64_t before = model_->sequence();
-  model_->reject(second, "it fails");
-  model_->reject(second, "another task says so, too");
+  model_->reject(second, second, "it fails");
+  model_->reject(second, nullptr, "another task says so, too");
   EXPECT_EQ(newest(), "1");
   EXPECT_NE(model_->sequence(), before);
   EXPECT_EQ(model_->counters().rollbacks, 1u);
@@ -67,15 +72,85 @@ TEST_F(Versions, ThatFailABatchGiveWayToTheOneBefore) {
 }
 
 TEST_F(Versions, ThatTheOnlyOneThereIsStaysWhateverIsSaidOfIt) {
-  model_->reject(model_->newest(), "it fails");
+  model_->reject(model_->newest(), model_->newest(), "it fails");
   EXPECT_EQ(newest(), "1");
   EXPECT_EQ(model_->counters().rollbacks, 0u);
+}
+
+TEST_F(Versions, ThatFailGiveWayToWhatTheTaskUsesWhereNothingElseIsKnown) {
+  now("2");
+  model_ = fake_versions(registry_);  // a process that begins
+  const LoadedModelPtr restored = model_->load("1");
+  model_->reject(model_->newest(), restored, "it fails");
+  EXPECT_EQ(newest(), "1");
+  EXPECT_EQ(model_->counters().rollbacks, 1u);
+  EXPECT_TRUE(model_->look());
+  EXPECT_EQ(newest(), "1") << "it is remembered";
+}
+
+TEST_F(Versions, ThatFailedAreAllRemembered) {
+  now("2");
+  model_->look();
+  const LoadedModelPtr second = model_->newest();
+  now("3");
+  model_->look();
+  const LoadedModelPtr third = model_->newest();
+  model_->reject(third, model_->load("1"), "it fails");
+  EXPECT_EQ(newest(), "2");
+  model_->reject(second, model_->load("1"), "it fails, too");
+  EXPECT_EQ(newest(), "1");
+  for (int i = 0; i < 3; ++i) model_->look();
+  EXPECT_EQ(newest(), "1") << "the source still names 3";
+  EXPECT_TRUE(model_->is_rejected("2"));
+  EXPECT_TRUE(model_->is_rejected("3"));
+  model_->reject(model_->newest(), third, "a task that is on 3 by now says so");
+  EXPECT_EQ(newest(), "1") << "not in favour of one that was rejected";
+  now("4");
+  model_->look();
+  EXPECT_EQ(newest(), "4");
+  EXPECT_FALSE(model_->is_rejected("3"));
+}
+
+TEST_F(Versions, InMemoryAreThereWhateverTheRegistryDoes) {
+  std::unique_lock hangs(registry_->mutex);
+  std::thread looking([this] { model_->look(); });
+  EXPECT_EQ(model_->load("1")->version, "1");
+  hangs.unlock();
+  looking.join();
+}
+
+TEST_F(Versions, AreAskedForByWhoeverNeedsNews) {
+  std::atomic<bool> stop{false};
+  std::thread watch([&] {
+    while (!stop) {
+      if (model_->wait_until_asked(std::chrono::hours(1)) && !stop) model_->look();
+    }
+  });
+  now("2");
+  const auto before = std::chrono::steady_clock::now();
+  model_->ask_to_look(std::chrono::minutes(1));
+  EXPECT_EQ(newest(), "2");
+  EXPECT_TRUE(model_->looked_since(before));
+  registry_->away = "it is away";
+  model_->ask_to_look(std::chrono::minutes(1));
+  EXPECT_EQ(failures(), 1u) << "an answer, too";
+  {
+    const std::lock_guard hangs(registry_->mutex);
+    model_->ask_to_look(std::chrono::milliseconds(1));
+    model_->ask_to_look(std::chrono::milliseconds(1));
+  }
+  model_->interrupt(true);
+  model_->ask_to_look(std::chrono::minutes(1));
+  model_->interrupt(false);
+  stop = true;
+  model_->wake_watch();
+  watch.join();
 }
 
 TEST_F(Versions, ThatCannotBeHadChangeNothing) {
   registry_->away = "it is away";
   EXPECT_FALSE(model_->look());
-  EXPECT_FALSE(model_->looked_within(std::chrono::minutes(1)));
+  EXPECT_FALSE(model_->looked_since(std::chrono::steady_clock::time_point()));
   EXPECT_EQ(failures(), 1u);
   registry_->away.clear();
   registry_->gone = {"2"};

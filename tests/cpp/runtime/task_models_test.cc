@@ -38,7 +38,12 @@ TEST(VersionsInTheState, AreStoredLikeThis) {
 
 class TaskOfAModel : public testing::Test {
  protected:
-  TaskOfAModel() { stage_.resolved.models = {{model_, "tiderace.model.shaking", "model(m)", 1}}; }
+  ~TaskOfAModel() override {
+    stop_ = true;
+    watched_->wake_watch();
+    watch_.join();
+  }
+  TaskOfAModel() { stage_.resolved.models = {{model_, "tiderace.model.shaking", "model(m)"}}; }
 
   void publish(const std::string& version) {
     {
@@ -49,15 +54,15 @@ class TaskOfAModel : public testing::Test {
   }
   void start(std::int64_t offset) {
     task_.reset();
-    task_.emplace(stage_, partition_,
-                  restore_models(stage_, *store_, partition_, offset, [] { return false; }));
+    task_.emplace(stage_, partition_, restore_models(stage_, *store_, partition_, offset));
+    task_->begin(offset);
     position_ = offset;
   }
   /// A batch of `rows`: what an operator does with it.
   std::string batch(std::int64_t rows, bool candidate_fails = false) {
     if (task_->swap_due()) task_->announce(position_ + ahead_, now_ns_);
     task_->reach(position_);
-    task_->begin_batch(position_);
+    task_->begin_batch();
     ModelUse& use = task_->uses()[0];
     const std::string version = use.current->version;
     if (use.candidate && candidate_fails) use.failure = "it fails";
@@ -84,11 +89,22 @@ class TaskOfAModel : public testing::Test {
   std::int64_t position_ = 0;
   std::int64_t ahead_ = 0;
   std::int64_t now_ns_ = 0;
+
+ private:
+  /// Looks where a task that is restored asks for it.
+  void watch() {
+    while (!stop_) {
+      if (watched_->wait_until_asked(std::chrono::hours(1)) && !stop_) watched_->look();
+    }
+  }
+  const std::shared_ptr<ModelVersions> watched_ = model_;
+  std::atomic<bool> stop_{false};
+  std::thread watch_{[this] { watch(); }};
 };
 
 TEST_F(TaskOfAModel, GoesToTheNextVersionBetweenTwoBatches) {
   start(5);
-  EXPECT_TRUE(task_->swap_due()) << "the state does not know the first one yet";
+  EXPECT_TRUE(task_->changed()) << "the state does not know the first one yet";
   EXPECT_EQ(batch(10), "1");
   commit();
   EXPECT_EQ(stored(), (Since{{5, "1"}}));
@@ -188,7 +204,7 @@ TEST_F(TaskOfAModel, ComesBackWhereAnotherTaskFailed) {
   publish("2");
   batch(10);
   EXPECT_EQ(batch(10), "2");
-  model_->reject(model_->newest(), "another partition");
+  model_->reject(model_->newest(), nullptr, "another partition");
   EXPECT_EQ(batch(10), "2");
   EXPECT_EQ(batch(10), "1");
 }
@@ -222,7 +238,6 @@ TEST_F(TaskOfAModel, DoesNotTakeForNewWhatItsProcessKnewBefore) {
   const Change swapped = versions_change("model(m)", Since{{0, "1"}, {10, "2"}});  // by another process
   store_->apply(std::span(&swapped, 1), {});
   registry_->away = "it is away";
-  model_->point(std::nullopt);  // it has to be asked again
   start(10);
   EXPECT_EQ(batch(10), "2");
   EXPECT_EQ(batch(10), "2") << "1 is the newest that this process knows";
@@ -230,6 +245,79 @@ TEST_F(TaskOfAModel, DoesNotTakeForNewWhatItsProcessKnewBefore) {
   publish("3");
   EXPECT_EQ(batch(10), "2");
   EXPECT_EQ(batch(10), "3");
+}
+
+TEST_F(TaskOfAModel, DoesNotTakeForNewWhatItsProcessHasJustLookedFor) {
+  start(0);
+  EXPECT_EQ(batch(10), "1");
+  EXPECT_TRUE(model_->look());
+  {
+    const std::lock_guard lock(registry_->mutex);
+    registry_->current = "2";
+  }
+  const Change swapped = versions_change("model(m)", Since{{0, "1"}, {10, "2"}});  // by another process
+  store_->apply(std::span(&swapped, 1), {});
+  start(10);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(batch(10), "2");
+}
+
+TEST_F(TaskOfAModel, OffersWhatIsAheadWhereThePresentVersionFails) {
+  start(0);
+  batch(10);
+  publish("2");
+  batch(10);
+  EXPECT_TRUE(task_->uses()[0].spares.empty());
+  task_->begin_batch();
+  ASSERT_EQ(task_->uses()[0].spares.size(), 1u) << "it is tried, and not announced yet";
+  ahead_ = 100;
+  batch(10);
+  ASSERT_EQ(task_->uses()[0].spares.size(), 1u);
+  publish("3");
+  task_->begin_batch();
+  ASSERT_EQ(task_->uses()[0].spares.size(), 2u);
+  EXPECT_EQ(task_->uses()[0].spares[0]->version, "3");
+  EXPECT_EQ(task_->uses()[0].spares[1]->version, "2");
+  commit();
+  start(30);
+  task_->begin_batch();
+  ASSERT_EQ(task_->uses()[0].spares.size(), 2u) << "after a restart, too";
+  task_->take_over({0, task_->uses()[0].spares[0]}, 30);
+  EXPECT_EQ(task_->next_swap(), std::nullopt);
+  EXPECT_EQ(batch(10), "3");
+  commit();
+  EXPECT_EQ(stored(), (Since{{0, "1"}, {30, "3"}}));
+  start(40);
+  EXPECT_EQ(batch(10), "3");
+}
+
+TEST_F(TaskOfAModel, DoesNotAnnounceWhatAnotherPartitionHasRejected) {
+  start(0);
+  batch(10);
+  publish("2");
+  batch(10);
+  ASSERT_TRUE(task_->swap_due());
+  model_->reject(model_->newest(), nullptr, "another partition");
+  EXPECT_EQ(batch(10), "1");
+  EXPECT_EQ(batch(10), "1");
+}
+
+TEST_F(TaskOfAModel, WaitsWhereItsVersionCannotBeHadForNow) {
+  start(0);
+  batch(10);
+  commit();
+  for (const char* version : {"2", "3", "4"}) publish(version);
+  task_.reset();
+  ModelVersionsOptions options;
+  options.on_lost_version = OnLostVersion::current;
+  model_ = fake_versions(registry_, options);
+  stage_.resolved.models[0].versions = model_;
+  registry_->away = "it is away";
+  try {
+    static_cast<void>(restore_models(stage_, *store_, partition_, 10));
+    FAIL() << "went on";
+  } catch (const ModelAway& away) {
+    EXPECT_EQ(away.version(), "version 1 of fake:shaking@champion");
+  }
 }
 
 TEST_F(TaskOfAModel, ScoresRowsThatComeAgainAsTheyWere) {
@@ -298,16 +386,17 @@ TEST(ModelsOfManyTasks, ChangeTogether) {
   const auto registry = std::make_shared<FakeRegistry>();
   const auto model = fake_versions(registry);
   Stage stage{ResolvedStage()};
-  stage.resolved.models = {{model, "tiderace.model.shaking", "model(m)", 1}};
+  stage.resolved.models = {{model, "tiderace.model.shaking", "model(m)"}};
   std::atomic<bool> stop{false};
   std::vector<std::thread> workers;
   for (int number = 0; number < 3; ++number) {
     workers.emplace_back([&, number] {
       TaskModels task(stage, {"in", number}, {});
+      task.begin(0);
       for (std::int64_t position = 0; !stop; ++position) {
         if (task.swap_due()) task.announce(position, 0);
         task.reach(position);
-        task.begin_batch(position);
+        task.begin_batch();
         ModelUse& use = task.uses()[0];
         EXPECT_EQ(std::to_string(static_cast<int>(std::stod(use.current->version))), use.current->version);
         if (use.candidate && position % 7 == 0) use.failure = "it fails";

@@ -35,9 +35,33 @@ def negative(x: Any) -> Any:
     return x < 0
 
 
+@dataclass(frozen=True)
+class From:
+    """Rows whose `x` is `limit` or more."""
+
+    limit: float
+
+    def __call__(self, x: Any) -> Any:
+        return x >= self.limit
+
+
 def publish(address: str, factor: float, fails_on: Callable[[Any], Any] | None = None) -> str:
     """Predictions tell the version apart: `x` times its number, where that is the factor."""
     return tr.publish_model(Times(factor, fails_on), address, features=["x"], alias="champion").version
+
+
+def pipeline(app: tr.Application, address: str, **options: Any) -> tr.Model:
+    """Rows of `input` with the prediction `y`, in `output`."""
+    names = ("control_topic", "poll_interval", "on_lost_version")
+    how = {name: options.pop(name) for name in names if name in options}
+    if "control_topic" not in how:
+        how.setdefault("poll_interval", POLL)
+    model = tr.load_model(f"{address}@champion", **how)
+    sdf = app.dataframe(app.topic("input"))
+    sdf["y"] = model.predict(sdf[["x"]], **options)
+    sdf.to_topic(app.topic("output"))
+    app.topic("output")
+    return model
 
 
 def until(condition: Callable[[], Any]) -> Any:

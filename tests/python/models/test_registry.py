@@ -122,6 +122,11 @@ def tree(depth: int = 4) -> DecisionTreeClassifier:
     return DecisionTreeClassifier(max_depth=depth, random_state=0).fit(FEATURES, LABELS)
 
 
+def evil(ran: Path) -> bytes:
+    """A pickle whose code makes the file `ran`."""
+    return b"cbuiltins\nexec\n(S'open(\"" + str(ran).encode() + b'", "w")\'\ntR.'
+
+
 def predicted(sdf: tr.StreamingDataFrame, model: tr.Model, **options: Any) -> list[Any]:
     sdf["y"] = model.predict(sdf[["total", "total-10s"]], **options)
     found: list[Any] = sdf.backtest(ROWS)["y"].to_pylist()
@@ -193,8 +198,7 @@ def test_a_damaged_model_is_never_run(
     (blob,) = blobs()
     whole = pickle.dumps(tree(), protocol=5)
     ran = tmp_path / "ran"
-    evil = b"cbuiltins\nexec\n(S'open(\"" + str(ran).encode() + b'", "w")\'\ntR.'
-    for content in (whole[:-100], b"", evil):
+    for content in (whole[:-100], b"", evil(ran)):
         overwrite(blob, content)
         with pytest.raises(tr.ConfigError, match=f"version 1 is damaged: wanted SHA-256 {published.sha256}"):
             tr.load_model(address)
@@ -240,6 +244,23 @@ def test_a_hash_that_is_wanted(address: str) -> None:
     assert tr.load_model(address, sha256=published.sha256.upper()).version == "1"
     with pytest.raises(tr.ConfigError, match=f"version 1 has {published.sha256}"):
         tr.load_model(address, sha256="0" * 64)
+
+
+def test_a_hash_that_is_wanted_is_compared_before_anything_runs(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever may write to the registry publishes a pickle with code in it, under its own, right hash."""
+    ran = tmp_path / "ran"
+    monkeypatch.setattr(registry.runnable, "_pickled", lambda _: evil(ran))
+    bind = registry.runnable.of_object(tree(), "tree")
+    monkeypatch.setattr(registry, "of_file", lambda *_: bind)  # the publisher's own check would run it
+    published = tr.publish_model(tree(), address)
+    with pytest.raises(tr.ConfigError, match=f"version 1 has {published.sha256}"):
+        tr.load_model(address, sha256="0" * 64)
+    assert not ran.exists()
+    with pytest.raises(tr.ConfigError):
+        tr.load_model(address)
+    assert ran.exists(), "without a hash it does run"
 
 
 def test_publishers_at_the_same_moment(address: str) -> None:
@@ -310,6 +331,14 @@ def test_a_publisher_that_is_killed_leaves_nothing_half(tmp_path: Path) -> None:
     assert tr.load_model(f"{address}@champion").version == tr.load_model(address).version
 
 
+def test_arrays_in_a_training_range(tmp_path: Path) -> None:
+    limits = {"low": FEATURES.to_numpy().min(axis=0), "high": np.float64(3)}
+    published = tr.publish_model(tree(), tmp_path / "shaking", training_range=limits)
+    assert published.training_range == {"low": FEATURES.min().tolist(), "high": 3.0}
+    loaded = tr.load_model(tmp_path / "shaking")
+    assert loaded.about == published
+
+
 def test_features_that_a_model_says_itself_or_is_said_of(tmp_path: Path) -> None:
     line = LinearRegression().fit(FEATURES.to_numpy(), LABELS)
     address = f"{tmp_path}/line"
@@ -317,10 +346,11 @@ def test_features_that_a_model_says_itself_or_is_said_of(tmp_path: Path) -> None
         tr.publish_model(line, address)
     assert tr.publish_model(line, address, features=["a", "b"]).features == {"a": "float64", "b": "float64"}
     typed = FEATURES.assign(count=1, flag=True).astype({"total": np.float32})
-    assert tr.publish_model(line, address, features=typed).features == {
+    wide = LinearRegression().fit(typed.to_numpy(float), LABELS)
+    assert tr.publish_model(wide, address, features=typed).features == {
         "total": "float64", "total-10s": "float64", "count": "int64", "flag": "bool"
     }  # fmt: skip
-    for wrong in ("ab", [], ["a", "a"], {"a": "string"}, [1, 2]):
+    for wrong in ("ab", [], ["a", "a"], {"a": "string"}, [1, 2], FEATURES.to_numpy(), 3):
         with pytest.raises(tr.ConfigError, match="features: wanted"):
             tr.publish_model(line, address, features=wrong)
     assert tr.load_model(address).version == "2"
@@ -336,6 +366,13 @@ def test_mistakes(tmp_path: Path) -> None:
         tr.publish_model(tmp_path / "model.txt", address, features=["x"])
     with pytest.raises(tr.ConfigError, match="metrics: wanted numbers"):
         tr.publish_model(tree(), address, metrics={"f1": "high"})
+    with pytest.raises(tr.ConfigError, match="metrics: wanted finite numbers"):
+        tr.publish_model(tree(), address, metrics={"f1": np.nan})
+    with pytest.raises(tr.ConfigError, match="training_range: wanted finite numbers"):
+        tr.publish_model(tree(), address, training_range=[0.0, np.inf])
+    for features in (["total-10s", "total"], ["total"], ["a", "b"]):
+        with pytest.raises(tr.ConfigError, match=r"features: .* would be refused by the model itself"):
+            tr.publish_model(tree(), address, features=features)
     with pytest.raises(tr.ConfigError, match="wanted a model without a version"):
         tr.publish_model(tree(), f"{address}@3")
     for alias in ("latest", "3", "a/b", "-"):
@@ -442,6 +479,92 @@ def test_models_that_others_logged_to_mlflow(mlflow: Path, sdf: tr.StreamingData
     assert model.about.features == {"total": "float64", "total-10s": "float64"}
     with pytest.raises(tr.PlanError, match="missing: total-10s; not known to it: mean"):
         model.predict(sdf[["total", "mean"]])
+
+
+def test_a_pyfunc_that_others_logged_to_mlflow(
+    mlflow: Path, sdf: tr.StreamingDataFrame, tmp_path: Path
+) -> None:
+    """It gets a frame with the names and types of its signature, and reads its files when it is called."""
+    import mlflow as client
+    from mlflow.models import infer_signature
+
+    class Offset(client.pyfunc.PythonModel):  # type: ignore[name-defined,misc]
+        def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
+            offset = float(Path(context.artifacts["offset"]).read_text())
+            return model_input["total"] + 10 * model_input["count"] + offset
+
+    (tmp_path / "offset.txt").write_text("0.5")
+    typed = pd.DataFrame({"total": [0.5], "count": [3]})
+    with client.start_run():
+        client.pyfunc.log_model(
+            name="offset",
+            python_model=Offset(),
+            artifacts={"offset": str(tmp_path / "offset.txt")},
+            signature=infer_signature(typed, typed["total"]),
+            registered_model_name="offset",
+            pip_requirements=[],
+        )
+    model = tr.load_model("models:/offset/1")
+    sdf["count"] = sdf["count"].astype("int64")
+    sdf["y"] = model.predict(sdf[["total", "count"]])
+    assert sdf.backtest([{"total": 1.0, "count": 2}])["y"].to_pylist() == [21.5]
+
+
+def test_data_that_others_logged_to_mlflow(mlflow: Path, sdf: tr.StreamingDataFrame) -> None:
+    """Files of XGBoost and ONNX are read by their own libraries, and have a hash."""
+    import mlflow as client
+    from mlflow.models import infer_signature
+
+    single = FEATURES.astype(np.float32).astype(float)
+    signature = infer_signature(single, LABELS)
+    boosted = xgboost.XGBClassifier(n_estimators=5, max_depth=3, base_score=0.5).fit(single, LABELS)
+    onnx = skl2onnx.to_onnx(tree(), FEATURES.to_numpy(np.float32)[:1], options={"zipmap": False})
+    with client.start_run():
+        client.xgboost.log_model(
+            boosted, name="boosted", signature=signature, registered_model_name="boosted", pip_requirements=[]
+        )
+        client.onnx.log_model(
+            onnx, name="onnx", signature=signature, registered_model_name="onnx", pip_requirements=[]
+        )
+    for name, wanted in (("boosted", boosted.predict(single)), ("onnx", tree().predict(single))):
+        model = tr.load_model(f"models:/{name}/1")
+        assert model.about is not None
+        assert tr.load_model(f"models:/{name}/1", sha256=model.about.sha256).version == "1"
+        sdf["y"] = model.predict(sdf[["total", "total-10s"]])
+        assert sdf.backtest(single.to_dict("records"))["y"].to_pylist() == wanted.tolist()
+
+
+def test_a_publication_that_fails_ends_its_run(mlflow: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow import MlflowClient
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError("no space")
+
+    monkeypatch.setattr(MlflowClient, "log_artifacts", refuse)
+    with pytest.raises(tr.ConfigError, match="no space"):
+        tr.publish_model(tree(), "models:/shaking")
+    experiment = MlflowClient().get_experiment_by_name("tests")
+    (run,) = MlflowClient().search_runs([experiment.experiment_id])
+    assert run.info.status == "FAILED"
+
+
+def test_a_hash_that_is_wanted_of_what_others_logged(mlflow: Path, tmp_path: Path) -> None:
+    """Their pickles have no hash on record, so that none is unpacked."""
+    import mlflow as client
+
+    with client.start_run():
+        client.sklearn.log_model(
+            tree(), name="tree", registered_model_name="logged", serialization_format="pickle"
+        )
+    (stored,) = mlflow.rglob("model.pkl")
+    ran = tmp_path / "ran"
+    stored.write_bytes(evil(ran))
+    with pytest.raises(tr.ConfigError, match="none on record, so that it is not unpacked"):
+        tr.load_model("models:/logged/1", sha256=hashlib.sha256(evil(ran)).hexdigest())
+    assert not ran.exists()
+    with pytest.raises(tr.ConfigError):
+        tr.load_model("models:/logged/1")
+    assert ran.exists(), "without a hash it does run"
 
 
 def test_mlflow_loads_what_is_published(mlflow: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import model_service
 import pytest
 import tiderace as tr
-from serving import POLL, Serving, publish, scored, until
+from serving import POLL, From, Serving, publish, scored, until
 
 GUARANTEES = pytest.mark.parametrize("guarantee", ["at-least-once", "exactly-once"])
 CLI = Path(__file__).parents[3] / "build" / "tiderace"
@@ -39,6 +39,7 @@ class Group:
 
     def __init__(self, broker: str, name: str, guarantee: str, folder: Path) -> None:
         self.name = name
+        self.broker = broker
         self.folder = folder
         self.address = f"{folder}/models/shaking"
         self.app = tr.Application(broker, consumer_group="phone")
@@ -48,8 +49,8 @@ class Group:
         self.rounds = 0
         publish(self.address, 1)
 
-    def start(self, *options: str) -> subprocess.Popen[bytes]:
-        state = str(self.folder / "state")
+    def start(self, *options: str, state_dir: str = "state") -> subprocess.Popen[bytes]:
+        state = str(self.folder / state_dir)
         command = [sys.executable, model_service.__file__, *self._arguments, state, self.address, *options]
         with (self.folder / "service.log").open("ab") as log:
             environment = os.environ | {"TIDERACE_LOG": "info"}
@@ -57,9 +58,9 @@ class Group:
         return self._process
 
     def kill(self) -> None:
-        assert self._process
-        self._process.kill()
-        self._process.wait()
+        if self._process:
+            self._process.kill()
+            self._process.wait()
 
     def send(self, count: int) -> None:
         self.app.topic(f"{self.name}-input", num_partitions=3)
@@ -138,6 +139,31 @@ def test_versions_hold_over_kills(group: Group, guarantee: str) -> None:
 
 
 @GUARANTEES
+@pytest.mark.parametrize("group", ["embedded"], indirect=True)
+def test_versions_hold_where_one_takes_over_at_once_and_is_killed(group: Group, guarantee: str) -> None:
+    """Killed as soon as rows are seen that the version before fails on; what comes again comes in parts."""
+    publish(group.address, 2, From(100))
+    group.send(50)
+    assert group.start("--until-end").wait() == 0
+    publish(group.address, 3)
+    group.send(100)
+    group.start("--rarely")
+    until(lambda: any(row.x >= 100 for row in group.written()))
+    group.kill()
+    group.send(1)
+    for option in ("--one", "--until-end"):
+        assert group.start(option).wait() == 0
+    by_row = defaultdict(list)
+    for row in group.written():
+        assert row.y == row.x * row.version
+        by_row[row.x].append(row.version)
+    assert set(by_row) == set(range(group.sent)), "no row is lost"
+    assert all(versions == sorted(versions) for versions in by_row.values())
+    if guarantee == "exactly-once":
+        assert all(len(versions) == 1 for versions in by_row.values())
+
+
+@GUARANTEES
 @pytest.mark.parametrize("group", ["kafka"], indirect=True)
 def test_a_partition_takes_its_version_along(group: Group, guarantee: str) -> None:
     """Another process takes over what the dead one had, with state from the changelog alone."""
@@ -160,6 +186,58 @@ def test_a_partition_takes_its_version_along(group: Group, guarantee: str) -> No
     first = {row.key: row.version for row in reversed(group.written()) if row.x >= sent}
     assert again
     assert first == at_last, "the first batch is scored by what the state says, though the alias went back"
+
+
+@GUARANTEES
+@pytest.mark.parametrize("group", ["kafka"], indirect=True)
+def test_a_standby_takes_over_while_the_registry_is_away(group: Group, guarantee: str) -> None:
+    """What a process has in memory needs no registry."""
+    first = group.start("--standby")
+    group.start("--standby", state_dir="other")
+    try:
+        group.send(60)
+        until(lambda: len(group.written()) >= 60)
+        publish(group.address, 2)
+        while {*{row.key: row.version for row in group.written()}.values()} != {2}:
+            group.send(12)
+            until(lambda: len(group.written()) >= group.sent)
+        log = group.folder / "service.log"
+        until(lambda: log.read_text().count("version 2 is loaded") >= 2)
+        registry = Path(group.address)
+        registry.rename(registry.with_name("away"))
+    finally:
+        first.kill()
+        first.wait()
+    sent = group.sent
+    group.send(12)
+    until(lambda: {row.x for row in group.written()} >= set(range(group.sent)))
+    assert {row.version for row in group.written() if row.x >= sent} == {2}
+
+
+@pytest.mark.parametrize("guarantee", ["at-least-once"])
+@pytest.mark.parametrize("group", ["kafka"], indirect=True)
+def test_a_control_topic_on_kafka(group: Group, guarantee: str) -> None:
+    """It is followed, also where it tells of a version that is not there yet."""
+    for number in (2, 3):
+        publish(group.address, number)
+    control, state = f"{group.name}-control", str(group.folder / "state")
+    app = tr.Application(group.broker, consumer_group=group.name, state_dir=state)
+    model = tr.load_model(f"{group.address}@champion", control_topic=control)
+    sdf = app.dataframe(app.topic(f"{group.name}-input"))
+    sdf["y"] = model.predict(sdf[["x"]])
+    sdf.to_topic(app.topic(f"{group.name}-output"))
+    with Serving(app, f"{group.name}-input", f"{group.name}-output").running() as serving:
+        assert serving.send(1).version == "3"
+        with app.get_producer() as producer:
+            producer.produce(control, "shaking", {"version": "2"})
+        until(lambda: model.version == "2")
+        assert serving.send(2, 3).version == "2"
+        with app.get_producer() as producer:
+            producer.produce(control, "shaking", {"version": "4"})
+        assert serving.send(4).version == "2"
+        publish(group.address, 4)
+        until(lambda: model.version == "4")
+        assert serving.send(5, 6).y == 24
 
 
 def test_rows_that_go_through_again_are_scored_as_they_were(tmp_path: Path) -> None:

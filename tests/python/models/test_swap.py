@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import tiderace as tr
-from serving import POLL, Serving, Times, always, metrics, negative, publish, scored, until
+from serving import POLL, Serving, Times, always, metrics, negative, pipeline, publish, scored, until
 
 MakeApp = Callable[..., tr.Application]
 GUARANTEES = ["at-least-once", "exactly-once"]
@@ -18,17 +18,6 @@ GUARANTEES = ["at-least-once", "exactly-once"]
 def address(tmp_path: Path) -> str:
     publish(f"{tmp_path}/models/shaking", 1)
     return f"{tmp_path}/models/shaking"
-
-
-def pipeline(app: tr.Application, address: str, **options: Any) -> tr.Model:
-    """Rows of `input` with the prediction `y`, in `output`."""
-    how = {name: options.pop(name) for name in ("control_topic", "poll_interval") if name in options}
-    model = tr.load_model(f"{address}@champion", **(how or {"poll_interval": POLL}))
-    sdf = app.dataframe(app.topic("input"))
-    sdf["y"] = model.predict(sdf[["x"]], **options)
-    sdf.to_topic(app.topic("output"))
-    app.topic("output")
-    return model
 
 
 @pytest.mark.parametrize("guarantee", GUARANTEES)
