@@ -14,7 +14,7 @@ namespace tiderace::gateway {
 struct MessageRow {
   std::string value;
   std::optional<std::string> key;
-  std::optional<std::int64_t> timestamp;  ///< milliseconds since 1970
+  std::optional<std::int64_t> timestamp;                                         ///< milliseconds since 1970
   std::vector<std::pair<std::string, std::optional<std::string>>> headers = {};  ///< beside the message's
 };
 
