@@ -150,6 +150,9 @@ class TransactionalProducer:
         BrokerError
             Nothing is left of what was produced since the last commit, unless it was made nevertheless:
             see `init_transactions`.
+        ConfigError
+            The log refuses one of the records (one without a key for a compacted topic, a time that the topic
+            does not take): nothing of them is kept.
         """
         return [RecordMetadata(*stored) for stored in self._producer.commit()]
 
