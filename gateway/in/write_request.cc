@@ -17,7 +17,9 @@ constexpr std::string_view header_prefix = "header.";
 constexpr std::string_view header_field_prefix = "header_field.";
 constexpr std::size_t most_readers = 64;
 constexpr std::size_t most_times_message = 8;  // what a message may grow to
-constexpr std::size_t row_bytes = 128;         // about what a record takes beside its own bytes
+constexpr std::size_t most_header_fields = 16;
+constexpr std::size_t header_bytes = 72;
+constexpr std::size_t row_bytes = 128;  // about what a record takes beside its own bytes
 
 /// Readers learn the shape of rows, so they are kept, one a thread for each pair of fields.
 JsonRows& rows_reader(const JsonRowsOptions& fields) {
@@ -40,7 +42,7 @@ Message WriteRequest::message_of(std::string_view text) const {
   std::size_t each = row_bytes;
   for (const auto& [name, value] : headers) each += name.size() + (value ? value->size() : 0);
   try {
-    for (JsonRow& row : rows_reader(fields).read(text)) {
+    for (JsonRow& row : rows_reader(fields).read(text, most_bytes)) {
       if (fields.key && !may_use_key(grant, *row.key)) {
         message.refusal = fmt::format("row {}: the token does not allow the key {}", message.rows.size() + 1,
                                       json_string(*row.key));
@@ -48,7 +50,8 @@ Message WriteRequest::message_of(std::string_view text) const {
       }
       const std::optional<std::string>& row_key = fields.key ? row.key : key;
       message.bytes += each + row.value.size() + (row_key ? row_key->size() : 0);
-      for (const auto& [name, value] : row.headers) message.bytes += name.size() + value->size();
+      for (const auto& [name, value] : row.headers)
+        message.bytes += header_bytes + name.size() + value->size();
       if (message.bytes > most_bytes) {
         message.refusal = fmt::format(
             "its rows come to more than {} bytes, with the key and the headers of each; send fewer a message",
@@ -96,6 +99,8 @@ WriteRequest write_request(const Config& config, const std::string& topic, const
       request.headers.emplace_back(name.substr(header_prefix.size()), value);
     } else if (name.starts_with(header_field_prefix)) {
       request.fields.headers[name.substr(header_field_prefix.size())] = value;
+      if (request.fields.headers.size() > most_header_fields)
+        refuse(400, fmt::format("header_field: wanted at most {} of them", most_header_fields));
     } else if (name != "token") {
       refuse(400, fmt::format(
                       "{}: there is no such parameter; there are key, key_field, timestamp_field, session, "

@@ -104,10 +104,12 @@ void Writer::enqueue(Item item) {
 }
 
 void Writer::ask_progress(std::string session, std::function<void(std::optional<Sequences::Progress>)> told) {
+  if (queued_bytes_ > config_.queue_bytes) return told(std::nullopt);
   enqueue(AskProgress{std::move(session), std::move(told)});
 }
 
-void Writer::ask_position(std::string session, std::function<void(std::string)> told) {
+void Writer::ask_position(std::string session, std::function<void(std::optional<std::string>)> told) {
+  if (queued_bytes_ > config_.queue_bytes) return told(std::nullopt);
   enqueue(AskPosition{std::move(session), std::move(told)});
 }
 
@@ -187,6 +189,7 @@ Outcome Writer::judge(const Message& message) {
   if (!message.session.empty()) {
     const auto found = reached_.find(message.session);
     if (found == reached_.end() && !may_begin(message.session)) return {Outcome::Kind::no_room};
+    if (found == reached_.end() && !sequences_.knows(message.session)) ++begun_;
     Sequences::Progress reached =
         found == reached_.end() ? sequences_.progress(message.session) : found->second;
     if (message.sequence > reached.sequence + 1)
@@ -205,7 +208,7 @@ Outcome Writer::judge(const Message& message) {
 }
 
 bool Writer::may_begin(const std::string& session) const {
-  return sequences_.knows(session) || sequences_.sessions_like(session) < config_.limits.sessions;
+  return sequences_.knows(session) || sequences_.sessions_like(session) + begun_ < config_.limits.sessions;
 }
 
 void Writer::produce(TransactionalProducer& producer, const Message& message) {
@@ -229,6 +232,8 @@ bool Writer::store() {
   }
   attempt_.clear();
   reached_.clear();
+  begun_ = 0;
+  std::erase_if(positions_, [this](const auto& entry) { return !may_begin(entry.first); });
   if (!produce_messages()) return false;
   // Also where there is nothing to be stored, and only questions: who has lost the id must not answer them.
   if (batch_.empty() && positions_.empty()) return true;
@@ -274,6 +279,7 @@ void Writer::leave_out(const Error& refusal) {
     std::get<Message>(batch_[with_rows.front()]).refusal = refusal.what();
     return;
   }
+  if (with_rows.empty() && positions_.empty()) throw Error(refusal);  // nothing of it is a client's
   if (with_rows.empty()) {
     log(LogLevel::error, "gateway: positions of {} sessions are not stored: {}", positions_.size(),
         refusal.what());
@@ -342,7 +348,9 @@ void Writer::answer_questions() {
                                             ? std::optional(sequences_.progress(progress->session))
                                             : std::nullopt);
     else if (auto* position = std::get_if<AskPosition>(&item))
-      std::exchange(position->told, {})(sequences_.position(position->session));
+      std::exchange(position->told, {})(may_begin(position->session)
+                                            ? std::optional(sequences_.position(position->session))
+                                            : std::nullopt);
   }
 }
 

@@ -57,10 +57,11 @@ class Writer {
   };
   /// Takes a message if there is room. `room` is called on the writer's thread. Any thread.
   [[nodiscard]] Offer offer(Message& message, std::function<void()> room = {});
-  /// Calls `told` with how far a session is, behind all that was offered before; nullopt where there are too
-  /// many sessions for a new one. On the writer's thread, once it has the log. Any thread.
+  /// Calls `told` with how far a session is, behind all that was offered before, on the writer's thread, once
+  /// it has the log; nullopt where there are too many sessions for a new one or, at once, too much waits. Any
+  /// thread.
   void ask_progress(std::string session, std::function<void(std::optional<Sequences::Progress>)> told);
-  void ask_position(std::string session, std::function<void(std::string)> told);
+  void ask_position(std::string session, std::function<void(std::optional<std::string>)> told);
   /// Stores where a session is, in place of what waits to be stored for it. Any thread.
   void store_position(std::string session, std::string position);
   /// Takes no more; returns when everything is told of, or `deadline` is over. Any thread.
@@ -81,7 +82,7 @@ class Writer {
   };
   struct AskPosition {
     std::string session;
-    std::function<void(std::string)> told;
+    std::function<void(std::optional<std::string>)> told;
   };
   using Item = std::variant<Message, AskProgress, AskPosition>;
   /// What is to be told of a message when the transaction is made.
@@ -127,6 +128,7 @@ class Writer {
   std::vector<Pending> attempt_;  ///< what the transaction under way has of `batch_`
   std::string attempt_name_;      ///< of a commit that is under way, or of which nothing is known; else empty
   std::map<std::string, Sequences::Progress> reached_;  ///< by the batch under way, of its sessions
+  std::size_t begun_ = 0;                               ///< those of them that are new
   std::map<std::string, std::string> positions_;        ///< of the batch under way, by session
   std::chrono::steady_clock::time_point next_forgetting_{};
   int failures_in_a_row_ = 0;

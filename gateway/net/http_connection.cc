@@ -352,6 +352,9 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream
 
   void finish() {
     if (throws_away_) {
+      Failure ignored;
+      if constexpr (!std::is_same_v<Stream, TlsStream>)
+        lowest().socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
       lowest().expires_after(throw_away_time);
       return throw_away(0);
     }

@@ -13,6 +13,7 @@ namespace {
 constexpr std::string_view before_position = "{\"position\":\"";
 constexpr std::size_t most_topics = 100;
 constexpr std::size_t most_keys = 10'000;
+constexpr std::size_t most_position_bytes = 200'000;
 
 /// The text of `{"position": "..."}`, the only message of a reader; spaces may stand between its tokens.
 std::optional<std::string> position_in(std::string_view message) {
@@ -33,11 +34,14 @@ class Reading final : public SocketUser {
     if (request_.session.empty()) return subscribe();
     services_.writer.ask_position(
         request_.session,
-        [this, weak = std::weak_ptr<Socket>(socket.shared_from_this())](std::string position) {
+        [this, weak = std::weak_ptr<Socket>(socket.shared_from_this())](std::optional<std::string> position) {
           const auto alive = weak.lock();
           if (alive == nullptr) return;
           alive->post([this, position = std::move(position)] {
-            session_position_ = parse_positions(position).value_or(Positions());
+            if (!position)
+              return socket_->close(close_code::try_again_later,
+                                    "too much waits, or there are too many sessions");
+            session_position_ = parse_positions(*position).value_or(Positions());
             if (request_.from_session) request_.read.positions = session_position_;
             subscribe();
           });
@@ -52,12 +56,14 @@ class Reading final : public SocketUser {
                             "wanted {\"position\": \"TOPIC:PARTITION:OFFSET,...\"} of a session");
     }
     for (const auto& [partition, offset] : *position) {
-      const auto known = session_position_.find(partition);
-      if (known == session_position_.end())
+      if (!reads(partition))
         return socket_->close(close_code::not_allowed, "a position of what is not read here");
-      known->second = offset;
+      session_position_[partition] = offset;
     }
-    services_.writer.store_position(request_.session, to_string(session_position_));
+    std::string whole = to_string(session_position_);
+    if (whole.size() > most_position_bytes)
+      return socket_->close(close_code::not_allowed, "too many partitions for the position of a session");
+    services_.writer.store_position(request_.session, std::move(whole));
     socket_->read();
   }
 
@@ -66,13 +72,21 @@ class Reading final : public SocketUser {
     if (subscription_ != nullptr) say_goodbye(close_code::going_away);
   }
   void ended() override {
+    ended_ = true;
     if (subscription_ == nullptr) return;
     services_.requests.conflated += subscription_->left_out();
     services_.feed.unsubscribe(subscription_);
   }
 
  private:
+  /// Also of a partition that was added meanwhile.
+  [[nodiscard]] bool reads(const Positions::key_type& partition) const {
+    return session_position_.contains(partition) ||
+           (subscription_ != nullptr && subscription_->position().contains(partition));
+  }
+
   void subscribe() {
+    if (ended_) return;
     const std::weak_ptr<Socket> weak = socket_->shared_from_this();
     subscription_ = std::make_shared<Subscription>(request_.read, Outbox::Limits{}, [this, weak] {
       if (const auto alive = weak.lock()) alive->post([this] { send_next(); });
@@ -115,6 +129,7 @@ class Reading final : public SocketUser {
   std::shared_ptr<Subscription> subscription_;
   Positions session_position_;
   bool given_up_ = false;
+  bool ended_ = false;
 };
 
 }  // namespace

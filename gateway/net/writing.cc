@@ -78,6 +78,8 @@ class Writing final : public SocketUser {
     --unacknowledged_;
     socket_->send(answer_of(number, outcome));
     // The session has been forgotten, or others write as it: the client asks anew where it is.
+    if (outcome.kind == Outcome::Kind::no_room)
+      return socket_->close(close_code::try_again_later, "there are too many sessions of this subject");
     if (outcome.kind == Outcome::Kind::missing)
       return socket_->close(close_code::try_again_later, "the session is not where this socket is");
     read_on();

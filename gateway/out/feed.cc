@@ -16,6 +16,7 @@ constexpr std::chrono::milliseconds turn_of_many{5};
 constexpr std::chrono::milliseconds look_again{10};
 constexpr std::chrono::milliseconds pause_after_failure{500};
 constexpr std::chrono::seconds between_looks{1};
+constexpr int looks_until_forgotten = 60;
 constexpr std::chrono::seconds between_looks_for_partitions{60};
 constexpr std::chrono::seconds hearsay{1};  // that the log is said to be longer than it is
 constexpr std::size_t most_log_readers = 16;
@@ -94,6 +95,7 @@ void Feed::follow() {
     if (const auto now = Clock::now(); now >= next_look) {
       next_look = now + between_looks;
       look_at_readers();
+      if (forget_all()) reader.reset();
     }
     try {
       follow_once(reader);
@@ -115,6 +117,17 @@ void Feed::look_at_readers() {
     all = all_;
   }
   for (const auto& subscription : all) subscription->check(Clock::now());
+}
+
+bool Feed::forget_all() {
+  const std::lock_guard lock(mutex_);
+  unread_looks_ = all_.empty() ? unread_looks_ + 1 : 0;
+  if (unread_looks_ < looks_until_forgotten || next_.empty()) return false;
+  next_.clear();
+  kept_order_.clear();
+  kept_.clear();
+  kept_bytes_ = 0;
+  return true;
 }
 
 TopicReader Feed::make_reader() {
@@ -181,6 +194,12 @@ std::optional<Positions> Feed::beginning_of(const ReadRequest& request, bool ins
 }
 
 bool Feed::take_kept(Behind& behind) {
+  // Partitions that were added since: whoever follows the log has them from their beginning.
+  for (const auto& [partition, next] : next_) {
+    const auto& topics = behind.subscription->request().topics;
+    if (std::ranges::find(topics, partition.first) == topics.end()) continue;
+    if (behind.next.try_emplace(partition, 0).second) behind.reader.reset();
+  }
   for (const auto& [partition, offset] : behind.next) {
     const auto kept = kept_.find(partition);
     if (kept == kept_.end()) partitions_were_added_ = true;
@@ -201,6 +220,7 @@ bool Feed::take_kept(Behind& behind) {
   }
   // Delivered while those who publish wait, so that the order holds.
   for (const PiecePtr& piece : std::exchange(behind.pending, {})) behind.subscription->deliver(piece);
+  behind.subscription->join(behind.next);  // its reader may have been ahead of those who follow
   make_live(behind.subscription);
   behind.is_live = true;
   return true;
@@ -317,16 +337,22 @@ void Feed::catch_up() {
         here.push_back(std::move(behind));
       }
     }
-    // Those that wait for a reader of the log get one.
-    if (here.size() > most_log_readers) {
-      for (Behind& behind : here) {
-        if (behind.reader && Clock::now() - behind.reads_since > longest_turn) behind.reader.reset();
-      }
-    }
+    if (here.size() > most_log_readers) give_turns(here);
     if (moved) continue;
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, look_again, [this] { return ending_ || !behind_.empty(); });
   }
+}
+
+void Feed::give_turns(std::deque<Behind>& here) {
+  const auto now = Clock::now();
+  const auto is_over = [&](const Behind& each) {
+    return each.reader && now - each.reads_since > longest_turn;
+  };
+  // Those that wait for a reader of the log come before those that had one.
+  const auto over =
+      std::stable_partition(here.begin(), here.end(), [&](const Behind& each) { return !is_over(each); });
+  std::for_each(over, here.end(), [](Behind& each) { each.reader.reset(); });
 }
 
 bool Feed::advance(Behind& behind, bool may_read) {

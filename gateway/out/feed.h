@@ -55,7 +55,7 @@ class Feed {
     std::shared_ptr<Subscription> subscription;
     Positions next;
     std::optional<TopicReader> reader = {};
-    std::chrono::steady_clock::time_point reads_since = {};  ///< when `reader` was made, or last had room
+    std::chrono::steady_clock::time_point reads_since = {};  ///< when `reader` was made
     std::deque<PiecePtr> pending = {};                       ///< before `next`, and not delivered yet
     bool failed = false;                                     ///< and that was logged
     bool is_live = false;                                    ///< it is up to date
@@ -72,7 +72,11 @@ class Feed {
   void follow_once(std::optional<TopicReader>& reader);
   [[nodiscard]] TopicReader make_reader();
   void look_at_readers();
+  /// Whether nobody has read for a while: then nothing is fetched or kept.
+  bool forget_all();
   void catch_up();
+  /// Readers of the log go round.
+  static void give_turns(std::deque<Behind>& here);
   /// Finds partitions that were added.
   void look_for_partitions();
   /// Reads on for one; false once it is up to date or gone. `may_read`: the log, a reader of its own.
@@ -102,7 +106,8 @@ class Feed {
   std::set<std::shared_ptr<Subscription>> all_;
   std::deque<Behind> behind_;
   std::map<std::string, Live, std::less<>> live_;
-  Positions next_;  ///< of all partitions: where those who are up to date are; empty: nobody asked yet
+  Positions next_;        ///< of all partitions: where those who are up to date are; empty: nobody asked yet
+  int unread_looks_ = 0;  ///< seconds for which nobody has read
   bool partitions_were_added_ = false;
   std::map<std::pair<std::string, std::int32_t>, Kept> kept_;  ///< of all partitions
   std::deque<Kept*> kept_order_;                               ///< of each kept piece, the oldest first

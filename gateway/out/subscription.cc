@@ -1,5 +1,6 @@
 #include "gateway/out/subscription.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace tiderace::gateway {
@@ -21,6 +22,11 @@ void Subscription::begin(const Positions& positions) {
   outbox_.set_position(positions);
   begun_ = true;
   wake(lock);
+}
+
+void Subscription::join(const Positions& positions) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [partition, next] : positions) start_[partition] = std::max(start_[partition], next);
 }
 
 void Subscription::deliver(const PiecePtr& piece) {

@@ -37,6 +37,8 @@ class Subscription {
 
   /// Takes a piece, unless it is before where the reader begins.
   void deliver(const PiecePtr& piece);
+  /// It has had all before `positions`, from somebody else.
+  void join(const Positions& positions);
   /// It is told of where it begins; what is before is not delivered.
   void begin(const Positions& positions);
 

@@ -51,9 +51,10 @@ class JsonRows {
   JsonRows(JsonRows&&) noexcept;
   JsonRows& operator=(JsonRows&&) noexcept;
 
-  /// The rows of `text`; their values are views of it. Throws Error{config} that names the first row (from 1)
-  /// that is not sound, or lacks a field that was asked for.
-  [[nodiscard]] std::vector<JsonRow> read(std::string_view text);
+  /// The rows of `text`; their values are views of it. Texts whose rows come to more than `most_bytes`, with
+  /// keys, headers and about what each takes in memory, are refused before that is taken. Throws
+  /// Error{config} that names the first row (from 1) that is not sound, or lacks a field that was asked for.
+  [[nodiscard]] std::vector<JsonRow> read(std::string_view text, std::size_t most_bytes = SIZE_MAX);
 
  private:
   struct Impl;

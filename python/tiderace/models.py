@@ -134,7 +134,8 @@ def load_model(
         Of a registry: how often a stream that runs asks whether the reference names another version. That one
         is loaded beside the old one, tried on a batch beside it, and takes over between two batches; if it
         fails the batch on which it is tried, the old one stays. If the old one fails on a row at which the
-        stream would stop, the new one takes over at that row. Default: never.
+        stream would stop, and the new one takes all rows of that batch, it takes over at that row. Default:
+        never.
     control_topic
         Of a registry: a topic (made where there is none) that tells of versions: a record with the model's
         name as key and `{"version": "4"}` as value goes before what the registry says; `{}` ends that.

@@ -104,6 +104,14 @@ std::vector<std::string_view> cut(std::string_view text) {
   return objects;
 }
 
+/// About what it takes in memory.
+std::size_t bytes_of(const JsonRow& row) {
+  std::size_t bytes = sizeof row + row.value.size() + (row.key ? row.key->size() : 0);
+  for (const auto& header : row.headers)
+    bytes += sizeof header + header.first.size() + (header.second ? header.second->size() : 0);
+  return bytes;
+}
+
 template <class T>
 T sound(Field<T> field, std::size_t row) {
   if (!field.complaint.empty()) throw_error(ErrorKind::config, "row {}: {}", row + 1, field.complaint);
@@ -146,7 +154,7 @@ JsonRows::~JsonRows() = default;
 JsonRows::JsonRows(JsonRows&&) noexcept = default;
 JsonRows& JsonRows::operator=(JsonRows&&) noexcept = default;
 
-std::vector<JsonRow> JsonRows::read(std::string_view text) {
+std::vector<JsonRow> JsonRows::read(std::string_view text, std::size_t most_bytes) {
   const std::vector<std::string_view> objects = cut(text);
   auto records = std::make_shared<Records>();
   for (const std::string_view object : objects) {
@@ -160,7 +168,7 @@ std::vector<JsonRow> JsonRows::read(std::string_view text) {
   if (const auto found = errors.take(); !found.empty())
     throw_error(ErrorKind::config, "row {}: {}", found.front().row + 1, found.front().message);
   std::vector<JsonRow> rows;
-  rows.reserve(objects.size());
+  std::size_t bytes = 0;
   for (std::size_t i = 0; i < objects.size(); ++i) {
     JsonRow row{objects[i]};
     const auto column = [&](const Impl::Taken& taken) -> const Column& { return batch.columns[taken.slot]; };
@@ -171,6 +179,12 @@ std::vector<JsonRow> JsonRows::read(std::string_view text) {
       if (auto text = sound(text_of(column(taken), i, taken.field), i))
         row.headers.emplace_back(name, std::move(*text));
     }
+    bytes += bytes_of(row);
+    if (bytes > most_bytes)
+      throw_error(
+          ErrorKind::config,
+          "its rows come to more than {} bytes, with the key and the headers of each; send fewer a message",
+          most_bytes);
     rows.push_back(std::move(row));
   }
   return rows;

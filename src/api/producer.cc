@@ -185,7 +185,7 @@ TransactionalProducer& TransactionalProducer::operator=(TransactionalProducer&&)
 TransactionalProducer::~TransactionalProducer() = default;
 
 void TransactionalProducer::init_transactions() {
-  abort();
+  impl_->producer.reset();
   impl_->with_producer([](Producer&) {});
 }
 
@@ -197,8 +197,8 @@ std::vector<RecordMetadata> TransactionalProducer::commit() {
   return impl_->with_producer([this](Producer& producer) {
     try {
       static_cast<void>(producer.commit({}, {}));
-    } catch (const Error&) {
-      impl_->producer.reset();  // the transaction is over, whatever was wrong with it
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::config) abort();  // the transaction is over
       throw;
     }
     std::vector<RecordMetadata> stored;
@@ -209,7 +209,10 @@ std::vector<RecordMetadata> TransactionalProducer::commit() {
 }
 
 void TransactionalProducer::abort() noexcept {
-  impl_->producer.reset();
+  if (impl_->producer == nullptr) return;
+  // It keeps the id: who has lost it to another must not get it back by that.
+  impl_->producer->abort();
+  static_cast<void>(impl_->producer->take_placements());
 }
 
 TransactionalProducer Application::get_transactional_producer(const std::string& transactional_id) {

@@ -46,14 +46,23 @@ Mended Worker::end_before(const TopicPartition& partition, BadRow& row) {
 }
 
 void Worker::stop_before(const TopicPartition& partition, BadRow row) {
+  const std::uint64_t read = counters_.rows_in;
+  try {
+    end_or_resume(partition, std::move(row));
+  } catch (...) {
+    // What was read and is not done again yet; `go_back` gives back the rest.
+    if (limits_.count) state_.rows_left += static_cast<std::int64_t>(read - counters_.rows_in);
+    throw;
+  }
+}
+
+void Worker::end_or_resume(const TopicPartition& partition, BadRow row) {
   // Rows behind the bad one may have entered the state of steps before it, so everything since the last
   // checkpoint is done again, up to the row. On the way an earlier row may turn out bad at a later step.
-  const std::uint64_t read = counters_.rows_in;
   const Mended mended = end_before(partition, row);
   if (mended.by) {
     tasks_.at(partition).task->models().take_over(mended, row.offset);
     checkpoint();
-    if (limits_.count) state_.rows_left += static_cast<std::int64_t>(read - counters_.rows_in);
     throw Resumed(Error(
         ErrorKind::config,
         fmt::format("{} partition {}: version {} takes the row at offset {}, where it was: {}",

@@ -103,7 +103,17 @@ std::vector<TopicPartition> Worker::partitions() const {
   return all;
 }
 
+void Worker::take_up_left_out() {
+  left_out_ = false;
+  for (auto& [partition, assigned] : tasks_) {
+    if (std::exchange(assigned.left_out, false) && assigned.task)
+      consumer_->start(partition, assigned.task->position());
+  }
+}
+
 bool Worker::turn() {
+  // Rows have gone back, here or in another worker, so that those are wanted after all.
+  if (left_out_ && state_.rows_left.load() > 0) take_up_left_out();
   const PollResult result = consumer_->poll(poll_timeout());
   metrics_->heartbeat_ns().store(context_.clock->steady_ns(), std::memory_order_relaxed);
   joined_ = joined_ || result.rebalanced;
@@ -285,6 +295,7 @@ void Worker::start(const TopicPartition& partition, Assigned& assigned, Prepared
     if (!context_.exactly_once()) pace_.hurry(context_.clock->steady_ns());
   }
   assigned.reported = assigned.committed_offset;
+  assigned.left_out = false;
   consumer_->start(partition, assigned.committed_offset);
   if (assigned.is_new && context_.options.auto_offset_reset == AutoOffsetReset::latest) {
     // What comes from now on is this group's, also if it comes while nobody is there: the start is committed
@@ -358,10 +369,12 @@ void Worker::process(const std::shared_ptr<const Records>& polled) {
     records = cut(records, assigned.end_offset, SIZE_MAX);
   }
   if (limits_.count) {
+    if (assigned.left_out) return;  // what is before them comes again first
     const auto wanted = static_cast<std::int64_t>(records->rows.size());
     const std::int64_t left = state_.rows_left.fetch_sub(wanted);
     const std::int64_t taken = std::clamp<std::int64_t>(left, 0, wanted);
     state_.rows_left += wanted - taken;  // where rows go back, only these come again
+    if (taken < wanted) assigned.left_out = left_out_ = true;
     if (taken == 0) return;
     records = cut(records, INT64_MAX, static_cast<std::size_t>(taken));
   }
@@ -391,7 +404,7 @@ void Worker::reach(const TopicPartition& partition, std::int64_t offset) {
   if (found == tasks_.end() || !found->second.task) return;
   Task& task = *found->second.task;
   // Not past rows that a limit has left out.
-  const bool all_read = !limits_.count || state_.rows_left.load() > 0;
+  const bool all_read = !limits_.count || (!found->second.left_out && state_.rows_left.load() > 0);
   if (!all_read || offset <= task.position()) return;
   task.set_position(offset);
   dirty_ =

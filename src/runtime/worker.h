@@ -81,6 +81,7 @@ class Worker {
     std::int64_t next_try_ns = 0;              ///< of its preparation
     std::string waits_for;                     ///< what that waits for, for those who look in from outside
     bool is_new = false;                       ///< the group has no offset of it yet
+    bool left_out = false;                     ///< `count` has left out rows behind where its task is
     std::vector<Change> initial;               ///< changes that the first checkpoint adds
   };
   /// Outputs that are not visible yet, for the latency.
@@ -115,6 +116,8 @@ class Worker {
   void start_prepared();
   /// A partition that is not this member's any more: its preparation ends in its own time.
   void forget(const TopicPartition& partition);
+  /// Reads again what `count` has left out.
+  void take_up_left_out();
   /// Partitions that came and went: those revoked are committed first, whether that works or not they are
   /// gone.
   void change_members(const PollResult& result);
@@ -156,6 +159,7 @@ class Worker {
   /// Commits what comes before `row` and throws it; or, where another version of a model takes it, that this
   /// version takes over there, and throws Resumed.
   [[noreturn]] void stop_before(const TopicPartition& partition, BadRow row);
+  [[noreturn]] void end_or_resume(const TopicPartition& partition, BadRow row);
   /// Lets the task of `partition` end before `row`, or one before it that turns out bad on the way. All
   /// others have none then.
   [[nodiscard]] Mended end_before(const TopicPartition& partition, BadRow& row);
@@ -187,6 +191,7 @@ class Worker {
   std::int64_t next_report_ns_ = 0;
   std::vector<Pending> pending_;
   std::optional<Checkpoint> under_way_;
+  bool left_out_ = false;                ///< of a partition
   bool joined_ = false;                  ///< the group has assigned partitions, be it none
   bool preparing_ = false;               ///< some preparation goes on
   bool opening_ = false;                 ///< some sink has been asked, and is not away

@@ -404,10 +404,12 @@ void PostgresWriter::find_refused(const CopyLoad& load, const Failure& first) {
         connection().query("SAVEPOINT part");
         try {
           copy(load, begin, end);
+          connection().query("RELEASE SAVEPOINT part");  // each is one level deeper
           return std::nullopt;
         } catch (const Failure& failure) {
           if (!is_of_rows(failure)) throw;
           connection().query("ROLLBACK TO SAVEPOINT part");
+          connection().query("RELEASE SAVEPOINT part");
           return CallFailure{with_code(failure)};
         }
       },

@@ -112,7 +112,7 @@ void Sender::delivered(rd_kafka_t*, const rd_kafka_message_t* message, void* opa
   const auto partition = static_cast<std::size_t>(message->partition);
   if (topic.ends.size() <= partition) topic.ends.resize(partition + 1, 0);
   topic.ends[partition] = std::max(topic.ends[partition], message->offset + 1);
-  if (!self.placed_) return;
+  if (!self.placed_ || number < self.first_placed_) return;  // of a transaction that is over
   const std::size_t index = number - self.first_placed_;
   if (self.placements_.size() <= index) self.placements_.resize(index + 1);
   self.placements_[index] = {message->partition, message->offset};

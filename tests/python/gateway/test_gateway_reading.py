@@ -13,6 +13,7 @@ from gateway_support import Gateway, receive, rest_of
 from observer import free_port
 from prometheus_client.parser import text_string_to_metric_families
 from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
 Start = Callable[..., Gateway]
 TOPICS = "[topics]\nphone-data = { partitions = 2 }\nalerts = {}\n"
@@ -250,6 +251,65 @@ def test_readers_are_live_again_after_a_restart(start_gateway: Start, broker: st
     gateway.stop()
     gateway.start()
     asyncio.run(asyncio.wait_for(read(position), 60))
+
+
+def test_the_first_reader_joins_rows_that_come(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS)
+    rows = 20_000
+
+    async def read() -> list[int]:
+        writing = asyncio.ensure_future(asyncio.to_thread(flood, gateway.app, "alerts", rows, 7))
+        while not gateway.values("alerts"):
+            await asyncio.sleep(0)
+        async with gateway.connect("alerts?from=earliest", compression=None, max_size=None) as socket:
+            await receive(socket)
+            found = await records_of(socket, rows)
+            await writing
+            return [record["offset"] for record in found]
+
+    assert asyncio.run(read()) == list(range(rows))
+
+
+def test_many_readers_of_history_take_turns(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS)
+    flood(gateway.app, "alerts", 25_000, 7)  # more than is kept in memory
+    readers = 40
+
+    async def read(number: int) -> int:
+        async with gateway.connect("alerts?from=earliest&key=k3", compression=None, max_size=None) as socket:
+            await receive(socket)
+            found = await records_of(socket, 25_000 // 7)
+            assert [record["offset"] for record in found] == list(range(3, 25_000, 7))
+            return number
+
+    async def all_of_them() -> list[int]:
+        return await asyncio.gather(*(read(number) for number in range(readers)))
+
+    assert asyncio.run(asyncio.wait_for(all_of_them(), 120)) == list(range(readers))
+
+
+def test_reading_sessions_have_a_limit(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS + "[limits]\nsessions = 2\n")
+
+    async def read(session: str) -> Any:
+        async with gateway.connect(f"alerts?from=session&session={session}") as socket:
+            try:
+                await receive(socket)
+            except ConnectionClosed as closed:
+                return closed.rcvd.code if closed.rcvd else None
+            await socket.send('{"position":"alerts:0:0"}')
+            return "reads"
+
+    for session in "ab":
+        assert asyncio.run(read(session)) == "reads"
+    assert post_one(gateway) == 200  # behind the positions
+    assert asyncio.run(read("c")) == 1013
+    assert asyncio.run(read("a")) == "reads"
+
+
+def post_one(gateway: Gateway) -> int:
+    with urllib.request.urlopen(gateway.url("alerts?key=k", "http"), data=b"{}", timeout=60) as answer:
+        return int(answer.status)
 
 
 def test_metrics_and_health(start_gateway: Start) -> None:

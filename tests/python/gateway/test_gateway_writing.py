@@ -261,7 +261,8 @@ def test_a_gateway_whose_id_was_taken_acknowledges_nothing_of_the_other(
     second = Gateway(tmp_path / "second", broker, config)
     try:
         assert asyncio.run(write(second, 2, 3))[0] == {"hello": {"sequence": 2}}
-        # It does not know yet that another has gone on.
+        # It does not know yet that another has gone on, also where the log refuses a record of it.
+        assert post(first, name, json.dumps({"x": "y" * 1_048_500}).encode())[0] in (400, 413)
         hello, *acknowledged = asyncio.run(write(first, 4, 5))
         assert hello == {"hello": {"sequence": 4}}
         assert all(answer["offsets"] for answer in acknowledged)
@@ -276,9 +277,16 @@ def gateway_values(gateway: Gateway, topic: str) -> list[int]:
 
 def test_a_message_that_would_grow_is_refused(start_gateway: Start) -> None:
     gateway = start_gateway(TOPICS + '[limits]\nmessage_bytes = "100kB"\n')
-    status, answer = post(gateway, "phone-data?key=" + "k" * 8000, b"{}" * 20_000)
-    assert status == 400
-    assert "its rows come to more than 800000 bytes" in answer["error"]
+    fields = "&".join(f"header_field.h{number}=f" for number in range(16))
+    for target, body in (
+        ("phone-data?key=" + "k" * 8000, b"{}" * 20_000),
+        (f"phone-data?{fields}", b'{"f":1}' * 10_000),
+        (f"phone-data?{fields}", json.dumps({"f": "x" * 60_000}).encode()),
+    ):
+        status, answer = post(gateway, target, body)
+        assert status == 400
+        assert "its rows come to more than 800000 bytes" in answer["error"]
+    assert post(gateway, f"phone-data?{fields}&header_field.one=f", b"{}")[0] == 400
     assert gateway.values("phone-data") == []
 
 

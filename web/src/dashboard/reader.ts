@@ -108,6 +108,9 @@ export class Reader {
       this.options.onRecords(frame.records, frame.conflated);
       return;
     }
+    if (frame.kind === "goodbye") {
+      return; // the close frame that follows says why; the positions of the records are the same
+    }
     if (asked && !asked.within(frame.position)) {
       this.moves += 1;
     }

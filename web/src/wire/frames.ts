@@ -27,7 +27,8 @@ export interface LogRecord {
 
 export type ReaderFrame =
   | { kind: "hello"; position: Positions }
-  | { kind: "records"; records: LogRecord[]; position: Positions; conflated: boolean };
+  | { kind: "records"; records: LogRecord[]; position: Positions; conflated: boolean }
+  | { kind: "goodbye"; position: Positions }; // before a close frame that has no room for it
 
 type Fields = Record<string, unknown>;
 
@@ -120,6 +121,9 @@ export function parseReaderFrame(data: unknown): ReaderFrame {
     return { kind: "hello", position: Positions.parse(text(hello["position"], "the position of hello")) };
   }
   const records = frame["records"];
+  if (records === undefined && "position" in frame) {
+    return { kind: "goodbye", position: Positions.parse(text(frame["position"], "the position")) };
+  }
   if (!Array.isArray(records)) {
     throw new ProtocolError(`wanted hello or records, got ${excerpt(frame)}`);
   }

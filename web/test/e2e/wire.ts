@@ -34,7 +34,7 @@ export class Stored {
           const frame = parseReaderFrame(String(data));
           if (frame.kind === "hello") {
             resolve();
-          } else {
+          } else if (frame.kind === "records") {
             stored.records.push(...frame.records);
             stored.waiting.forEach((look) => look());
           }

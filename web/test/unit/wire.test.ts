@@ -40,6 +40,8 @@ test("frames of a reader", () => {
   assert.equal(frame.conflated, true);
   const hello = parseReaderFrame('{"hello":{"position":""}}');
   assert.ok(hello.kind === "hello" && hello.position.empty);
+  const goodbye = parseReaderFrame('{"position":"alerts:0:18"}');
+  assert.ok(goodbye.kind === "goodbye" && goodbye.position.toString() === "alerts:0:18");
 });
 
 for (const [what, parse, says] of [
