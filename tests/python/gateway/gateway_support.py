@@ -19,10 +19,12 @@ TIMEOUT = 60
 
 
 class Gateway:
-    """A `tiderace gateway` on a free port; `config` is TOML without listen and broker_address."""
+    """A `tiderace gateway` on a free port; `config` is TOML without listen and broker_address, with no pages if it names none."""
 
     def __init__(self, folder: Path, broker: str, config: str, **environment: str) -> None:
         head = f'listen = "127.0.0.1:0"\nbroker_address = "{broker}"\n'
+        if "web_root" not in config:
+            head += 'web_root = ""\n'  # the pages may not be built
         self.broker = broker
         self.file = folder / "gateway.toml"
         self.file.write_text(head + config)
