@@ -19,7 +19,10 @@ TIMEOUT = 60
 
 
 class Gateway:
-    """A `tiderace gateway` on a free port; `config` is TOML without listen and broker_address, with no pages if it names none."""
+    """A `tiderace gateway` on a free port; `config` is TOML without listen and broker_address.
+
+    It has no pages if that names none.
+    """
 
     def __init__(self, folder: Path, broker: str, config: str, **environment: str) -> None:
         head = f'listen = "127.0.0.1:0"\nbroker_address = "{broker}"\n'
