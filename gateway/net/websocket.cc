@@ -1,5 +1,6 @@
 #include "gateway/net/websocket.h"
 
+#include <algorithm>
 #include <boost/beast/websocket.hpp>
 #include <boost/beast/websocket/ssl.hpp>
 #include <chrono>

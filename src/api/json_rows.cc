@@ -1,5 +1,6 @@
 #include <tiderace/json_rows.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
