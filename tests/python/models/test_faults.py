@@ -264,7 +264,9 @@ def test_a_version_that_takes_rows_which_are_skipped_by_the_present_one(
     assert app.summary.bad == 2
 
 
-def test_a_control_topic_names_a_version_that_comes_later(make_app: MakeApp, address: str) -> None:
+def test_a_control_topic_names_a_version_that_comes_later(
+    make_app: MakeApp, address: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     """Nothing is polled: what could not be loaded is tried again all the same."""
     app = make_app()
     model = pipeline(app, address, control_topic="control")
@@ -272,7 +274,7 @@ def test_a_control_topic_names_a_version_that_comes_later(make_app: MakeApp, add
         serving.send(1)
         with app.get_producer() as producer:
             producer.produce("control", "shaking", {"version": "2"})
-        time.sleep(0.3)  # it has been looked for in vain; nothing more can be seen from outside
+        until(lambda: "no new version" in capfd.readouterr().err)  # it has been looked for in vain
         publish(address, 2)
         until(lambda: model.version == "2")
 
@@ -328,9 +330,12 @@ class Hanging:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.answer = threading.Event()
         self.answer.set()
+        self.waiting: list[str] = []  # what was asked for while it did not answer
         read = Folder.read
 
         def wait(folder: Folder, key: str) -> bytes | None:
+            if not self.answer.is_set():
+                self.waiting.append(key)
             self.answer.wait(60)
             return read(folder, key)
 
@@ -378,7 +383,7 @@ def test_a_run_that_waits_for_a_registry_that_hangs_ends_when_it_is_told(
     registry.begin()
     with Serving(app).running():
         send(app, 2)
-        time.sleep(1.5)  # it waits by now
+        until(lambda: registry.waiting)
         begin = time.monotonic()
     assert time.monotonic() - begin < 5
     assert [row.version for row in scored(app)] == ["1"]
