@@ -95,7 +95,10 @@ void Feed::follow() {
     if (const auto now = Clock::now(); now >= next_look) {
       next_look = now + between_looks;
       look_at_readers();
-      if (forget_all()) reader.reset();
+      if (forget_all()) {
+        reader.reset();
+        continue;  // until somebody reads again
+      }
     }
     try {
       follow_once(reader);
