@@ -88,7 +88,7 @@ class TransactionalProducer {
   /// in the order of producing. Throws Error{config} if the log refuses one of the records (one without a key
   /// for a compacted topic, a time that the topic does not take): nothing of them is kept.
   [[nodiscard]] std::vector<RecordMetadata> commit();
-  /// Forgets what was produced since the last commit.
+  /// Forgets what was produced since the last commit; the transactional id is kept.
   void abort() noexcept;
 
  private:

@@ -157,5 +157,5 @@ class TransactionalProducer:
         return [RecordMetadata(*stored) for stored in self._producer.commit()]
 
     def abort(self) -> None:
-        """Forgets what was produced since the last commit."""
+        """Forgets what was produced since the last commit; the transactional id is kept."""
         self._producer.abort()

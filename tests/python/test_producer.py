@@ -42,10 +42,13 @@ def test_mistakes(app: tr.Application) -> None:
 def test_another_process_waits_for_the_id(tmp_path: Path) -> None:
     apps = [tr.Application(f"embedded:{tmp_path}", "g", group_lock_timeout=0) for _ in range(2)]
     first, second = (app.get_transactional_producer("id") for app in apps)
-    first.init_transactions()
-    with pytest.raises(tr.BrokerError, match="transactional-id id"):
-        second.init_transactions()
-    first.abort()
+    with first:
+        first.init_transactions()
+        with pytest.raises(tr.BrokerError, match="transactional-id id"):
+            second.init_transactions()
+        first.abort()  # forgets records, and keeps the id
+        with pytest.raises(tr.BrokerError, match="transactional-id id"):
+            second.init_transactions()
     second.init_transactions()
 
 
