@@ -89,7 +89,7 @@ void ModelVersions::check(const LoadedModel& loaded) const {
   const std::lock_guard lock(mutex_);
   for (const Required& required : required_) {
     if (const auto mismatch = loaded.methods.at(required.method)->mismatch(required.features))
-      throw VersionGone(Error(ErrorKind::config, *mismatch));
+      throw OtherFeatures(Error(ErrorKind::config, *mismatch));
   }
 }
 
@@ -164,7 +164,7 @@ bool ModelVersions::look() noexcept {
   looked_ns_.store(failure ? INT64_MIN : begin.time_since_epoch().count(), std::memory_order_release);
   changed_.notify_all();
   if (!failure) complaint_.clear();
-  if (!failure || interrupted_) return !failure;
+  if (!failure || interrupts_ > 0) return !failure;
   counters_.load_failures.fetch_add(1, std::memory_order_relaxed);
   if (std::exchange(complaint_, *failure) != *failure) {
     log(LogLevel::warning, "{}: no new version: {}; version {} stays", options_.reference, *failure,
@@ -180,7 +180,7 @@ void ModelVersions::ask_to_look(std::chrono::nanoseconds patience) {
   changed_.notify_all();
   // The first who meets a registry that hangs waits for it, those behind do not.
   changed_.wait_until(lock, looking_.value_or(begin) + patience,
-                      [&] { return answered_ >= begin || interrupted_; });
+                      [&] { return answered_ >= begin || interrupts_ > 0; });
 }
 
 bool ModelVersions::wait_until_asked(std::chrono::nanoseconds longest) {
@@ -225,12 +225,15 @@ bool ModelVersions::is_rejected(const std::string& version) const {
 }
 
 void ModelVersions::interrupt(bool on) {
+  const std::lock_guard interrupt_lock(interrupt_mutex_);
+  bool any = false;
   {
     const std::lock_guard lock(mutex_);
-    interrupted_ = on;
+    interrupts_ += on ? 1 : -1;
+    any = interrupts_ > 0;
     changed_.notify_all();
   }
-  source_->interrupt(on);
+  source_->interrupt(any);
 }
 
 void ModelVersions::count_use(const std::string& version, int by) {

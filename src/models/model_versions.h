@@ -47,6 +47,12 @@ class VersionGone : public Error {
   explicit VersionGone(const Error& error) : Error(error) {}
 };
 
+/// One that is there, and wants other features than the plan has.
+class OtherFeatures : public VersionGone {
+ public:
+  using VersionGone::VersionGone;
+};
+
 struct ModelVersionsOptions {
   std::string name;                                       ///< in headers and metrics: `shaking`
   std::string reference;                                  ///< as the user wrote it
@@ -84,7 +90,7 @@ class ModelVersions final : public VersionedModel {
   [[nodiscard]] std::uint64_t sequence() const noexcept { return sequence_.load(std::memory_order_acquire); }
   [[nodiscard]] LoadedModelPtr newest() const;
   /// A version, from memory or from the source; warmed up. From memory at once, whatever the source is doing.
-  /// Throws VersionGone, also where the version wants other features than the plan has; Error{config}.
+  /// Throws VersionGone, OtherFeatures, Error{config}.
   [[nodiscard]] LoadedModelPtr load(const std::string& version);
 
   /// Asks which version it is now, and loads it if it is another than the newest: that one it is from then
@@ -110,7 +116,8 @@ class ModelVersions final : public VersionedModel {
   void reject(const LoadedModelPtr& loaded, const LoadedModelPtr& instead, const std::string& why);
   /// Whether that version was rejected since the source names what it names now.
   [[nodiscard]] bool is_rejected(const std::string& version) const;
-  /// As `ModelSource::interrupt`; nobody is kept waiting, and what fails for it is not told.
+  /// As `ModelSource::interrupt`, until everybody who said `on` has said that it is over; nobody is kept
+  /// waiting, and what fails for it is not told.
   void interrupt(bool on);
 
   /// A task has begun to use a version (`by` 1) or ended (-1).
@@ -139,8 +146,9 @@ class ModelVersions final : public VersionedModel {
   const ModelVersionsOptions options_;
   std::atomic<std::uint64_t> sequence_{0};
   ModelCounters counters_;
-  std::mutex look_mutex_;    ///< one look at a time; taken before `source_mutex_`
-  std::mutex source_mutex_;  ///< one call of the source at a time; taken before `mutex_`
+  std::mutex look_mutex_;       ///< one look at a time; taken before `source_mutex_`
+  std::mutex interrupt_mutex_;  ///< one who interrupts at a time; taken before `mutex_`
+  std::mutex source_mutex_;     ///< one call of the source at a time; taken before `mutex_`
   /// Of what follows, never held for long, nor where a model may be destroyed: that may ask for an
   /// interpreter, whose holder may be waiting here.
   mutable std::mutex mutex_;
@@ -151,11 +159,11 @@ class ModelVersions final : public VersionedModel {
   std::optional<std::string> pointed_;
   std::string named_;               ///< by the source or a control topic, when it was last looked
   std::set<std::string> rejected_;  ///< versions that were taken back since
-  bool interrupted_ = false;
-  bool asked_ = false;                                            ///< to look
+  int interrupts_ = 0;              ///< of those who want that, of any run
+  bool asked_ = false;              ///< to look
   std::optional<std::chrono::steady_clock::time_point> looking_;  ///< since when
   std::chrono::steady_clock::time_point answered_;                ///< when the last look that ended began
-  std::condition_variable changed_;                               ///< `asked_`, `answered_`, `interrupted_`
+  std::condition_variable changed_;                               ///< `asked_`, `answered_`, `interrupts_`
   std::atomic<std::int64_t> looked_ns_{INT64_MIN};  ///< when the last look began, if it was good
   std::string complaint_;                           ///< what was logged last
   std::map<std::string, int> uses_;

@@ -24,8 +24,8 @@ struct Prepared {
 
 /// What is done for a partition between its assignment and its first row: what its former owner has left open
 /// is ended, its state restored, and the offsets are asked for. All of that waits for brokers and disks, so
-/// it is done beside the partitions that run, on a thread of its own; where the log is in this process, at
-/// once.
+/// it is done beside the partitions that run, on a thread of its own; where the log is in this process and no
+/// registry is asked, at once.
 class Preparation {
  public:
   /// For the member with `consumer`, whose producer is `identity`. All outlive it. `until_end`: its end is

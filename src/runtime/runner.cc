@@ -19,6 +19,8 @@
 namespace tiderace {
 namespace {
 
+constexpr int registry_waits = 4;  // partitions that a worker prepares at a time
+
 void create_topics(const RuntimeContext& context, const std::vector<std::unique_ptr<Stage>>& stages) {
   const auto create = [&](const Topic& topic) {
     context.log->create_topic(topic.name, topic_config(topic.options));
@@ -141,14 +143,19 @@ void run_stages(const RuntimeContext& context, std::vector<std::unique_ptr<Stage
     }
   }
   std::optional<RegistryInterrupt> interrupt;  // ends before the watches, after the workers
-  if (!watches.empty()) interrupt.emplace(models_of(stages), state.stop);
   RuntimeContext extended = context;
+  if (!watches.empty()) {
+    interrupt.emplace(models_of(stages), state.stop);
+    // A partition that waits for a registry holds up no other, also where the log is in this process.
+    extended.restore_threads = std::max(extended.restore_threads, registry_waits);
+  }
   if (context.options.standby_replicas > 0 && !context.log->process().empty())
     extended.stores = std::make_shared<Standby>(context, stages, context.stores);
   state.last_row_ns = begin_ns;
   if (limits.count) state.rows_left = static_cast<std::int64_t>(*limits.count);
   Workers workers(extended, stages, limits, state);
   workers.run();
+  if (interrupt) interrupt->begin();
   summary = workers.summary(static_cast<double>(context.clock->steady_ns() - begin_ns) / 1e9);
   log(LogLevel::info, "{}: {}", context.options.consumer_group, summary.to_string());
   workers.rethrow();

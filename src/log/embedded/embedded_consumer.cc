@@ -55,12 +55,14 @@ void EmbeddedConsumer::start(const TopicPartition& partition, std::int64_t offse
 
 StartOffset EmbeddedConsumer::start_offset(const TopicPartition& partition,
                                            std::optional<std::int64_t> known) {
-  connect();
-  const std::int64_t id = files_->partition_id(partition);
-  Transaction snapshot(connection_->database, Transaction::Kind::read);
-  if (!known) known = connection_->table.group_offset(options_.group, id);
-  const std::int64_t first = connection_->table.first_offset(id);
-  return starting_offset(partition, options_, known, first, connection_->table.end_offset(id));
+  EmbeddedFiles& files = open_();
+  const std::int64_t id = files.partition_id(partition);
+  return files.with_connection([&](Connection& connection) {
+    Transaction snapshot(connection.database, Transaction::Kind::read);
+    if (!known) known = connection.table.group_offset(options_.group, id);
+    const std::int64_t first = connection.table.first_offset(id);
+    return starting_offset(partition, options_, known, first, connection.table.end_offset(id));
+  });
 }
 
 std::optional<std::int64_t> EmbeddedConsumer::heard_end_offset(const TopicPartition& partition) {

@@ -173,17 +173,21 @@ RegistryInterrupt::RegistryInterrupt(std::vector<std::shared_ptr<ModelVersions>>
     : models_(std::move(models)) {
   thread_ = std::thread([this, &stop] {
     std::unique_lock lock(mutex_);
-    while (!end_ && !stop) ended_.wait_for(lock, stop_poll);
+    while (!begun_ && !stop) changed_.wait_for(lock, stop_poll);
     for (const auto& model : models_) model->interrupt(true);
   });
 }
 
-RegistryInterrupt::~RegistryInterrupt() {
+void RegistryInterrupt::begin() {
   {
     const std::lock_guard lock(mutex_);
-    end_ = true;
+    begun_ = true;
   }
-  ended_.notify_all();
+  changed_.notify_all();
+}
+
+RegistryInterrupt::~RegistryInterrupt() {
+  begin();
   thread_.join();
   for (const auto& model : models_) model->interrupt(false);
 }

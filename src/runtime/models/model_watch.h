@@ -53,8 +53,8 @@ class ModelWatch {
 [[nodiscard]] std::vector<std::unique_ptr<ModelWatch>> watch_models(
     const RuntimeContext& context, const std::vector<std::unique_ptr<Stage>>& stages);
 
-/// Ends calls of registries as soon as a run is to end, while the object lives: workers may be waiting for
-/// them.
+/// Ends calls of registries as soon as a run is to end, while the object lives: workers, and what is prepared
+/// for them, may be waiting for those.
 class RegistryInterrupt {
  public:
   RegistryInterrupt(std::vector<std::shared_ptr<ModelVersions>> models, const std::atomic<bool>& stop);
@@ -62,11 +62,14 @@ class RegistryInterrupt {
   RegistryInterrupt(const RegistryInterrupt&) = delete;
   RegistryInterrupt& operator=(const RegistryInterrupt&) = delete;
 
+  /// The run ends by itself. Any thread.
+  void begin();
+
  private:
   const std::vector<std::shared_ptr<ModelVersions>> models_;
   std::mutex mutex_;
-  std::condition_variable ended_;
-  bool end_ = false;
+  std::condition_variable changed_;
+  bool begun_ = false;
   std::thread thread_;
 };
 

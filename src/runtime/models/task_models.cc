@@ -44,10 +44,12 @@ LoadedModelPtr load_needed(ModelVersions& model, const VersionSince& wanted,
     return model.load(wanted.version);
   } catch (const VersionGone& gone) {
     if (model.options().on_lost_version == OnLostVersion::stop) {
-      throw_error(ErrorKind::state,
-                  "{}. Put that version back into the registry, or say on_lost_version=\"current\" to go on "
-                  "with the one that it names now",
-                  what(gone.what()));
+      const bool there = dynamic_cast<const OtherFeatures*>(&gone) != nullptr;
+      throw_error(
+          ErrorKind::state,
+          "{}. {}, or say on_lost_version=\"current\" to go on with the one that the registry names now",
+          what(gone.what()),
+          there ? "Give predict() the features of before" : "Put that version back into the registry");
     }
     log(LogLevel::warning, "{}; it goes on with version {}", what(gone.what()), model.newest()->version);
     return nullptr;

@@ -369,7 +369,7 @@ TEST_F(TaskOfAModel, SaysWhichVersionIsGone) {
         error.what(),
         "in partition 0 is scored by version 1 of fake:shaking@champion from offset 0 on, which cannot be "
         "loaded: there is no version 1. Put that version back into the registry, or say "
-        "on_lost_version=\"current\" to go on with the one that it names now");
+        "on_lost_version=\"current\" to go on with the one that the registry names now");
   }
   ModelVersionsOptions options;
   options.on_lost_version = OnLostVersion::current;

@@ -390,6 +390,52 @@ def test_a_run_that_waits_for_a_registry_that_hangs_ends_when_it_is_told(
     registry.end()
 
 
+def beside(make_app: MakeApp, address: str) -> tr.Application:
+    """Its partition of `input` is scored by version 1, which is not in memory, and that of `other` by 2."""
+    app = make_app()
+    pipeline(app, address)
+    with Serving(app).running() as serving:
+        serving.send(1)
+    publish(address, 2)
+    app = make_app()
+    pipeline(app, address)
+    sdf = app.dataframe(app.topic("other"))
+    sdf["y"] = tr.load_model(f"{address}@champion", poll_interval=POLL).predict(sdf[["x"]])
+    sdf.to_topic(app.topic("output-of-other"))
+    with app.get_producer() as producer:
+        producer.produce("other", "key", {"x": 1})
+    return app
+
+
+def test_a_registry_that_hangs_holds_up_only_the_partitions_that_wait_for_it(
+    make_app: MakeApp, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = beside(make_app, address)
+    registry = Hanging(monkeypatch)
+    registry.begin()
+    send(app, 2)
+    with Serving(app).running():
+        assert scored(app, "output-of-other", 1)[0].version == "2"
+        assert len(scored(app)) == 1
+        registry.end()
+        until(lambda: len(scored(app)) == 2)
+    assert [row.version for row in scored(app)] == ["1", "1"]
+
+
+@pytest.mark.parametrize("limit", [{"timeout": 3}, {"count": 1}], ids=["timeout", "count"])
+def test_a_run_ends_at_its_limit_though_a_registry_hangs(
+    make_app: MakeApp, address: str, limit: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = beside(make_app, address)
+    registry = Hanging(monkeypatch)
+    registry.begin()
+    begin = time.monotonic()
+    app.run(**limit)
+    assert time.monotonic() - begin < 20
+    assert [row.version for row in scored(app, "output-of-other")] == ["2"]
+    registry.end()
+
+
 def test_two_models_of_one_name_and_one_control_topic(make_app: MakeApp, tmp_path: Path) -> None:
     app = make_app()
     sdf = app.dataframe(app.topic("input"))

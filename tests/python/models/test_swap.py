@@ -220,6 +220,24 @@ def test_a_restart_goes_on_with_its_version(make_app: MakeApp, address: str, gua
     assert [row.version for row in scored(app)] == ["1", "1", "2"]
 
 
+def test_a_version_that_was_trained_on_other_features(make_app: MakeApp, address: str) -> None:
+    app = make_app()
+    pipeline(app, address)
+    with Serving(app).running() as serving:
+        serving.send(1)
+    tr.publish_model(Times(2), address, features=["z"], alias="champion")
+    app = make_app()
+    sdf = app.dataframe(app.topic("input"))
+    sdf["y"] = tr.load_model(f"{address}@champion", poll_interval=POLL).predict(sdf[["z"]])
+    sdf.to_topic(app.topic("output"))
+    with pytest.raises(
+        tr.StateError,
+        match=r"scored by version 1 of .* cannot be loaded: .* trained on the features \(x\), the pipeline "
+        r'gives \(z\).*\. Give predict\(\) the features of before, or say on_lost_version="current"',
+    ):
+        app.run(until_end=True)
+
+
 def test_a_version_that_is_gone(make_app: MakeApp, address: str) -> None:
     app = make_app()
     pipeline(app, address)
