@@ -30,11 +30,12 @@ from sklearn.tree import DecisionTreeRegressor
 
 PARTITIONS = 6
 LATE_MS = 50
+AROUND_MS = 100  # before a new version's first row comes: rows on their way then may wait for it
 MEMORY = "/dev/shm"
 LINGER_MS = 5  # of the client that sends; without it, a request a row
 FIRST_ROWS = 10  # with which the service is there
 KINDS = ("xgboost", "scikit-learn")
-Predict = Any
+Places = list[tuple[int, int]]  # partition and offset
 
 
 def trained(kind: str, number: int) -> Any:
@@ -118,7 +119,8 @@ class Swap(Ground):
         if service.wait(60) != 0:
             self.fault(f"the service ended with status {service.returncode}")
         measured_ns = began_ns + warm_up_s * 1_000_000_000
-        times = self._times(rate * (warm_up_s + seconds), measured_ns)
+        judged, firsts = self._judge(versions, FIRST_ROWS + rate * (warm_up_s + seconds))
+        times = self._times(rate * (warm_up_s + seconds), measured_ns, firsts)
         return {
             "guarantee": self._guarantee,
             "model": self._kind,
@@ -126,27 +128,44 @@ class Swap(Ground):
             "rows_a_second": rate,
             "seconds": seconds,
             **times,
-            **self._judge(versions, FIRST_ROWS + rate * (warm_up_s + seconds)),
+            **judged,
         }
 
-    def _times(self, wanted: int, measured_ns: int) -> results.Row:
+    def _times(self, wanted: int, measured_ns: int, firsts: Places) -> results.Row:
         seen = arrivals.read(self.arrivals)
         if len(seen) < wanted:
             self.fault(f"{len(seen)} rows came of {wanted}")
+        around = self._around(seen, firsts)[seen["sent_ns"] > measured_ns]
         seen = seen[seen["sent_ns"] > measured_ns]
         ms = (seen["arrived_ns"] - seen["sent_ns"]) / 1e6
+        late = ms > LATE_MS
         percentiles = {f"p{p:g}_ms": round(float(np.percentile(ms, p)), 2) for p in (50, 99, 99.99)}
         return {
             **percentiles,
             "max_ms": round(float(ms.max()), 2),
             "rows": len(ms),
-            f"later_than_{LATE_MS}_ms": int((ms > LATE_MS).sum()),
+            f"later_than_{LATE_MS}_ms": int(late.sum()),
+            "around_swaps": round(float(around.mean()), 3),
+            "late_around_swaps": int((late & around).sum()),
         }
 
-    def _judge(self, versions: Versions, wanted: int) -> results.Row:
-        """Every row of the output, version by version."""
+    @staticmethod
+    def _around(seen: Any, firsts: Places) -> Any:
+        """Whether each row was on its way when a new version of its partition took over."""
+        around = np.zeros(len(seen), dtype=bool)
+        for partition, offset in firsts:
+            there = seen["partition"] == partition
+            first_ns = seen["arrived_ns"][there & (seen["offset"] == offset)]
+            if not len(first_ns):
+                continue  # of the warm-up's first rows
+            came_after = seen["arrived_ns"] >= first_ns[0] - AROUND_MS * 1_000_000
+            around |= there & came_after & (seen["sent_ns"] <= first_ns[0])
+        return around
+
+    def _judge(self, versions: Versions, wanted: int) -> tuple[results.Row, Places]:
+        """Every row of the output, version by version; where a partition's first row of a version stands."""
         rows: dict[str, list[list[float]]] = {}
-        swaps = 0
+        firsts: Places = []
         present: dict[int, str] = {}
         app = tr.Application(self.bootstrap, consumer_group="judge")
         for record in app.get_reader("alerts", until_end=True):
@@ -155,7 +174,8 @@ class Swap(Ground):
             if record.headers != [("tiderace.model.shaking", version.encode())]:
                 self.fault(f"headers {record.headers} of a row that says version {version}")
                 break
-            swaps += present.setdefault(record.partition, version) != version
+            if present.setdefault(record.partition, version) != version:
+                firsts.append((record.partition, record.offset))
             present[record.partition] = version
             features = [row[name] for name in scoring.FEATURES]
             rows.setdefault(version, []).append([*features, row["score"], row["sent"]])
@@ -166,12 +186,13 @@ class Swap(Ground):
         wrong = sum(self._wrong(versions.models[version], np.array(found)) for version, found in rows.items())
         if wrong:
             self.fault(f"{wrong} rows have another score than their version gives")
-        return {
+        judged: results.Row = {
             "versions": len(rows),
-            "swaps_of_partitions": swaps,
+            "swaps_of_partitions": len(firsts),
             "wrong": wrong,
             "lost": wanted - len(sent),
         }
+        return judged, firsts
 
     @staticmethod
     def _wrong(model: Any, rows: Any) -> int:
