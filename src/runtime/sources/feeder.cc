@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/logging.h"
+#include "runtime/sources/row_difference.h"
 
 namespace tiderace {
 namespace {
@@ -113,7 +114,7 @@ void Feeder::feed() {
   pace_begin_.reset();
   committed_ns_ = clock_.steady_ns();
   std::int64_t to_pass = position_;
-  passed_.assign(static_cast<std::size_t>(partitions_), {});
+  if (to_pass > 0) read_brought();
   while (owner_ && !stopped()) {
     const auto rows = reader->next();
     if (!rows && to_pass > 0) {
@@ -130,7 +131,7 @@ void Feeder::feed() {
     }
     auto begin = static_cast<std::size_t>(std::min(to_pass, static_cast<std::int64_t>(rows->size())));
     to_pass -= static_cast<std::int64_t>(begin);
-    if (begin > 0) pass(*rows, begin, position_ - to_pass - static_cast<std::int64_t>(begin));
+    if (begin > 0) pass(*rows, begin, to_pass);
     if (begin > 0 && to_pass == 0) check_passed();
     if (begin == rows->size() && clock_.steady_ns() - committed_ns_ >= commit_ns) {
       committed_ns_ = clock_.steady_ns();
@@ -173,26 +174,57 @@ std::optional<Record> Feeder::last_record(std::int32_t partition, std::shared_pt
   return owner->rows.back();
 }
 
-void Feeder::pass(const SourceRows& rows, std::size_t end, std::int64_t number) {
-  std::vector<std::size_t> last(passed_.size(), SIZE_MAX);
-  for (std::size_t i = 0; i < end; ++i)
-    last[static_cast<std::size_t>(partition_of_row(rows, i, number + static_cast<std::int64_t>(i)))] = i;
-  for (std::size_t p = 0; p < passed_.size(); ++p)
-    if (last[p] != SIZE_MAX) passed_[p] = std::string(rows.values[last[p]]);
-}
-
-void Feeder::check_passed() {
+void Feeder::read_brought() {
+  brought_.clear();
+  all_brought_ = true;
+  last_passed_ = false;
+  other_kinds_.clear();
   for (std::int32_t p = 0; p < partitions_; ++p) {
     std::shared_ptr<const Records> owner;
     const auto record = last_record(p, owner);
-    if (!record || record->value_view() == passed_[static_cast<std::size_t>(p)]) continue;
+    if (!record) {
+      all_brought_ = all_brought_ && log_.offsets({feed_.topic, p}).first == 0;
+      continue;
+    }
+    Brought& brought = brought_.emplace_back();
+    if (record->key != nullptr) brought.key = std::string(record->key_view());
+    brought.value = std::string(record->value_view());
+  }
+}
+
+void Feeder::pass(const SourceRows& rows, std::size_t end, std::int64_t to_pass) {
+  for (std::size_t i = 0; i < end; ++i) {
+    const bool is_last = to_pass == 0 && i + 1 == end;
+    for (Brought& brought : brought_) {
+      if ((brought.passed && !is_last) || rows.keys[i] != brought.key) continue;
+      const RowDifference found = difference_of(brought.value, rows.values[i]);
+      if (found.kind == RowDifference::Kind::other_kinds) other_kinds_ = found.first;
+      if (found.kind != RowDifference::Kind::none) continue;
+      brought.passed = true;
+      last_passed_ = last_passed_ || is_last;
+    }
+  }
+}
+
+void Feeder::check_passed() const {
+  const bool all =
+      std::all_of(brought_.begin(), brought_.end(), [](const Brought& each) { return each.passed; });
+  if (brought_.empty() || (all && (last_passed_ || !all_brought_))) return;
+  if (!other_kinds_.empty()) {
     throw_error(
         ErrorKind::config,
-        "{}: of its first {} rows some are others than were brought into {}: rows have changed, or a file "
-        "came between, and some would come twice or never. Leave what is there as it is and add behind it, "
-        "or give the source another name= to have its rows brought in anew",
-        feed_.source->text(), position_, feed_.topic);
+        "{}: of its first {} rows some have values of other kinds than those that were brought into {}, as "
+        "{} by now. The kind of a column goes by all of its values, also by those that came since: declare "
+        "the kind that it had, schema={{\"column\": \"int64\"}}, or give the source another name= to have "
+        "its rows brought in anew",
+        feed_.source->text(), position_, feed_.topic, other_kinds_);
   }
+  throw_error(
+      ErrorKind::config,
+      "{}: of its first {} rows some are others than were brought into {}: rows have changed, or a file "
+      "came between, and some would come twice or never. Leave what is there as it is and add behind it, "
+      "or give the source another name= to have its rows brought in anew",
+      feed_.source->text(), position_, feed_.topic);
 }
 
 std::size_t Feeder::due(const SourceRows& rows, std::size_t begin) {

@@ -58,11 +58,13 @@ class Feeder {
   /// Where row `row` of `rows`, the source's `number`th, goes.
   [[nodiscard]] std::int32_t partition_of_row(const SourceRows& rows, std::size_t row,
                                               std::int64_t number) const;
-  /// The first `end` of `rows`, the source's from the `number`th on, are in the topic.
-  void pass(const SourceRows& rows, std::size_t end, std::int64_t number);
+  /// The first `end` of `rows` are in the topic; `to_pass` behind them, too.
+  void pass(const SourceRows& rows, std::size_t end, std::int64_t to_pass);
   /// Throws Error{config} if the rows that were passed are not those that are in the topic, as far as the
   /// last one of each partition tells.
-  void check_passed();
+  void check_passed() const;
+  /// Reads those.
+  void read_brought();
   /// The last record of a partition; nullopt if it cannot be read any more.
   [[nodiscard]] std::optional<Record> last_record(std::int32_t partition,
                                                   std::shared_ptr<const Records>& owner);
@@ -80,10 +82,19 @@ class Feeder {
   std::unique_ptr<Producer> producer_;
   std::int32_t partitions_ = 1;
   bool owner_ = false;
-  std::int64_t position_ = 0;        ///< rows that are in the topic, committed
-  std::int64_t sent_ = 0;            ///< the same with those that were sent since
-  std::vector<std::string> passed_;  ///< by partition, the last row of it that was passed over
-  std::size_t sent_bytes_ = 0;       ///< since the last commit
+  std::int64_t position_ = 0;  ///< rows that are in the topic, committed
+  std::int64_t sent_ = 0;      ///< the same with those that were sent since
+  /// The last record of a partition. In which one a row is depends on how many there were when it came.
+  struct Brought {
+    std::optional<std::string> key;
+    std::string value;
+    bool passed = false;  ///< the source has such a row among those that were passed
+  };
+  std::vector<Brought> brought_;
+  bool all_brought_ = true;     ///< no partition lost its records since
+  bool last_passed_ = false;    ///< the last row that was passed is one of `brought_`
+  std::string other_kinds_;     ///< of a row that is one of `brought_` but for those; empty: none
+  std::size_t sent_bytes_ = 0;  ///< since the last commit
   std::int64_t committed_ns_ = 0;
   std::optional<std::pair<std::int64_t, std::int64_t>> pace_begin_;  ///< steady ns, and the ms of its row
   std::thread thread_;                                               // last: it uses the rest

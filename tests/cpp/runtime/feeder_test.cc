@@ -7,6 +7,7 @@
 #include <atomic>
 
 #include "runtime/observed.h"
+#include "runtime/sources/row_difference.h"
 #include "runtime/test_service.h"
 
 namespace tiderace {
@@ -124,6 +125,57 @@ TEST(Feeder, DoesNotGoOnWithOtherRows) {
   EXPECT_NE(service.run_to_error(ErrorKind::config).find("of its first 20 rows some are others"),
             std::string::npos);
   EXPECT_EQ(service.values("numbers"), numbers(20));
+}
+
+/// A topic whose partitions were fewer once: rows are written and looked for as if there were `partitions`.
+class FewerPartitions final : public ObservedLog {
+ public:
+  FewerPartitions(std::shared_ptr<Log> log, std::int32_t partitions)
+      : ObservedLog(std::move(log), [](std::string_view) {}), partitions_(partitions) {}
+  std::optional<TopicInfo> topic(const std::string& name) override {
+    auto found = ObservedLog::topic(name);
+    if (found && name == "numbers") found->config.num_partitions = partitions_;
+    return found;
+  }
+
+ private:
+  std::int32_t partitions_;
+};
+
+TEST(Feeder, GoesOnWhereThereAreMorePartitionsByNow) {
+  TestService service(plan_text);
+  service.create_topic("numbers", 5);
+  const std::shared_ptr<Log> log = service.context.log;
+  const auto run = [&](std::int32_t partitions, int rows) {
+    service.context.log = std::make_shared<FewerPartitions>(log, partitions);
+    service.context.feeds = {{"numbers", std::make_shared<Numbers>(rows), std::nullopt}};
+    service.run();
+    service.context.log = log;
+    EXPECT_EQ(service.values("numbers").size(), static_cast<std::size_t>(rows));
+  };
+  run(2, 10);
+  run(5, 10);
+  run(5, 12);
+  run(5, 40);
+}
+
+TEST(RowDifference, IsNoneWhereNumbersAreSpelledOtherwise) {
+  using enum RowDifference::Kind;
+  EXPECT_EQ(difference_of(R"({"a":1,"b":[1.50]})", R"({"a":1.0,"b":[1.5]})").kind, none);
+  EXPECT_EQ(difference_of(R"({"a":"1\"","b":1})", R"({"a":"1\"","b":1e0})").kind, none);
+  EXPECT_EQ(difference_of(R"({"a":1})", R"({"a":2})").kind, other_values);
+  EXPECT_EQ(difference_of(R"({"a":"1"})", R"({"a":"1.0"})").kind, other_values);
+  EXPECT_EQ(difference_of(R"({"a":1})", R"({"a":"2"})").kind, other_values);
+  EXPECT_EQ(difference_of(R"({"a":null})", R"({"a":"x"})").kind, other_values);
+  EXPECT_EQ(difference_of(R"({"a":1})", R"({"a":1,"b":2})").kind, other_values);
+  EXPECT_EQ(difference_of("{\"a", "{\"a\\").kind, other_values);
+}
+
+TEST(RowDifference, TellsWhichValueIsOfAnotherKind) {
+  EXPECT_EQ(difference_of(R"({"a":1,"b":1})", R"({"a":1,"b":"1"})").first, R"("b": 1 and "1")");
+  EXPECT_EQ(difference_of(R"({"a":true})", R"({"a":"True"})").first, R"("a": true and "True")");
+  EXPECT_EQ(difference_of(R"({"a":9007199254740993})", R"({"a":9007199254740992.0})").first,
+            R"("a": 9007199254740993 and 9007199254740992.0)");
 }
 
 TEST(Feeder, ThatFailsEndsTheRun) {

@@ -98,7 +98,7 @@ class ObservedProducer final : public Producer {
 };
 
 /// A log that tells of its calls and those of its consumers and producers.
-class ObservedLog final : public Log {
+class ObservedLog : public Log {
  public:
   ObservedLog(std::shared_ptr<Log> log, Observer observe, bool behind = false)
       : log_(std::move(log)), observe_(std::move(observe)), behind_(behind) {}

@@ -62,6 +62,40 @@ def test_files_of_a_folder_have_the_columns_that_they_have(
         bring(make_app, tr.ParquetSource(folder))
 
 
+def grown(make_app: MakeApp, path: Path, more: str, **options: Any) -> int:
+    with path.open("a") as file:
+        file.write(more)
+    return bring(make_app, tr.CsvSource(path, key="k", num_partitions=2, **options))
+
+
+def test_a_csv_file_grows_by_rows_of_other_kinds(make_app: MakeApp, tmp_path: Path, read: Reader) -> None:
+    path = tmp_path / "rides.csv"
+    assert grown(make_app, path, "k,x,y\na,1,\nb,2,\n") == 2
+    assert grown(make_app, path, "a,2.5,x\n") == 1
+    assert grown(make_app, path, "b,3,y\nc,4,\n") == 2
+    found = sorted(read("group-rides"), key=lambda row: float(row["x"]))
+    assert [row["x"] for row in found] == [1, 2, 2.5, 3.0, 4.0]
+
+
+@pytest.mark.parametrize(
+    ("first", "more", "kinds", "schema"),
+    [
+        ("1", "x", '"x": 1 and "1"', {"x": "int64"}),
+        ("true", "1", '"x": true and "true"', {"x": "bool"}),
+        (str(2**53 + 1), "0.5", f'"x": {2**53 + 1} and {2**53}.0', {"x": "int64"}),
+    ],
+)
+def test_rows_that_would_mean_something_else_ask_for_a_schema(
+    first: str, more: str, kinds: str, schema: dict[str, str], make_app: MakeApp, tmp_path: Path
+) -> None:
+    path = tmp_path / "rides.csv"
+    assert grown(make_app, path, f"k,x\na,{first}\n") == 1
+    with pytest.raises(tr.ConfigError, match=r"other kinds .* declare the kind that it had, schema=") as caught:
+        grown(make_app, path, f"a,{more}\n")
+    assert kinds in str(caught.value)
+    assert grown(lambda: make_app(on_error="skip"), path, "", schema=schema) == 1
+
+
 def test_a_row_whose_key_is_none_goes_on_without(make_app: MakeApp, tmp_path: Path) -> None:
     path = tmp_path / "rows.ndjson"
     path.write_text("".join(json.dumps({"k": key}) + "\n" for key in ("a", 1.5, True, 7)))
