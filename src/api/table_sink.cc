@@ -54,7 +54,7 @@ class TableSinkWriter final : public SinkWriter {
                   "a sink's open: wanted an offset, or none, for each of {} partitions, found {}",
                   asked.size(), offsets.size());
     const std::lock_guard lock(kinds_mutex_);
-    for (ColumnKinds* each : {&kinds_, &handed_over_kinds_, &stored_kinds_}) each->tell(folded_names(kinds));
+    tell(folded_names(kinds));
     return offsets;
   }
 
@@ -98,9 +98,20 @@ class TableSinkWriter final : public SinkWriter {
     handed_over_.clear();
     const std::lock_guard lock(kinds_mutex_);
     kinds_ = stored_kinds_;
+    rows_on_their_way_ = ColumnKinds::OnTheirWay::none;
   }
 
  private:
+  /// What the sink has. Where rows are on their way, what they need is not forgotten.
+  void tell(const std::map<std::string, std::string>& kinds) {
+    stored_kinds_.tell(kinds, ColumnKinds::OnTheirWay::none);
+    for (ColumnKinds* each : {&kinds_, &handed_over_kinds_}) {
+      if (rows_on_their_way_ == ColumnKinds::OnTheirWay::none)
+        *each = stored_kinds_;
+      else
+        each->tell(kinds, ColumnKinds::OnTheirWay::some);
+    }
+  }
   void add_record_columns(SinkRows& rows) const {
     const std::size_t size = rows.offsets.size();
     const auto add = [&](const std::string& name, const auto& set) {
@@ -147,6 +158,7 @@ class TableSinkWriter final : public SinkWriter {
 
   void judge(const std::vector<NamedColumn>& columns, std::size_t size, RowErrors& errors) {
     const std::lock_guard lock(kinds_mutex_);
+    rows_on_their_way_ = ColumnKinds::OnTheirWay::some;
     if (!target_->folds_case) return kinds_.judge(columns, size, errors);
     std::vector<NamedColumn> called = columns;
     for (NamedColumn& named : called) named.name = folded_name(named.name);
@@ -184,6 +196,7 @@ class TableSinkWriter final : public SinkWriter {
   ColumnKinds kinds_;       ///< of all that was taken
   ColumnKinds handed_over_kinds_;
   ColumnKinds stored_kinds_;
+  ColumnKinds::OnTheirWay rows_on_their_way_ = ColumnKinds::OnTheirWay::none;  ///< since the last abort
   std::map<SinkPartition, std::vector<SinkRows>> taken_;
   std::map<SinkPartition, std::vector<SinkRows>> handed_over_;
 };

@@ -47,11 +47,21 @@ bool is_rounded(std::int64_t value) noexcept {
   return as_float >= 0x1p63 || static_cast<std::int64_t>(as_float) != value;
 }
 
-void ColumnKinds::tell(const std::map<std::string, std::string>& kinds) {
+void ColumnKinds::tell_number(Known& known, const std::string& kind, OnTheirWay rows) {
+  const bool has_floats = kind == "float64";
+  const bool keeps_fractions = rows == OnTheirWay::some && known.fractions;
+  // An int64 does not say how large; in a column of floats nothing is that is none.
+  const bool keeps_large = known.large && (rows == OnTheirWay::some || !has_floats);
+  known = {.family = Kind::int64,
+           .fractions = has_floats || keeps_fractions,
+           .large = kind == "integer" || keeps_large};
+}
+
+void ColumnKinds::tell(const std::map<std::string, std::string>& kinds, OnTheirWay rows) {
   for (const auto& [name, kind] : kinds) {
     Known& known = known_[name];
-    if (kind == "int64" || kind == "float64")
-      known = {.family = Kind::int64, .fractions = kind == "float64", .large = known.large};
+    if (kind == "int64" || kind == "float64" || kind == "integer")
+      tell_number(known, kind, rows);
     else if (kind == "bool" || kind == "bytes")
       known = {.family = kind == "bool" ? Kind::boolean : Kind::bytes};
     else if (kind == "string" && is_text_of_some_kind(known.family))
@@ -59,9 +69,10 @@ void ColumnKinds::tell(const std::map<std::string, std::string>& kinds) {
     else if (kind == "string")
       known = {.family = Kind::string, .any_text = true};
     else
-      throw_error(ErrorKind::config,
-                  "a sink's kinds: column {}: wanted int64, float64, string, bool or bytes, found {}",
-                  quoted(name), quoted(kind));
+      throw_error(
+          ErrorKind::config,
+          "a sink's kinds: column {}: wanted int64, integer, float64, string, bool or bytes, found {}",
+          quoted(name), quoted(kind));
   }
 }
 

@@ -18,9 +18,12 @@ class ColumnKinds {
   /// Adds the rows of `columns`, each of `size`, that do not fit to `errors`, and learns from those that have
   /// no entry there.
   void judge(const std::vector<NamedColumn>& columns, std::size_t size, RowErrors& errors);
-  /// What the place has by name: `int64 float64 string bool bytes`; goes before what was learned. Throws
+  /// Rows that were judged and are not in the place yet.
+  enum class OnTheirWay { none, some };
+  /// What the place has by name: `int64 float64 string bool bytes`, or `integer`, an int64 some of which no
+  /// float64 is; goes before what was learned, but for what rows on their way will bring. Throws
   /// Error{config} for another word.
-  void tell(const std::map<std::string, std::string>& kinds);
+  void tell(const std::map<std::string, std::string>& kinds, OnTheirWay rows);
 
  private:
   struct Known {
@@ -29,6 +32,7 @@ class ColumnKinds {
     bool fractions = false;  ///< it has floats
     bool large = false;      ///< it has integers that no float64 is
   };
+  static void tell_number(Known& known, const std::string& kind, OnTheirWay rows);
   [[nodiscard]] bool all_fit(const std::vector<NamedColumn>& columns) const;
   void learn(const NamedColumn& named);
   void learn(const NamedColumn& named, std::size_t i);
