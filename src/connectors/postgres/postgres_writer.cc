@@ -14,6 +14,10 @@ namespace {
 constexpr std::size_t longest_application_name = 63;  // bytes that a server keeps of it
 constexpr std::size_t most_refused = 10'000;          // rows that are looked for in one commit
 
+constexpr const char* foreign_key_violation = "23503";
+// What is checked at the end of a transaction is to be found where rows are looked for.
+constexpr const char* check_constraints = "SET CONSTRAINTS ALL IMMEDIATE";
+
 /// Beside `table`, in its schema.
 std::string offsets_table_of(const std::string& table) {
   const std::size_t dot = table.find('.');
@@ -389,40 +393,67 @@ void PostgresWriter::copy(const CopyLoad& load, std::size_t begin, std::size_t e
       columns += (columns.empty() ? "" : ", ") + identifier(name);
     connection().copy_in(fmt::format("COPY {} ({}) FROM STDIN", table, columns), text);
   }
-  // What is checked at the end of a transaction is to be found where rows are looked for.
-  connection().query("SET CONSTRAINTS ALL IMMEDIATE");
 }
 
-void PostgresWriter::find_refused(const CopyLoad& load, const Failure& first) {
-  std::size_t found = 0;
+std::optional<Failure> PostgresWriter::try_part(const CopyLoad& load, std::size_t begin, std::size_t end,
+                                                Constraints constraints) {
+  connection().query("SAVEPOINT part");
+  std::optional<Failure> refusal;
+  try {
+    copy(load, begin, end);
+    if (constraints == Constraints::at_once) connection().query(check_constraints);
+  } catch (const Failure& failure) {
+    if (!is_of_rows(failure)) throw;
+    refusal = failure;
+    connection().query("ROLLBACK TO SAVEPOINT part");
+  }
+  connection().query("RELEASE SAVEPOINT part");  // each is one level deeper
+  return refusal;
+}
+
+std::map<std::size_t, Failure> PostgresWriter::refused_rows(const CopyLoad& load, Constraints constraints) {
+  std::map<std::size_t, Failure> refused;
   connection().query("ROLLBACK");
   connection().query("BEGIN");
+  std::optional<Failure> last;
   call_in_parts(
       0, load.rows(),
       [&](std::size_t begin, std::size_t end) -> std::optional<CallFailure> {
-        if (found >= most_refused) return std::nullopt;
-        connection().query("SAVEPOINT part");
-        try {
-          copy(load, begin, end);
-          connection().query("RELEASE SAVEPOINT part");  // each is one level deeper
-          return std::nullopt;
-        } catch (const Failure& failure) {
-          if (!is_of_rows(failure)) throw;
-          connection().query("ROLLBACK TO SAVEPOINT part");
-          connection().query("RELEASE SAVEPOINT part");
-          return CallFailure{with_code(failure)};
-        }
+        if (refused.size() >= most_refused) return std::nullopt;
+        last = try_part(load, begin, end, constraints);
+        if (!last) return std::nullopt;
+        return CallFailure{last->what()};
       },
-      [&](std::size_t row, const std::string& why) {
-        ++found;
-        const CopyLoad::Place place = load.place(row);
-        const std::lock_guard lock(mutex_);
-        refused_[place.partition][place.offset] = "the database refuses the row: " + why;
-      });
+      [&](std::size_t row, const std::string&) { refused.emplace(row, *last); });
+  // A row that wants another one is good once that is there; those that come before it are looked at last.
+  for (bool more = true; more;) {
+    more = false;
+    for (auto each = refused.end(); each != refused.begin();) {
+      --each;
+      if (each->second.code() != foreign_key_violation) continue;
+      if (try_part(load, each->first, each->first + 1, constraints)) continue;
+      each = refused.erase(each);
+      more = true;
+    }
+  }
   connection().query("ROLLBACK");
-  if (found == 0) throw Failure(FailureKind::refused, first.code(), first.what());
-  throw Failure(FailureKind::changed, "",
-                fmt::format("{} of {} rows are refused, one as: {}", found, load.rows(), first.what()));
+  return refused;
+}
+
+void PostgresWriter::find_refused(const CopyLoad& load, const Failure& first) {
+  // Those that are bad by themselves may be all: whether the rest is as constraints want it at the end of a
+  // transaction, the next one shows.
+  std::map<std::size_t, Failure> refused = refused_rows(load, Constraints::at_the_end);
+  if (refused.empty()) refused = refused_rows(load, Constraints::at_once);
+  if (refused.empty()) throw Failure(FailureKind::refused, first.code(), first.what());
+  const std::lock_guard lock(mutex_);
+  for (const auto& [row, why] : refused) {
+    const CopyLoad::Place place = load.place(row);
+    refused_[place.partition][place.offset] = "the database refuses the row: " + with_code(why);
+  }
+  throw Failure(
+      FailureKind::changed, "",
+      fmt::format("{} of {} rows are refused, one as: {}", refused.size(), load.rows(), first.what()));
 }
 
 void PostgresWriter::commit(std::span<const SinkCommit> offsets) {
@@ -437,6 +468,7 @@ void PostgresWriter::commit(std::span<const SinkCommit> offsets) {
       claim_offsets(offsets);
       copying = true;
       copy(handed_over_, 0, handed_over_.rows());
+      connection().query(check_constraints);
       connection().query("COMMIT");
     } catch (const Failure& failure) {
       if (!copying || !is_of_rows(failure)) throw;

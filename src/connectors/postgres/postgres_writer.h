@@ -52,6 +52,13 @@ class PostgresWriter final : public SinkWriter {
   [[nodiscard]] std::vector<std::string> standing_still();
   void end_others() noexcept;
   void copy(const CopyLoad& load, std::size_t begin, std::size_t end);
+  /// When constraints are checked that wait for the end of a transaction.
+  enum class Constraints { at_the_end, at_once };
+  /// Rows [begin, end) into the transaction, all or none; returns what the server says against them.
+  [[nodiscard]] std::optional<Failure> try_part(const CopyLoad& load, std::size_t begin, std::size_t end,
+                                                Constraints constraints);
+  /// The rows that the server refuses, also where the others are there, and why.
+  [[nodiscard]] std::map<std::size_t, Failure> refused_rows(const CopyLoad& load, Constraints constraints);
   /// Finds the rows that the server refuses, each by itself, and remembers them for `take`.
   void find_refused(const CopyLoad& load, const Failure& first);
 

@@ -83,6 +83,41 @@ def test_a_constraint_of_the_end_of_a_transaction_is_one_row(write: Write, postg
     assert postgres.query("SELECT string_agg(x::text, ',' ORDER BY x) FROM rows") == "1,2,3,4"
 
 
+@pytest.mark.parametrize("deferred", ["", "DEFERRABLE INITIALLY DEFERRED"])
+@pytest.mark.parametrize(
+    ("wrong", "good"),
+    [
+        ({"id": -1}, [1, 2, 3, 4, 5, 6]),  # refused by itself
+        ({"id": 9, "parent": 99}, [1, 2, 3, 4, 5, 6]),  # refused at the end
+        ({"id": -5, "parent": 4}, [1, 2, 3, 4, 5, 6]),
+    ],
+)
+def test_rows_that_want_one_another_are_there_beside_a_bad_one(
+    wrong: dict[str, int], good: list[int], deferred: str, write: Write, postgres: Postgres
+) -> None:
+    postgres.query(
+        "CREATE TABLE rows (id bigint PRIMARY KEY CHECK (id > 0), "
+        f"parent bigint REFERENCES rows {deferred}, other bigint)"
+    )
+    rows: Rows = [{"id": n, "parent": n + 1} for n in range(1, 6)] + [{"id": 6, "other": 1}]
+    if not deferred:  # a statement is looked at as a whole, and rows of other fields are another one
+        rows = [{**row, "other": 1} for row in rows]
+    for at in (0, 3, 6):
+        postgres.query("DELETE FROM rows")
+        summary = write([*rows[:at], wrong | ({"other": 1} if not deferred else {}), *rows[at:]])
+        assert (summary.bad, summary.rows_out) == (1, len(good))
+        assert [int(row[0]) for row in postgres.rows("SELECT id FROM rows ORDER BY id")] == good
+
+
+def test_a_row_that_wants_a_bad_one_is_bad(write: Write, postgres: Postgres) -> None:
+    postgres.query(
+        "CREATE TABLE rows (id bigint PRIMARY KEY CHECK (id <> 3), "
+        "parent bigint REFERENCES rows DEFERRABLE INITIALLY DEFERRED)"
+    )
+    summary = write([{"id": n, "parent": n - 1 or None} for n in range(1, 6)])
+    assert (summary.bad, summary.rows_out) == (3, 2)
+
+
 def test_a_column_that_cannot_be_widened_stays(write: Write, postgres: Postgres) -> None:
     postgres.query("CREATE TABLE rows (x bigint, y bigint); CREATE VIEW seen AS SELECT x FROM rows")
     summary = write([{"x": 1}, {"x": 2.5}, {"x": 3, "y": 0.5}])
