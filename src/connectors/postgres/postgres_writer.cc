@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t longest_application_name = 63;  // bytes that a server keeps of it
 constexpr std::size_t most_refused = 10'000;          // rows that are looked for in one commit
 
+constexpr std::chrono::seconds look_interval{1};  // at a table that refused a change
 constexpr const char* foreign_key_violation = "23503";
 // What is checked at the end of a transaction is to be found where rows are looked for.
 constexpr const char* check_constraints = "SET CONSTRAINTS ALL IMMEDIATE";
@@ -251,6 +252,7 @@ std::optional<Failure> PostgresWriter::change_table(const TableShape& wanted) {
   lock(options_.table);
   const auto present = read_shape(server, options_.table);
   if (!present) throw Failure(FailureKind::changed, "42P01", options_.table + " is gone");
+  table_state_ = state_of(server, options_.table);
   std::optional<Failure> refusal;
   bool is_first = true;
   for (const TableChange& change : wanted.changes_of(options_.table, *present)) {
@@ -258,12 +260,29 @@ std::optional<Failure> PostgresWriter::change_table(const TableShape& wanted) {
     if (refusal) break;
     is_first = false;
   }
+  if (!refusal) table_state_ = state_of(server, options_.table);
   server.query(refusal ? "ROLLBACK" : "COMMIT");
   auto changed = read_shape(server, options_.table);
   if (!changed) throw Failure(FailureKind::changed, "42P01", options_.table + " is gone");
   const std::lock_guard lock(mutex_);
   actual_ = std::move(*changed);
   return refusal;
+}
+
+void PostgresWriter::look_again() {
+  const auto now = std::chrono::steady_clock::now();
+  {
+    const std::lock_guard lock(mutex_);
+    if (refused_changes_.empty() || now < next_look_) return;
+  }
+  next_look_ = now + look_interval;
+  std::string state = state_of(connection(), options_.table);
+  if (state == table_state_) return;
+  table_state_ = std::move(state);
+  log(LogLevel::info, "{}: the table is not as it was: changes that were refused may be possible", shown_);
+  read_table();
+  const std::lock_guard lock(mutex_);
+  refused_changes_ = {};
 }
 
 std::optional<Failure> PostgresWriter::try_change(const TableChange& change, bool is_first) {
@@ -475,14 +494,19 @@ void PostgresWriter::commit(std::span<const SinkCommit> offsets) {
       find_refused(handed_over_, failure);
     }
     handed_over_ = {};
-    const std::lock_guard lock(mutex_);
-    for (const SinkCommit& offset : offsets) {
-      const auto found = refused_.find(offset.partition);
-      if (found == refused_.end()) continue;
-      found->second.erase(found->second.begin(), found->second.lower_bound(offset.to));
-      if (found->second.empty()) refused_.erase(found);
-    }
+    forget_refused(offsets);
+    look_again();
   });
+}
+
+void PostgresWriter::forget_refused(std::span<const SinkCommit> offsets) {
+  const std::lock_guard lock(mutex_);
+  for (const SinkCommit& offset : offsets) {
+    const auto found = refused_.find(offset.partition);
+    if (found == refused_.end()) continue;
+    found->second.erase(found->second.begin(), found->second.lower_bound(offset.to));
+    if (found->second.empty()) refused_.erase(found);
+  }
 }
 
 }  // namespace tiderace::postgres

@@ -2,6 +2,7 @@
 
 #include <tiderace/sink.h>
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -43,6 +44,8 @@ class PostgresWriter final : public SinkWriter {
   void make_record_columns();
   /// All changes or none. What the server refuses is remembered, for rows that need it, and returned.
   std::optional<Failure> change_table(const TableShape& wanted);
+  /// Where a change was refused: whether somebody has changed something since, so that it may be done now.
+  void look_again();
   [[nodiscard]] std::optional<Failure> try_change(const TableChange& change, bool is_first);
   /// Whether a column of integers has some that double precision would round.
   [[nodiscard]] bool holds_rounded(const std::string& column);
@@ -61,6 +64,8 @@ class PostgresWriter final : public SinkWriter {
   [[nodiscard]] std::map<std::size_t, Failure> refused_rows(const CopyLoad& load, Constraints constraints);
   /// Finds the rows that the server refuses, each by itself, and remembers them for `take`.
   void find_refused(const CopyLoad& load, const Failure& first);
+  /// Those that are committed, be it without them.
+  void forget_refused(std::span<const SinkCommit> offsets);
 
   const std::string url_;
   const PostgresSinkOptions options_;
@@ -78,8 +83,11 @@ class PostgresWriter final : public SinkWriter {
   CopyLoad taken_;
   std::map<SinkPartition, std::map<std::int64_t, std::string>> refused_;  ///< rows, and why
 
+  // Of the thread that commits.
   CopyLoad handed_over_;
   TableShape handed_over_shape_;
+  std::string table_state_;  ///< when a change was tried last
+  std::chrono::steady_clock::time_point next_look_;
 };
 
 }  // namespace tiderace::postgres

@@ -243,6 +243,15 @@ bool still_fits(const TableColumn& actual, const TableColumn& wanted) noexcept {
   return actual.type == wanted.type || (wanted.type == ColumnType::int64 && takes_integers);
 }
 
+std::string state_of(Connection& connection, const std::string& table) {
+  const Rows found = connection.query(
+      "SELECT pg_catalog.concat_ws(' ', c.oid, c.xmin, pg_catalog.pg_has_role(c.relowner, 'USAGE'), (SELECT "
+      "pg_catalog.count(*) FROM pg_catalog.pg_depend d WHERE d.refobjid = c.oid)) FROM pg_catalog.pg_class c "
+      "WHERE c.oid = pg_catalog.to_regclass($1)",
+      {table_identifier(table)});
+  return found.size() == 0 ? "" : std::string(*found.at(0, 0));
+}
+
 std::optional<TableShape> read_shape(Connection& connection, const std::string& table) {
   const std::string name = table_identifier(table);
   const Rows kind = connection.query(

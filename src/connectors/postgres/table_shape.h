@@ -27,6 +27,7 @@ struct TableColumn {
 struct RefusedChanges {
   std::map<std::string, std::string> columns;
   std::string new_columns;  ///< why there is none; empty: there are
+  [[nodiscard]] bool empty() const noexcept { return columns.empty() && new_columns.empty(); }
 };
 
 /// A statement that changes a column.
@@ -71,6 +72,10 @@ class TableShape {
 
 /// Whether a column takes what was made for `wanted`.
 [[nodiscard]] bool still_fits(const TableColumn& actual, const TableColumn& wanted) noexcept;
+
+/// Another text once somebody has changed `table`, what hangs on it, or this role's rights to change it;
+/// empty if there is no such table.
+[[nodiscard]] std::string state_of(Connection& connection, const std::string& table);
 
 /// The columns of `table`; nullopt if there is no such table. Throws Failure{refused} if it is a view or the
 /// like.

@@ -140,6 +140,44 @@ def test_a_role_that_does_not_own_the_table_writes_what_fits(write: Write, postg
     assert postgres.rows("SELECT * FROM rows") == [("1",), ("4",)]
 
 
+WRITER = """DROP ROLE IF EXISTS writer; CREATE ROLE writer LOGIN; CREATE TABLE rows (x bigint);
+GRANT USAGE, CREATE ON SCHEMA public TO writer; GRANT INSERT, SELECT ON rows TO writer"""
+VIEW = WRITER + "; ALTER TABLE rows OWNER TO writer; CREATE VIEW seen AS SELECT x FROM rows"
+
+
+@pytest.mark.parametrize(
+    ("begin", "refused", "mend"),
+    [
+        (WRITER, {"new": 1}, "ALTER TABLE rows ADD COLUMN new bigint"),
+        (WRITER, {"new": 1}, "ALTER TABLE rows OWNER TO writer"),
+        (WRITER, {"x": 0.5}, "ALTER TABLE rows ALTER COLUMN x TYPE double precision"),
+        (VIEW, {"x": 0.5}, "DROP VIEW seen"),
+    ],
+)
+def test_a_table_that_was_mended_takes_the_rows_without_a_restart(
+    begin: str, refused: dict[str, Any], mend: str, make_app: MakeApp, postgres: Postgres
+) -> None:
+    postgres.query(begin)
+    app = make_app(on_error="skip", commit_interval=0.01)
+    url = postgres.url.replace("tiderace@", "writer@")
+    app.dataframe(app.topic("in")).sink(tr.PostgresSink(url, table="rows"))
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(app.run)
+        try:
+            produce(app, "in", [refused, {"x": 1}])
+            while postgres.query("SELECT count(*) FROM rows") != "1":
+                assert not run.done()
+            postgres.query(mend)
+            while postgres.query("SELECT count(*) FROM rows") == "1":
+                assert not run.done()
+                produce(app, "in", [refused])
+        finally:
+            app.stop()
+        assert run.result().bad > 0
+    (field,) = refused
+    assert (str(refused[field]),) in postgres.rows(f"SELECT DISTINCT {field} FROM rows")
+
+
 def test_a_right_that_is_lacking_makes_no_row_bad(write: Write, postgres: Postgres) -> None:
     postgres.query(
         "DROP ROLE IF EXISTS other; CREATE ROLE other LOGIN; CREATE TABLE rows (x bigint);"
