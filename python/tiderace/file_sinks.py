@@ -10,7 +10,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
+from urllib.parse import unquote
 
 from tiderace.errors import ConfigError, SinkUnavailable
 from tiderace.sinks import Partition, Sink, SinkPart
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 
 LOCK_SECONDS = 10.0
 FILE_NAME = re.compile(
-    r"\.?(?P<topic>.+)-(?P<partition>\d+)-(?P<begin>\d{12,})-\d{12,}\.(parquet|tmp)", re.DOTALL
+# Whole files; behind a dot, those that are being written.
+    r"(?P<topic>[^.].*)-(?P<partition>\d+)-(?P<begin>\d{12,})-\d{12,}\.parquet"
+    r"|\.(?P<its_topic>[^.].*)-\d+-\d{12,}-\d{12,}\.tmp",
+    re.DOTALL,
 )
 # What a column of DuckDB holds, for a sink.
 KINDS = {"BOOLEAN": "bool", "VARCHAR": "string", "BLOB": "bytes", "DOUBLE": "float64", "FLOAT": "float64"}
@@ -31,9 +35,10 @@ class ParquetSink(Sink):
     """A folder of Parquet files: one for each partition and commit that has rows.
 
     A file appears whole or not at all: it is written under another name, synced, and renamed to
-    `<topic>-<partition>-<first offset>-<next offset>.parquet`. How far the rows go, and whose the folder is,
-    is in `.tiderace/offsets.json`, replaced the same way. Choose a `commit_interval=` of a minute or more, or
-    files are many and small.
+    `<topic>-<partition>-<first offset>-<next offset>.parquet` (where a topic begins with a dot or an
+    underscore, that is `%2E` or `%5F`: readers pass over such files). How far the rows go, and whose the
+    folder is, is in `.tiderace/offsets.json`, replaced the same way. Choose a `commit_interval=` of a minute
+    or more, or files are many and small.
 
     Parameters
     ----------
@@ -72,46 +77,53 @@ class ParquetSink(Sink):
         self._name = name or self._folder.name
 
     def open(self, group: str, partitions: list[Partition]) -> dict[Partition, int]:
-        """See `Sink.open`; also removes what a crash has left of `partitions`."""
-        with self._locked():
+        """See `Sink.open`; also removes what writes have left that came to no end."""
+        with self._locked() as lock:
             if not self._offsets_file().exists():
                 self._claim(group)
             offsets = self._offsets(group)
-            self._remove_left(partitions, offsets)
+            self._remove_left(offsets)
+            lock.truncate(0)
             return offsets
 
     def write(self, group: str, parts: list[SinkPart]) -> None:
         """See `Sink.write`."""
-        with self._locked():
+        with self._locked() as lock:
             offsets = self._offsets(group)
             _check_begins(parts, offsets)
-            self._remove_left([(part.topic, part.partition) for part in parts], offsets)
+            # The lock's file has a byte while somebody writes. Found, it is of a write that came to no end;
+            # a power cut, after which it may be lost, ends all who write, and they open the folder anew.
+            if os.fstat(lock.fileno()).st_size:
+                self._remove_left(offsets)
+            lock.write("w")
+            lock.flush()
             for part in parts:
                 self._write_file(part)
                 offsets[part.topic, part.partition] = part.end
             self._store(group, offsets)
 
+            lock.truncate(0)
     def _write_file(self, part: SinkPart) -> None:
         import pyarrow.parquet as parquet  # type: ignore[import-untyped]
 
         if part.table.num_rows == 0:
             return
-        stem = f"{part.topic}-{part.partition}-{part.begin or 0:012}-{part.end:012}"
+        stem = f"{_visible(part.topic)}-{part.partition}-{part.begin or 0:012}-{part.end:012}"
         temporary = self._folder / f".{stem}.tmp"
         parquet.write_table(part.table, temporary, compression=self._compression)
         _publish(temporary, self._folder / f"{stem}.parquet")
 
-    def _remove_left(self, partitions: list[Partition], offsets: dict[Partition, int]) -> None:
-        """Removes what a write that did not come to its end has left: rows that no offset counts."""
-        for file, partition, begin in self._files():
-            unfinished = file.suffix == ".tmp" or begin >= offsets.get(partition, 0)
-            if partition in partitions and unfinished:
+    def _remove_left(self, offsets: dict[Partition, int]) -> None:
+        """Removes what writes that did not come to their end have left: rows that no offset counts."""
+        for file, name in self._files():
+            partition = (unquote(name["topic"] or ""), int(name["partition"] or 0))
+            if name["topic"] is None or int(name["begin"]) >= offsets.get(partition, 0):
                 file.unlink()
 
-    def _files(self) -> Iterator[tuple[Path, Partition, int]]:
+    def _files(self) -> Iterator[tuple[Path, re.Match[str]]]:
         for file in self._folder.iterdir():
             if found := FILE_NAME.fullmatch(file.name):
-                yield file, (found["topic"], int(found["partition"])), int(found["begin"])
+                yield file, found
 
     def _claim(self, group: str) -> None:
         if any(file.suffix == ".parquet" for file, *_ in self._files()):
@@ -140,17 +152,22 @@ class ParquetSink(Sink):
         _publish(temporary, self._offsets_file())
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[TextIO]:
         try:
             (self._folder / ".tiderace").mkdir(parents=True, exist_ok=True)
-            with (self._folder / ".tiderace" / "lock").open("w") as lock:
+            with (self._folder / ".tiderace" / "lock").open("a") as lock:
                 _lock(lock.fileno())
-                yield
+                yield lock
         except OSError as error:
             raise _unavailable(error) from error
 
 
 def _check_begins(parts: list[SinkPart], offsets: dict[Partition, int]) -> None:
+def _visible(topic: str) -> str:
+    """Readers of a folder pass over what begins with a dot or an underscore; no topic's name has a %."""
+    return f"%{ord(topic[0]):02X}{topic[1:]}" if topic[0] in "._" else topic
+
+
     """Where another offset is stored than a part begins at, it is not this writer's to go on."""
     if any(offsets.get((part.topic, part.partition)) != part.begin for part in parts):
         raise SinkUnavailable("another member has written")

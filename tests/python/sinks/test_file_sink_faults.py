@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow.dataset as dataset  # type: ignore[import-untyped]
 import pyarrow.parquet as parquet  # type: ignore[import-untyped]
 import pytest
 import tiderace as tr
@@ -145,6 +146,50 @@ def test_topics_whose_names_are_alike_have_files_of_their_own(make_app: MakeApp,
     for _ in range(2):
         app.run(until_end=True)
     assert numbers(tmp_path / "rows") == [0, 1, 2]
+
+
+def test_topics_with_hidden_names_have_files_that_are_seen(make_app: MakeApp, tmp_path: Path) -> None:
+    topics = ["a", ".a", "_a", "..a"]
+    for run in range(2):
+        app = make_app()
+        sink = tr.ParquetSink(tmp_path / "rows")
+        for number, topic in enumerate(topics):
+            produce(app, topic, [{"n": 10 * run + number}] * (1 if run or topic == "a" else 3))
+            app.dataframe(app.topic(topic)).sink(sink)
+        app.run(until_end=True)
+    found = dataset.dataset(tmp_path / "rows", format="parquet").to_table()["n"].to_pylist()
+    assert sorted(found) == [0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 10, 11, 12, 13]
+
+
+def test_a_folder_is_listed_at_a_start_alone(
+    make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app(commit_interval=0.001)
+    produce(app, "in", [{"n": n} for n in range(3)])
+    sink = tr.ParquetSink(tmp_path / "rows")
+    lists: list[int] = []
+    writes: list[int] = []
+    files, write = tr.ParquetSink._files, tr.ParquetSink.write
+
+    def write_and_more(sink: tr.ParquetSink, group: str, parts: list[tr.SinkPart]) -> None:
+        write(sink, group, parts)
+        writes.append(len(lists))
+        if parts[0].end == 6:
+            app.stop()
+        elif parts[0].end >= 3:
+            produce(app, "in", [{"n": parts[0].end}])
+
+    def files_and_more(sink: tr.ParquetSink) -> Iterator[Any]:
+        lists.append(1)
+        return files(sink)
+
+    monkeypatch.setattr(tr.ParquetSink, "_files", files_and_more)
+    monkeypatch.setattr(tr.ParquetSink, "write", write_and_more)
+    app.dataframe(app.topic("in")).sink(sink)
+    app.run()
+    assert len(writes) >= 4
+    assert len(set(writes)) == 1
+    assert numbers(tmp_path / "rows") == [*range(6)]
 
 
 class Table:
