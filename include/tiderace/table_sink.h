@@ -57,8 +57,9 @@ class TableSink {
   /// The next offset of each of `partitions` that it has rows of `group` from; nullopt: it has none.
   virtual std::vector<std::optional<std::int64_t>> open(const std::string& group,
                                                         std::span<const InputPartition> partitions) = 0;
-  /// What the columns hold that are there, by name: `int64 float64 string bool bytes`. Asked after `open`; a
-  /// row with a value of another kind is bad. Default: the first value decides.
+  /// What the columns hold that are there, by name: `int64 float64 string bool bytes`, or `integer`, an int64
+  /// some of which no float64 is. Asked after `open`; a row with a value of another kind is bad. Default: the
+  /// first value decides.
   [[nodiscard]] virtual std::map<std::string, std::string> kinds() { return {}; }
   /// Stores the rows and the ends of `parts`, all of it or nothing.
   virtual void write(const std::string& group, std::span<const SinkPart> parts) = 0;

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import pyarrow  # type: ignore[import-untyped]
 
 LOCK_SECONDS = 10.0
-FILE_NAME = re.compile(
 # Whole files; behind a dot, those that are being written.
+FILE_NAME = re.compile(
     r"(?P<topic>[^.].*)-(?P<partition>\d+)-(?P<begin>\d{12,})-\d{12,}\.parquet"
     r"|\.(?P<its_topic>[^.].*)-\d+-\d{12,}-\d{12,}\.tmp",
     re.DOTALL,
@@ -101,8 +101,8 @@ class ParquetSink(Sink):
                 self._write_file(part)
                 offsets[part.topic, part.partition] = part.end
             self._store(group, offsets)
-
             lock.truncate(0)
+
     def _write_file(self, part: SinkPart) -> None:
         import pyarrow.parquet as parquet  # type: ignore[import-untyped]
 
@@ -162,12 +162,12 @@ class ParquetSink(Sink):
             raise _unavailable(error) from error
 
 
-def _check_begins(parts: list[SinkPart], offsets: dict[Partition, int]) -> None:
 def _visible(topic: str) -> str:
     """Readers of a folder pass over what begins with a dot or an underscore; no topic's name has a %."""
     return f"%{ord(topic[0]):02X}{topic[1:]}" if topic[0] in "._" else topic
 
 
+def _check_begins(parts: list[SinkPart], offsets: dict[Partition, int]) -> None:
     """Where another offset is stored than a part begins at, it is not this writer's to go on."""
     if any(offsets.get((part.topic, part.partition)) != part.begin for part in parts):
         raise SinkUnavailable("another member has written")
@@ -211,9 +211,9 @@ class DuckDBSink(Sink):
 
     Rows and the offsets that they came to (table `tiderace_offsets`) are stored in one transaction. The table
     is made from the first rows; new fields become columns, and a `BIGINT` column that meets floats becomes
-    `DOUBLE`. Objects and lists are JSON text. Names that differ in their capitals alone are one column, as
-    everywhere in DuckDB; a row with a value under both is bad, and so is one whose value is of another kind
-    than its column.
+    `DOUBLE`, unless it has integers that no `DOUBLE` is: then a row with a float is bad. Objects and lists
+    are JSON text. Names that differ in their capitals alone are one column, as everywhere in DuckDB; a row
+    with a value under both is bad, and so is one whose value is of another kind than its column.
 
     Parameters
     ----------
@@ -248,6 +248,7 @@ class DuckDBSink(Sink):
         self._duckdb: Any = duckdb
         self._path, self._table_name, self._name = os.fspath(path), table, name or table
         self._types: dict[str, str] = {}
+        self._large: set[str] = set()  # columns that met floats, and have integers that no DOUBLE is
         super().__init__(name or table, **columns)
 
     def open(self, group: str, partitions: list[Partition]) -> dict[Partition, int]:
@@ -259,11 +260,18 @@ class DuckDBSink(Sink):
                 'partition INTEGER, "offset" BIGINT, PRIMARY KEY (consumer_group, sink, topic, partition))'
             )
             self._types = self._known(connection)
+            table = _identifier(self._table_name)
+            self._large = {
+                column
+                for column in self._large & self._types.keys()
+                if KINDS.get(self._types[column]) == "int64" and _is_rounded(connection, table, column)
+            }
             return self._offsets(connection, group)
 
     def kinds(self) -> dict[str, str]:
         """See `Sink.kinds`."""
-        return {column: KINDS[kind] for column, kind in self._types.items() if kind in KINDS}
+        kinds = {column: KINDS[kind] for column, kind in self._types.items() if kind in KINDS}
+        return kinds | dict.fromkeys(self._large, "integer")
 
     def write(self, group: str, parts: list[SinkPart]) -> None:
         """See `Sink.write`."""
@@ -293,16 +301,19 @@ class DuckDBSink(Sink):
             connection.execute(f"INSERT INTO {name} ({_identifier(column)}) SELECT NULL FROM range({rows})")
 
     def _widen(self, connection: Any, name: str) -> None:
+        # Where it raises: opened again, the sink tells what the column holds, and the row is bad.
         known = self._known(connection)
         for column, kind, *_ in connection.execute("DESCRIBE SELECT * FROM tiderace_rows").fetchall():
             found = known.get(column.lower())
             kinds = (KINDS.get(found or ""), KINDS.get(kind))
             if found is None:
                 connection.execute(f"ALTER TABLE {name} ADD COLUMN {_identifier(column)} {kind}")
+            elif kinds == ("int64", "float64") and _is_rounded(connection, name, column):
+                self._large.add(column.lower())
+                raise SinkUnavailable(f"the column {column} has integers that no DOUBLE is, and meets floats")
             elif kinds == ("int64", "float64"):
                 connection.execute(f"ALTER TABLE {name} ALTER COLUMN {_identifier(column)} TYPE DOUBLE")
-            elif None not in kinds and kinds not in ((kinds[0], kinds[0]), ("float64", "int64")):
-                # Opened again, the sink tells what the column holds, and the row is bad.
+            elif _is_another(connection, column, kinds):
                 raise SinkUnavailable(f"the column {column} is {found} by now, and found was {kind}")
 
     def _known(self, connection: Any) -> dict[str, str]:
@@ -341,6 +352,21 @@ class DuckDBSink(Sink):
             # A file that another process has open, or a disk that is full, is waited for.
             hopeless = any(words in str(error) for words in HOPELESS)
             raise (ConfigError if hopeless else SinkUnavailable)(str(error)) from error
+
+
+def _is_rounded(connection: Any, table: str, column: str) -> bool:
+    """Whether a column of integers has some that DOUBLE would round."""
+    name = _identifier(column)
+    query = f"SELECT 1 FROM {table} WHERE {name} NOT BETWEEN -9007199254740992 AND 9007199254740992 "
+    query += f"AND CAST(CAST({name} AS DOUBLE) AS HUGEINT) <> {name} LIMIT 1"
+    return connection.execute(query).fetchone() is not None
+
+
+def _is_another(connection: Any, column: str, kinds: tuple[str | None, str | None]) -> bool:
+    """Whether a column of the first kind cannot take what the rows have, of the second."""
+    if kinds == ("float64", "int64"):
+        return _is_rounded(connection, "tiderace_rows", column)
+    return None not in kinds and kinds[0] != kinds[1]
 
 
 def _without_nulls(table: pyarrow.Table) -> pyarrow.Table:

@@ -115,7 +115,8 @@ class Sink:
     def kinds(self) -> dict[str, str]:
         """What the columns hold that are there: `int64 float64 string bool bytes` by name.
 
-        Asked after `open`; a row with a value of another kind is bad. Default: the first value decides.
+        Or `integer`: an int64, some of which no float64 is, so that a row with a float is bad. Asked after
+        `open`; a row with a value of another kind is bad. Default: the first value decides.
         """
         return {}
 

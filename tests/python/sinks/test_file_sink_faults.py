@@ -235,6 +235,17 @@ def test_values_are_of_the_kind_that_the_table_has(table: Table) -> None:
     assert table.rows("SELECT i, f, s, b FROM rows ORDER BY i") == [(1, 1.5, "a", True), (2, 2, "17", False)]
 
 
+def test_integers_that_no_double_is_stay_what_they_are(table: Table) -> None:
+    large = 2**53 + 1
+    table.write([{"n": large, "m": 2**60}])
+    assert table.write([{"n": 0.5}, {"n": 7}, {"m": 0.5}]).bad == 1
+    assert table.write([{"n": 0.25}, {"m": large}]).bad == 2
+    assert table.rows("SELECT n, m FROM rows WHERE n IS NOT NULL ORDER BY n") == [(7, None), (large, 2.0**60)]
+    with duckdb.connect(str(table.file)) as connection:
+        connection.execute(f"DELETE FROM rows WHERE n = {large}")
+    assert table.write([{"n": 0.25}]).bad == 0
+
+
 def test_names_of_other_capitals_are_one_column(table: Table) -> None:
     table.write([{"speed": 1}])
     summary = table.write([{"Speed": 2}, {"SPEED": 3.5, "speed": None}, {"Speed": 4, "speed": 4}])

@@ -90,7 +90,9 @@ def test_rows_that_would_mean_something_else_ask_for_a_schema(
 ) -> None:
     path = tmp_path / "rides.csv"
     assert grown(make_app, path, f"k,x\na,{first}\n") == 1
-    with pytest.raises(tr.ConfigError, match=r"other kinds .* declare the kind that it had, schema=") as caught:
+    with pytest.raises(
+        tr.ConfigError, match=r"other kinds .* declare the kind that it had, schema="
+    ) as caught:
         grown(make_app, path, f"a,{more}\n")
     assert kinds in str(caught.value)
     assert grown(lambda: make_app(on_error="skip"), path, "", schema=schema) == 1
