@@ -7,6 +7,7 @@ import json
 import os
 import re
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -335,13 +336,14 @@ class DuckDBSink(Sink):
         file = Path(self._path)
         if file.exists():
             return
-        temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-        temporary.unlink(missing_ok=True)
-        with self._connection(temporary):
-            pass
-        with suppress(FileExistsError):  # another process was faster
-            os.link(temporary, file)
-        temporary.unlink()
+        # Another host or container may have this process' number.
+        temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}.tmp")
+        try:
+            with self._connection(temporary):
+                pass
+            _appear(temporary, file)
+        finally:
+            temporary.unlink(missing_ok=True)
 
     @contextmanager
     def _connection(self, path: Path | None = None) -> Iterator[Any]:
@@ -352,6 +354,26 @@ class DuckDBSink(Sink):
             # A file that another process has open, or a disk that is full, is waited for.
             hopeless = any(words in str(error) for words in HOPELESS)
             raise (ConfigError if hopeless else SinkUnavailable)(str(error)) from error
+
+
+def _appear(temporary: Path, file: Path) -> None:
+    """Gives a file its name, unless another process was faster."""
+    try:
+        with suppress(FileExistsError):
+            os.link(temporary, file)
+    except OSError:  # a file system without hard links
+        folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            _lock(folder)
+            if not file.exists():
+                temporary.rename(file)
+        except OSError as error:
+            raise ConfigError(
+                f"cannot make '{file}': its file system has neither hard links nor locks ({error}): make it "
+                "yourself, duckdb.connect(path).close(), or put it somewhere else"
+            ) from error
+        finally:
+            os.close(folder)
 
 
 def _is_rounded(connection: Any, table: str, column: str) -> bool:

@@ -246,6 +246,26 @@ def test_integers_that_no_double_is_stay_what_they_are(table: Table) -> None:
     assert table.write([{"n": 0.25}]).bad == 0
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_is_made_by_who_is_first(
+    links: bool, table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(*paths: Path) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr(os, "link", no_links)
+    # What a process of the same number is at work on, on another host.
+    (tmp_path / f".rows.duckdb.{os.getpid()}.tmp").write_text("of another")
+    table.write([{"x": 1}])
+    assert table.rows("SELECT x FROM rows") == [(1,)]
+    assert (tmp_path / f".rows.duckdb.{os.getpid()}.tmp").read_text() == "of another"
+    made = tmp_path / "made"
+    made.write_text("new")
+    file_sinks._appear(made, table.file)
+    assert table.rows("SELECT x FROM rows") == [(1,)]
+
+
 def test_names_of_other_capitals_are_one_column(table: Table) -> None:
     table.write([{"speed": 1}])
     summary = table.write([{"Speed": 2}, {"SPEED": 3.5, "speed": None}, {"Speed": 4, "speed": 4}])
