@@ -42,6 +42,14 @@ std::string array_item(const std::string& text) {
   return item + '"';
 }
 
+/// The first bytes of `text`, at most `size`, without a part of a character.
+std::string cut(std::string text, std::size_t size) {
+  if (text.size() <= size) return text;
+  while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
+  text.resize(size);
+  return text;
+}
+
 /// Whether a refusal may be due to the rows: what is wrong with the statement, with rights or with the server
 /// is the same whatever the rows.
 bool is_of_rows(const Failure& failure) {
@@ -77,8 +85,7 @@ PostgresWriter::PostgresWriter(std::string url, PostgresSinkOptions options, std
       record_{options_.key_column, options_.event_time_column, options_.topic_column,
               options_.partition_column, options_.offset_column},
       offsets_table_(offsets_table_of(options_.table)),
-      application_name_(
-          ("tiderace " + context_.group + " " + options_.name).substr(0, longest_application_name)) {}
+      application_name_(cut("tiderace " + context_.group + " " + options_.name, longest_application_name)) {}
 
 template <class Call>
 auto PostgresWriter::translated(const Call& call) {

@@ -209,6 +209,16 @@ def test_integers_that_are_no_double_precision_are_not_rounded(write: Write, pos
     ]
 
 
+@pytest.mark.parametrize("more", range(3))
+def test_a_long_name_is_cut_between_two_characters(more: int, write: Write, postgres: Postgres) -> None:
+    postgres.query(
+        "CREATE TABLE rows (x bigint, by text DEFAULT pg_catalog.current_setting('application_name'))"
+    )
+    assert write([{"x": 1}], name="n" * more + "€" * 40, timeout=5).rows_out == 1
+    (row,) = postgres.rows("SELECT x, length(by) > 20 FROM rows")
+    assert row == ("1", "t")
+
+
 def test_members_that_change_a_table_at_once_lose_nothing(tmp_path: Path, postgres: Postgres) -> None:
     rows = [{"member": "", "n": n, "x": n + 0.5 if n % 2 else n, f"c{n // 20}": n} for n in range(200)]
     apps = []
