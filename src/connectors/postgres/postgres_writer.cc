@@ -15,6 +15,8 @@ constexpr std::size_t longest_application_name = 63;  // bytes that a server kee
 constexpr std::size_t most_refused = 10'000;          // rows that are looked for in one commit
 
 constexpr std::chrono::seconds look_interval{1};  // at a table that refused a change
+// For how long a member moves nothing that is ended.
+constexpr const char* watch = "SELECT pg_catalog.pg_sleep(5)";
 constexpr const char* foreign_key_violation = "23503";
 // What is checked at the end of a transaction is to be found where rows are looked for.
 constexpr const char* check_constraints = "SET CONSTRAINTS ALL IMMEDIATE";
@@ -369,32 +371,41 @@ void PostgresWriter::claim_offsets(std::span<const SinkCommit> offsets) {
                   offsets.size(), offsets.size() - claimed));
 }
 
-std::vector<std::string> PostgresWriter::standing_still() {
+std::map<std::string, std::string> PostgresWriter::standing_still() {
   // Its server waits for it in the middle of a transaction that has a lock here. One whose server works, be
-  // it on a large table, is left alone.
+  // it on a large table, is left alone. A server before 14 does not tell how far a COPY is.
+  const bool tells = connection()
+                         .query("SELECT pg_catalog.to_regclass('pg_catalog.pg_stat_progress_copy')")
+                         .at(0, 0)
+                         .has_value();
+  const std::string progress =
+      tells ? "(SELECT p.bytes_processed FROM pg_catalog.pg_stat_progress_copy p WHERE p.pid = a.pid)"
+            : "NULL::bigint";
   const Rows found = connection().query(
-      "SELECT a.pid FROM pg_catalog.pg_stat_activity a WHERE a.usename = current_user AND a.datname = "
-      "pg_catalog.current_database() AND a.application_name LIKE 'tiderace %' AND a.pid <> "
-      "pg_catalog.pg_backend_pid() AND a.wait_event = 'ClientRead' AND a.xact_start IS NOT NULL AND "
-      "a.state_change < pg_catalog.clock_timestamp() - interval '5 seconds' AND EXISTS (SELECT FROM "
-      "pg_catalog.pg_locks l WHERE l.pid = a.pid AND l.granted AND (l.relation IN "
-      "(pg_catalog.to_regclass($1), pg_catalog.to_regclass($2)) OR (l.locktype = 'advisory' AND l.classid = "
-      "pg_catalog.hashtext('tiderace')::oid)))",
+      fmt::format(
+          "SELECT a.pid, pg_catalog.concat_ws(' ', a.backend_start, a.state_change, {}) FROM "
+          "pg_catalog.pg_stat_activity a WHERE a.usename = current_user AND a.datname = "
+          "pg_catalog.current_database() AND a.application_name LIKE 'tiderace %' AND a.pid <> "
+          "pg_catalog.pg_backend_pid() AND a.wait_event = 'ClientRead' AND a.xact_start IS NOT NULL AND "
+          "(a.state <> 'active' OR {} IS NOT NULL) AND EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid "
+          "= a.pid AND l.granted AND (l.relation IN (pg_catalog.to_regclass($1), pg_catalog.to_regclass($2)) "
+          "OR (l.locktype = 'advisory' AND l.classid = pg_catalog.hashtext('tiderace')::oid)))",
+          progress, progress),
       {table_identifier(options_.table), table_identifier(offsets_table_)});
-  std::vector<std::string> pids;
-  for (std::size_t i = 0; i < found.size(); ++i) pids.emplace_back(*found.at(i, 0));
-  return pids;
+  std::map<std::string, std::string> members;
+  for (std::size_t i = 0; i < found.size(); ++i) members.emplace(*found.at(i, 0), *found.at(i, 1));
+  return members;
 }
 
 void PostgresWriter::end_others() noexcept {
   try {
     connection().query("ROLLBACK");
-    const std::vector<std::string> before = standing_still();
+    const auto before = standing_still();
     if (before.empty()) return;
-    connection().query("SELECT pg_catalog.pg_sleep(0.5)");
-    const std::vector<std::string> now = standing_still();
-    for (const std::string& pid : now) {
-      if (std::find(before.begin(), before.end(), pid) == before.end()) continue;
+    connection().query(watch, {}, true);
+    for (const auto& [pid, state] : standing_still()) {
+      const auto found = before.find(pid);
+      if (found == before.end() || found->second != state) continue;  // slow, but it moves
       connection().query("SELECT pg_catalog.pg_terminate_backend($1::integer)", {pid});
       log(LogLevel::warning, "{}: ended the connection {} of a member that stands still", shown_, pid);
     }

@@ -51,8 +51,11 @@ class PostgresWriter final : public SinkWriter {
   [[nodiscard]] bool holds_rounded(const std::string& column);
   void check_shape(const TableShape& wanted);
   void claim_offsets(std::span<const SinkCommit> offsets);
-  /// The server's processes of members, of any group, that have a lock that others wait for and do nothing.
-  [[nodiscard]] std::vector<std::string> standing_still();
+  /// The server's processes of members, of any group, that have a lock here and are waited for by the server,
+  /// each with what changes as soon as it moves: another statement, more bytes of a COPY.
+  [[nodiscard]] std::map<std::string, std::string> standing_still();
+  /// Those of which nothing changes. That is right whoever they are: what they have sent is rolled back, and
+  /// comes again. But it is to hit none that only has a slow network.
   void end_others() noexcept;
   void copy(const CopyLoad& load, std::size_t begin, std::size_t end);
   /// When constraints are checked that wait for the end of a transaction.

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -339,6 +340,8 @@ def test_an_owner_that_stands_still_in_a_transaction_is_ended(
                 sink_rows(make_app(), postgres, [{"x": 2}])
                 assert postgres.query(states) == "activePgSleep"
                 working.kill()
+                # Its server would notice that when it is done.
+                postgres.query("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
         else:
             sink_rows(make_app(), postgres, [{"x": 2}], **options)
             assert postgres.query(states) == ""
@@ -346,6 +349,45 @@ def test_an_owner_that_stands_still_in_a_transaction_is_ended(
         standing.kill()
         standing.communicate()
     assert postgres.rows("SELECT x FROM rows ORDER BY x") == [("1",), ("2",)]
+
+
+@pytest.mark.parametrize("moves", [True, False])
+def test_an_owner_whose_rows_come_slowly_is_not_ended(
+    moves: bool, make_app: MakeApp, postgres: Postgres
+) -> None:
+    postgres.query("CREATE TABLE rows (x bigint, s text)")
+    copying = postgres.session_at_rest(
+        "SET application_name = 'tiderace other sink'; BEGIN; COPY rows FROM STDIN;"
+    )
+    assert copying.stdin
+    row = f"1\t{'s' * 9000}\n".encode()
+    watching = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+    other = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tiderace other sink'"
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            copying.stdin.write(10 * row)
+            copying.stdin.flush()
+            while (
+                postgres.query("SELECT count(*) FROM pg_stat_progress_copy WHERE bytes_processed > 0") == "0"
+            ):
+                assert copying.poll() is None
+            run = pool.submit(sink_rows, make_app(), postgres, [{"x": 2}], key_column="rider")
+            watched = [False]
+            while watched[-2:] != [True, False] and postgres.query(other) == "1":
+                if moves:
+                    copying.stdin.write(row)
+                    copying.stdin.flush()
+                if (watches := postgres.query(watching) != "0") != watched[-1]:
+                    watched.append(watches)
+            if moves:
+                assert postgres.query(other) == "1"
+                copying.communicate(b"\\.\nCOMMIT;\n")
+            assert run.result().rows_out == 1
+        finally:
+            copying.kill()
+            copying.wait()
+    assert (postgres.query("SELECT count(*) > 10 FROM rows WHERE x = 1") == "t") == moves
+    assert postgres.query("SELECT count(*) FROM rows WHERE x = 2") == "1"
 
 
 def test_a_backtest_writes_nothing(app: tr.Application) -> None:
