@@ -9,7 +9,7 @@ import re
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import unquote
@@ -92,17 +92,24 @@ class ParquetSink(Sink):
         with self._locked() as lock:
             offsets = self._offsets(group)
             _check_begins(parts, offsets)
-            # The lock's file has a byte while somebody writes. Found, it is of a write that came to no end;
-            # a power cut, after which it may be lost, ends all who write, and they open the folder anew.
-            if os.fstat(lock.fileno()).st_size:
-                self._remove_left(offsets)
-            lock.write("w")
-            lock.flush()
-            for part in parts:
-                self._write_file(part)
-                offsets[part.topic, part.partition] = part.end
-            self._store(group, offsets)
-            lock.truncate(0)
+            with self._marked(lock, offsets):
+                for part in parts:
+                    self._write_file(part)
+                    offsets[part.topic, part.partition] = part.end
+                self._store(group, offsets)
+
+    @contextmanager
+    def _marked(self, lock: TextIO, offsets: dict[Partition, int]) -> Iterator[None]:
+        """Has a byte in the lock's file; one that is found is of a write that came to no end.
+
+        A power cut may take it along, but ends all who write, and they open the folder anew.
+        """
+        if os.fstat(lock.fileno()).st_size:
+            self._remove_left(offsets)
+        lock.write("w")
+        lock.flush()
+        yield
+        lock.truncate(0)
 
     def _write_file(self, part: SinkPart) -> None:
         import pyarrow.parquet as parquet  # type: ignore[import-untyped]
@@ -261,12 +268,7 @@ class DuckDBSink(Sink):
                 'partition INTEGER, "offset" BIGINT, PRIMARY KEY (consumer_group, sink, topic, partition))'
             )
             self._types = self._known(connection)
-            table = _identifier(self._table_name)
-            self._large = {
-                column
-                for column in self._large & self._types.keys()
-                if KINDS.get(self._types[column]) == "int64" and _is_rounded(connection, table, column)
-            }
+            self._large = self._still_large(connection)
             return self._offsets(connection, group)
 
     def kinds(self) -> dict[str, str]:
@@ -302,20 +304,29 @@ class DuckDBSink(Sink):
             connection.execute(f"INSERT INTO {name} ({_identifier(column)}) SELECT NULL FROM range({rows})")
 
     def _widen(self, connection: Any, name: str) -> None:
-        # Where it raises: opened again, the sink tells what the column holds, and the row is bad.
         known = self._known(connection)
         for column, kind, *_ in connection.execute("DESCRIBE SELECT * FROM tiderace_rows").fetchall():
             found = known.get(column.lower())
-            kinds = (KINDS.get(found or ""), KINDS.get(kind))
             if found is None:
                 connection.execute(f"ALTER TABLE {name} ADD COLUMN {_identifier(column)} {kind}")
-            elif kinds == ("int64", "float64") and _is_rounded(connection, name, column):
+            else:
+                self._fit(connection, column, KINDS.get(found), KINDS.get(kind))
+
+    def _fit(self, connection: Any, column: str, found: str | None, given: str | None) -> None:
+        """Makes a column take the rows. Raises: opened again, the sink tells its kind, and rows are bad."""
+        name = _identifier(self._table_name)
+        if (found, given) == ("int64", "float64"):
+            if _is_rounded(connection, name, column):
                 self._large.add(column.lower())
                 raise SinkUnavailable(f"the column {column} has integers that no DOUBLE is, and meets floats")
-            elif kinds == ("int64", "float64"):
-                connection.execute(f"ALTER TABLE {name} ALTER COLUMN {_identifier(column)} TYPE DOUBLE")
-            elif _is_another(connection, column, kinds):
-                raise SinkUnavailable(f"the column {column} is {found} by now, and found was {kind}")
+            connection.execute(f"ALTER TABLE {name} ALTER COLUMN {_identifier(column)} TYPE DOUBLE")
+        elif _is_another(connection, column, found, given):
+            raise SinkUnavailable(f"the column {column} has values of kind {found} by now, not {given}")
+
+    def _still_large(self, connection: Any) -> set[str]:
+        columns = {column for column in self._large if KINDS.get(self._types.get(column, "")) == "int64"}
+        name = _identifier(self._table_name)
+        return {column for column in columns if _is_rounded(connection, name, column)}
 
     def _known(self, connection: Any) -> dict[str, str]:
         """The types of the table's columns, by their names in small letters; none without a table."""
@@ -359,21 +370,25 @@ class DuckDBSink(Sink):
 def _appear(temporary: Path, file: Path) -> None:
     """Gives a file its name, unless another process was faster."""
     try:
-        with suppress(FileExistsError):
-            os.link(temporary, file)
-    except OSError:  # a file system without hard links
-        folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            _lock(folder)
-            if not file.exists():
-                temporary.rename(file)
-        except OSError as error:
-            raise ConfigError(
-                f"cannot make '{file}': its file system has neither hard links nor locks ({error}): make it "
-                "yourself, duckdb.connect(path).close(), or put it somewhere else"
-            ) from error
-        finally:
-            os.close(folder)
+        os.link(temporary, file)
+    except FileExistsError:
+        return
+    except OSError:
+        _rename(temporary, file)
+
+
+def _rename(temporary: Path, file: Path) -> None:
+    """The same where there are no hard links."""
+    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _lock(folder)
+        if not file.exists():
+            temporary.rename(file)
+    except OSError as error:
+        what = f"{error}: '{file}': wanted a file system with hard links or locks; put it somewhere else"
+        raise ConfigError(what) from error
+    finally:
+        os.close(folder)
 
 
 def _is_rounded(connection: Any, table: str, column: str) -> bool:
@@ -384,11 +399,11 @@ def _is_rounded(connection: Any, table: str, column: str) -> bool:
     return connection.execute(query).fetchone() is not None
 
 
-def _is_another(connection: Any, column: str, kinds: tuple[str | None, str | None]) -> bool:
-    """Whether a column of the first kind cannot take what the rows have, of the second."""
-    if kinds == ("float64", "int64"):
+def _is_another(connection: Any, column: str, found: str | None, given: str | None) -> bool:
+    """Whether a column of a kind cannot take what the rows have."""
+    if (found, given) == ("float64", "int64"):
         return _is_rounded(connection, "tiderace_rows", column)
-    return None not in kinds and kinds[0] != kinds[1]
+    return None not in (found, given) and found != given
 
 
 def _without_nulls(table: pyarrow.Table) -> pyarrow.Table:

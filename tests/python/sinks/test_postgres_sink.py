@@ -341,7 +341,9 @@ def test_an_owner_that_stands_still_in_a_transaction_is_ended(
                 assert postgres.query(states) == "activePgSleep"
                 working.kill()
                 # Its server would notice that when it is done.
-                postgres.query("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+                postgres.query(
+                    "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+                )
         else:
             sink_rows(make_app(), postgres, [{"x": 2}], **options)
             assert postgres.query(states) == ""
