@@ -19,8 +19,8 @@ bool Subscription::wants(const Piece& piece) const {
 void Subscription::begin(const Positions& positions) {
   std::unique_lock lock(mutex_);
   start_ = positions;
+  begins_ = positions;
   outbox_.set_position(positions);
-  begun_ = true;
   wake(lock);
 }
 
@@ -60,8 +60,8 @@ Subscription::Turn Subscription::take() {
   taken_ = std::chrono::steady_clock::now();
   turn.too_slow = too_slow_;
   if (too_slow_) return turn;
-  if (begun_ && !std::exchange(told_, true)) {
-    turn.begins = start_;
+  if (begins_) {
+    turn.begins = std::exchange(begins_, {});
     return turn;
   }
   if (!outbox_.empty()) {

@@ -69,8 +69,7 @@ class Subscription {
   Outbox outbox_;
   Positions start_;
   std::chrono::steady_clock::time_point taken_;  ///< when something was last taken, or began to wait
-  bool told_ = false;                            ///< of where it begins
-  bool begun_ = false;                           ///< `start_` is known
+  std::optional<Positions> begins_;              ///< where it begins, until it is told of that
   bool waked_ = false;                           ///< `ready_` was called and `take` was not
   bool too_slow_ = false;
   bool closed_ = false;

@@ -91,6 +91,15 @@ TEST(GatewaySubscription, IsOverWhereNothingIsTakenForHalfAMinute) {
   EXPECT_TRUE(subscription.take().too_slow);
 }
 
+TEST(GatewaySubscription, IsToldOfItsBeginningAlsoWhereItWasBroughtUpToDateBefore) {
+  Subscription subscription({.topics = {"t"}}, {}, [] {});
+  subscription.begin({{{"t", 0}, 0}});
+  subscription.deliver(piece(0, "k"));
+  subscription.join({{{"t", 0}, 1}});
+  EXPECT_EQ(to_string(subscription.take().begins.value_or(Positions())), "t:0:0");
+  EXPECT_TRUE(subscription.take().frame);
+}
+
 TEST(GatewayOutbox, ConflationHasABound) {
   Outbox outbox(true, {.conflate_bytes = 1000, .most_bytes = 10'000});
   bool taken = true;
