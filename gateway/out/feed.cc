@@ -15,9 +15,6 @@ constexpr std::chrono::milliseconds turn{50};
 constexpr std::chrono::milliseconds turn_of_many{5};
 constexpr std::chrono::milliseconds look_again{10};
 constexpr std::chrono::milliseconds pause_after_failure{500};
-constexpr std::chrono::seconds between_looks{1};
-constexpr int looks_until_forgotten = 60;
-constexpr std::chrono::seconds between_looks_for_partitions{60};
 constexpr std::chrono::seconds hearsay{1};  // that the log is said to be longer than it is
 constexpr std::size_t most_log_readers = 16;
 constexpr std::chrono::seconds longest_turn{2};  // of a reader of the log where others wait for one
@@ -36,9 +33,10 @@ void erase(std::vector<std::shared_ptr<Subscription>>& readers,
 
 }  // namespace
 
-Feed::Feed(Application& application, const Config& config)
+Feed::Feed(Application& application, const Config& config, const FeedTimes& times)
     : application_(application),
       config_(config),
+      times_(times),
       follower_([this] { follow(); }),
       catcher_([this] { catch_up(); }) {}
 
@@ -93,10 +91,11 @@ void Feed::follow() {
       if (ending_) return;
     }
     if (const auto now = Clock::now(); now >= next_look) {
-      next_look = now + between_looks;
+      next_look = now + times_.between_looks;
       look_at_readers();
       if (forget_all()) {
         reader.reset();
+        counters_.following = false;
         continue;  // until somebody reads again
       }
     }
@@ -125,7 +124,8 @@ void Feed::look_at_readers() {
 bool Feed::forget_all() {
   const std::lock_guard lock(mutex_);
   unread_looks_ = all_.empty() ? unread_looks_ + 1 : 0;
-  if (unread_looks_ < looks_until_forgotten || next_.empty()) return false;
+  if (unread_looks_ < times_.looks_until_forgotten || next_.empty()) return false;
+  unread_looks_ = 0;
   next_.clear();
   kept_order_.clear();
   kept_.clear();
@@ -153,6 +153,7 @@ void Feed::follow_once(std::optional<TopicReader>& reader) {
     renew = partitions_were_added_;
   }
   if (renew) reader.emplace(make_reader());
+  counters_.following = true;
   take_newcomers();
   const std::vector<TopicRecord> records = reader->poll(turn);
   if (!records.empty()) publish(records);
@@ -303,7 +304,7 @@ void Feed::look_for_partitions() {
 void Feed::catch_up() {
   block_signals();
   std::deque<Behind> here;
-  Clock::time_point next_look = Clock::now() + between_looks_for_partitions;
+  Clock::time_point next_look = Clock::now() + times_.between_looks_for_partitions;
   for (;;) {
     {
       std::unique_lock lock(mutex_);
@@ -313,7 +314,7 @@ void Feed::catch_up() {
       behind_.clear();
     }
     if (const auto now = Clock::now(); now >= next_look) {
-      next_look = now + between_looks_for_partitions;
+      next_look = now + times_.between_looks_for_partitions;
       look_for_partitions();
     }
     bool moved = false;

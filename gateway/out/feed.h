@@ -22,9 +22,17 @@
 
 namespace tiderace::gateway {
 
+/// How often a feed looks after what does not come by itself.
+struct FeedTimes {
+  std::chrono::nanoseconds between_looks = std::chrono::seconds(1);  ///< at its readers
+  int looks_until_forgotten = 60;  ///< in a row that found nobody: then nothing is fetched or kept
+  std::chrono::nanoseconds between_looks_for_partitions = std::chrono::seconds(60);  ///< that were added
+};
+
 struct FeedCounters {
   std::atomic<std::uint64_t> records{0};      ///< read of the log for those who are up to date
   std::atomic<std::uint64_t> catching_up{0};  ///< readers at present
+  std::atomic<bool> following{false};         ///< whether the log is followed for them
 };
 
 /// Brings records to readers. One thread follows the log for all who are up to date, and keeps the last
@@ -32,7 +40,7 @@ struct FeedCounters {
 /// where it is, no faster than it takes.
 class Feed {
  public:
-  Feed(Application& application, const Config& config);
+  Feed(Application& application, const Config& config, const FeedTimes& times = {});
   ~Feed();
   /// Ends: nothing is delivered any more.
   void end();
@@ -95,6 +103,7 @@ class Feed {
 
   Application& application_;
   const Config& config_;
+  const FeedTimes times_;
   std::mutex mutex_;  ///< guards what follows, up to the counters
   std::condition_variable changed_;
   bool ending_ = false;
@@ -107,7 +116,7 @@ class Feed {
   std::deque<Behind> behind_;
   std::map<std::string, Live, std::less<>> live_;
   Positions next_;        ///< of all partitions: where those who are up to date are; empty: nobody asked yet
-  int unread_looks_ = 0;  ///< seconds for which nobody has read
+  int unread_looks_ = 0;  ///< in a row that found nobody who reads
   bool partitions_were_added_ = false;
   std::map<std::pair<std::string, std::int32_t>, Kept> kept_;  ///< of all partitions
   std::deque<Kept*> kept_order_;                               ///< of each kept piece, the oldest first
