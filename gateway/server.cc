@@ -69,17 +69,14 @@ void raise_file_limit(int connections) {
 
 using Loops = std::vector<std::unique_ptr<Loop>>;
 
-/// Accepts connections on one address, and deals them out to loops in turn.
+/// Listens on one address from its construction, and from `start` deals connections out to loops in turn.
 class Acceptor {
  public:
   using Serve = std::function<void(Loop&, TcpSocket, std::shared_ptr<Admission::Ticket>)>;
 
-  Acceptor(const Loops& loops, const Endpoint& endpoint, Admission& admission, Serve serve)
-      : loops_(loops),
-        acceptor_(loops.front()->context()),
-        again_(loops.front()->context()),
-        admission_(admission),
-        serve_(std::move(serve)) {
+  /// `setting` is what says the port.
+  Acceptor(const Loops& loops, const Endpoint& endpoint, std::string_view setting)
+      : loops_(loops), acceptor_(loops.front()->context()), again_(loops.front()->context()) {
     Failure failure;
     const asio::ip::address address = asio::ip::make_address(endpoint.address, failure);
     if (failure)
@@ -94,10 +91,15 @@ class Acceptor {
       port_ = acceptor_.local_endpoint().port();
     } catch (const boost::system::system_error& error) {
       throw_error(ErrorKind::config,
-                  "cannot listen on {} port {}: {}; take another port, or stop what uses it",
+                  "{}: cannot listen on {} port {}: {}; take another port, or stop what uses it", setting,
                   endpoint.address, endpoint.port, error.code().message());
     }
-    accept();
+  }
+
+  void start(Admission& admission, Serve serve) {
+    admission_ = &admission;
+    serve_ = std::move(serve);
+    asio::post(acceptor_.get_executor(), [this] { accept(); });
   }
 
   [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
@@ -119,7 +121,7 @@ class Acceptor {
       socket.set_option(tcp::no_delay(true), gone);
       if (!gone) {
         // Beyond the limit a connection is closed as soon as it came.
-        if (auto ticket = admission_.admit(peer.address().to_string()))
+        if (auto ticket = admission_->admit(peer.address().to_string()))
           serve(loop, std::move(socket), std::move(ticket));
       }
       accept();
@@ -143,8 +145,8 @@ class Acceptor {
   std::size_t next_ = 0;
   asio::basic_socket_acceptor<tcp, Loop::Executor> acceptor_;
   Timer again_;
-  Admission& admission_;
-  const Serve serve_;
+  Admission* admission_ = nullptr;
+  Serve serve_;
   std::uint16_t port_ = 0;
 };
 
@@ -168,26 +170,29 @@ struct Server::Impl {
           "gateway: its pages were not built with it, so it serves none; web_root names others");
     if (config.tls) tls.emplace(tls_context(*config.tls));
     raise_file_limit(config.limits.connections);
-    services.emplace(config, application);
     metrics_limits.connections = 64;
     metrics_limits.connections_per_address = 64;
     const int cores = static_cast<int>(std::thread::hardware_concurrency());
     const int count = config.threads > 0 ? config.threads : std::clamp(cores, 1, 4);
     for (int i = 0; i < count; ++i) loops.push_back(std::make_unique<Loop>());
-    listen();
+    acceptor.emplace(loops, config.listen, "listen");
+    if (config.metrics_port)
+      metrics_acceptor.emplace(loops, Endpoint{config.listen.address, *config.metrics_port}, "metrics_port");
+    // All that may be wrong is known: only now it takes its id, and connections.
+    services.emplace(config, application);
+    start();
   }
 
-  void listen() {
-    acceptor.emplace(loops, config.listen, services->admission,
-                     [this](Loop& loop, TcpSocket socket, std::shared_ptr<Admission::Ticket> ticket) {
-                       serve_http(loop, std::move(socket), tls ? &*tls : nullptr, *services, files,
-                                  std::move(ticket));
-                     });
-    if (!config.metrics_port) return;
-    metrics_acceptor.emplace(loops, Endpoint{config.listen.address, *config.metrics_port}, metrics_admission,
-                             [this](Loop& loop, TcpSocket socket, std::shared_ptr<Admission::Ticket> ticket) {
-                               serve_metrics(loop, std::move(socket), *services, std::move(ticket));
-                             });
+  void start() {
+    acceptor->start(
+        services->admission, [this](Loop& loop, TcpSocket socket, std::shared_ptr<Admission::Ticket> ticket) {
+          serve_http(loop, std::move(socket), tls ? &*tls : nullptr, *services, files, std::move(ticket));
+        });
+    if (!metrics_acceptor) return;
+    metrics_acceptor->start(metrics_admission,
+                            [this](Loop& loop, TcpSocket socket, std::shared_ptr<Admission::Ticket> ticket) {
+                              serve_metrics(loop, std::move(socket), *services, std::move(ticket));
+                            });
   }
 
   ~Impl() {

@@ -5,6 +5,7 @@ import http.client
 import json
 import socket
 import ssl
+import subprocess
 import time
 import zlib
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 from certificates import Authority
-from gateway_support import Gateway, receive
+from gateway_support import COMMAND, Gateway, receive
 from websockets.exceptions import InvalidStatus
 
 Start = Callable[..., Gateway]
@@ -409,3 +410,20 @@ def test_a_reader_that_takes_nothing_stops_nobody(start_gateway: Start) -> None:
 
     asyncio.run(write())
     stuck.close()
+
+
+def test_a_port_in_use_is_said_before_anything_begins(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for setting, lines in (
+            ("listen", f'listen = "127.0.0.1:{port}"\n'),
+            ("metrics_port", f'listen = "127.0.0.1:0"\nmetrics_port = {port}\n'),
+        ):
+            file = tmp_path / "gateway.toml"
+            file.write_text(f'broker_address = "embedded:{tmp_path}/log"\nweb_root = ""\n{lines}{TOPICS}')
+            command = [COMMAND, "gateway", "--config", file]
+            ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+            assert ended.returncode == 2
+            assert f"{setting}: cannot listen on 127.0.0.1 port {port}: " in ended.stderr
+            assert "take another port, or stop what uses it" in ended.stderr
+            assert not (tmp_path / "log").exists()  # nor has it taken the id from one that runs
