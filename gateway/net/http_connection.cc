@@ -351,30 +351,31 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream
   }
 
   void finish() {
-    if (throws_away_) {
-      Failure ignored;
-      if constexpr (!std::is_same_v<Stream, TlsStream>)
-        lowest().socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
-      lowest().expires_after(throw_away_time);
-      return throw_away(0);
-    }
     if constexpr (std::is_same_v<Stream, TlsStream>) {
       lowest().expires_after(services_.config.limits.handshake_timeout);
-      stream_.async_shutdown([self = self()](Failure) {});
+      // It says goodbye and waits for that of the other side; what still comes of a body ends the wait.
+      stream_.async_shutdown([self = self()](Failure) { self->end(); });
     } else {
-      Failure ignored;
-      lowest().socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+      end();
     }
+  }
+
+  void end() {
+    Failure ignored;
+    lowest().socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+    if (!throws_away_) return;
+    lowest().expires_after(throw_away_time);
+    throw_away(0);
   }
 
   /// What still comes of a body that is refused: while it is not read, its sender may not hear the answer.
   void throw_away(std::size_t thrown) {
     if (thrown > most_thrown_away) return;
     buffer_.clear();
-    stream_.async_read_some(buffer_.prepare(16 << 10),
-                            [self = self(), thrown](Failure failure, std::size_t count) {
-                              if (!failure) self->throw_away(thrown + count);
-                            });
+    lowest().async_read_some(buffer_.prepare(16 << 10),
+                             [self = self(), thrown](Failure failure, std::size_t count) {
+                               if (!failure) self->throw_away(thrown + count);
+                             });
   }
 
   Loop& loop_;

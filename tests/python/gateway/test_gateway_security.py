@@ -208,6 +208,14 @@ def test_tls(start_gateway: Start, tmp_path: Path) -> None:
             return await receive(socket)
 
     assert asyncio.run(write()) == {"ack": 1, "offsets": [[0, 0, 0]]}
+    with (
+        socket.create_connection(("127.0.0.1", gateway.port), timeout=60) as plain,
+        trusting.wrap_socket(plain, server_hostname="127.0.0.1", suppress_ragged_eofs=False) as refused,
+    ):
+        size = 3_000_000  # over the limit: it is answered, thrown away, and the end is one of TLS
+        head = f"POST /v1/topics/phone-data HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n\r\n"
+        refused.sendall(head.encode() + b"x" * size)
+        assert b" 413 " in all_of(refused)
     old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
     old.maximum_version = ssl.TLSVersion.TLSv1_1
