@@ -182,7 +182,20 @@ void Writer::begin() {
     for (const TopicRecord& record : reader.poll(std::chrono::seconds(1))) sequences_.apply(record);
   }
   counters_.sessions = sequences_.size();
+  look_for_another();
   producer_.emplace(std::move(producer));
+}
+
+void Writer::look_for_another() {
+  const std::string& last = sequences_.attempt();
+  if (counters_.commits == 0 || last.empty() || last.starts_with(fmt::format("{:016x}-", incarnation_)))
+    return;
+  ++counters_.fenced;
+  const std::chrono::nanoseconds now = std::chrono::steady_clock::now().time_since_epoch();
+  if (const std::uint64_t times = fenced_pace_.note(1, now.count()); times > 0)
+    log(LogLevel::warning,
+        "gateway: fenced, {} times: another gateway has the id \"{}\"; give each its own `id`", times,
+        config_.id);
 }
 
 Outcome Writer::judge(const Message& message) {

@@ -16,6 +16,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/logging.h"
 #include "gateway/config.h"
 #include "gateway/in/message.h"
 #include "gateway/in/sequences.h"
@@ -38,6 +39,7 @@ struct WriterCounters {
   std::atomic<std::uint64_t> refused{0};     ///< messages
   std::atomic<std::uint64_t> commits{0};
   std::atomic<std::uint64_t> failures{0};  ///< of the log
+  std::atomic<std::uint64_t> fenced{0};    ///< times that another gateway had the id meanwhile
   std::atomic<std::uint64_t> sessions{0};  ///< known at present
 };
 
@@ -100,6 +102,8 @@ class Writer {
   bool wait_for_batch();
   /// Makes the id this writer's and reads how far sessions are.
   void begin();
+  /// Says so if somebody else has stored under the id since this writer did.
+  void look_for_another();
   /// Whether all of `batch_` is in the log; false where a message has to be left out first.
   bool store();
   [[nodiscard]] Outcome judge(const Message& message);
@@ -132,6 +136,7 @@ class Writer {
   std::map<std::string, std::string> positions_;        ///< of the batch under way, by session
   std::chrono::steady_clock::time_point next_forgetting_{};
   int failures_in_a_row_ = 0;
+  LogPace fenced_pace_;
 
   std::mutex mutex_;  ///< guards those below, but for what is atomic
   std::condition_variable changed_;

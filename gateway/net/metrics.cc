@@ -44,6 +44,7 @@ std::string metrics_text(const Services& services) {
   add("messages_refused_total", "counter", "Messages that could not be taken.", in.refused.load());
   add("commits_total", "counter", "Transactions made.", in.commits.load());
   add("log_failures_total", "counter", "Times that the log took nothing.", in.failures.load());
+  add("fenced_total", "counter", "Times that another gateway had the id meanwhile.", in.fenced.load());
   add("log_healthy", "gauge", "1 if the log took what there was last.", services.writer.healthy() ? 1 : 0);
   add("queued_bytes", "gauge", "Bytes of messages that the log has not taken yet.",
       services.writer.queued_bytes());

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import tiderace as tr
 from gateway_support import Gateway, receive, rest_of
+from observer import free_port
 from websockets.exceptions import ConnectionClosed
 
 Start = Callable[..., Gateway]
@@ -246,7 +247,7 @@ def test_a_gateway_whose_id_was_taken_acknowledges_nothing_of_the_other(
     start_gateway: Start, broker: str, name: str, tmp_path: Path
 ) -> None:
     config = f'id = "{name}"\n[topics]\n{name} = {{}}\n'
-    first = start_gateway(config, broker=broker)
+    first = start_gateway(f"metrics_port = {free_port()}\n{config}", broker=broker)
 
     async def write(gateway: Gateway, *rows: int) -> list[Any]:
         async with gateway.connect(f"{name}?key=k&session=s") as socket:
@@ -265,10 +266,12 @@ def test_a_gateway_whose_id_was_taken_acknowledges_nothing_of_the_other(
         assert post(first, name, json.dumps({"x": "y" * 1_048_500}).encode())[0] in (400, 413)
         hello, *acknowledged = asyncio.run(write(first, 4, 5))
         assert hello == {"hello": {"sequence": 4}}
+        assert "tiderace_gateway_fenced_total 1\n" in first.metrics()
         assert all(answer["offsets"] for answer in acknowledged)
     finally:
         second.kill()
     assert gateway_values(first, name) == list(range(6))
+    assert f'another gateway has the id "{name}"; give each its own `id`' in first.stop()
 
 
 def gateway_values(gateway: Gateway, topic: str) -> list[int]:
