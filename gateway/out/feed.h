@@ -26,7 +26,7 @@ namespace tiderace::gateway {
 struct FeedTimes {
   std::chrono::nanoseconds between_looks = std::chrono::seconds(1);  ///< at its readers
   int looks_until_forgotten = 60;  ///< in a row that found nobody: then nothing is fetched or kept
-  std::chrono::nanoseconds between_looks_for_partitions = std::chrono::seconds(60);  ///< that were added
+  std::chrono::nanoseconds between_looks_for_partitions = std::chrono::seconds(10);  ///< that were added
 };
 
 struct FeedCounters {

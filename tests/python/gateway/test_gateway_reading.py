@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import struct
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import kafka_wire
 import pytest
 import tiderace as tr
 from gateway_support import Gateway, receive, rest_of
@@ -439,3 +441,42 @@ def test_readers_of_kafka_see_what_is_committed(start_gateway: Start, broker: st
             return [record["value"]["x"] for record in await records_of(socket, 100)]
 
     assert asyncio.run(read()) == list(range(100))
+
+
+def add_partitions(address: str, topic: str, count: int) -> None:
+    """Makes it so many partitions in all."""
+    create_partitions, timeout_ms = 37, 30_000
+    body = struct.pack(">ih", 1, len(topic)) + topic.encode() + struct.pack(">ii", count, -1)
+    body += struct.pack(">i?", timeout_ms, False)
+    answer = kafka_wire.ask(address, create_partitions, 0, body, timeout_s=40)
+    # throttle time, number of topics, name, error
+    assert kafka_wire.unpack(">h", answer, 4 + 4 + 2 + len(topic)) == (0,)
+
+
+def test_a_partition_that_is_added_is_read_from_its_beginning(
+    start_gateway: Start, broker: str, name: str
+) -> None:
+    gateway = start_gateway(f'id = "{name}"\n[topics]\n{name} = {{}}\n', broker=broker)
+    keys = [f"k{number}" for number in range(8)]  # in both partitions, once there are two
+
+    async def offsets(socket: ClientConnection, wanted: int) -> list[int]:
+        """Of the added partition, all that come until its record `wanted`."""
+        found: list[int] = []
+        while wanted not in found:
+            records = (await receive(socket))["records"]
+            found += [record["offset"] for record in records if record["partition"] == 1]
+        return found
+
+    async def read() -> None:
+        gateway.app.topic(name)
+        write(gateway, name, *((key, {"x": 0}) for key in keys))
+        async with gateway.connect(f"{name}?from=latest") as live:
+            await receive(live)
+            add_partitions(broker, name, 2)
+            while {record.partition for record in gateway.app.get_reader(name, until_end=True)} != {0, 1}:
+                write(gateway, name, *((key, {"x": 1}) for key in keys))
+            stored = list(gateway.app.get_reader(name, until_end=True))
+            last = max(record.offset for record in stored if record.partition == 1)
+            assert await offsets(live, last) == list(range(last + 1))
+
+    asyncio.run(asyncio.wait_for(read(), 120))
