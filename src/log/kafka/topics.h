@@ -20,7 +20,7 @@ class Topics {
   virtual ~Topics() = default;
 
   bool create(const std::string& name, const TopicConfig& config);
-  /// Kept for a few seconds: rows ask for limits.
+  /// Kept for half a minute: rows ask for limits. Partitions that were added show after that.
   [[nodiscard]] std::optional<TopicInfo> find(const std::string& name);
   [[nodiscard]] std::vector<TopicInfo> all();
   [[nodiscard]] std::pair<std::int64_t, std::int64_t> offsets(const TopicPartition& partition);

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import struct
+import threading
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -258,16 +259,24 @@ def test_readers_are_live_again_after_a_restart(start_gateway: Start, broker: st
 def test_the_first_reader_joins_rows_that_come(start_gateway: Start) -> None:
     gateway = start_gateway(TOPICS)
     rows = 20_000
+    ahead = threading.Semaphore(1000)  # rows of 1 kB that wait for a reader: it is never too slow for them
 
     async def read() -> list[int]:
-        writing = asyncio.ensure_future(asyncio.to_thread(flood, gateway.app, "alerts", rows, 7))
+        writing = asyncio.ensure_future(asyncio.to_thread(flood, gateway.app, "alerts", rows, 7, ahead))
         while not gateway.values("alerts"):
             await asyncio.sleep(0)
         async with gateway.connect("alerts?from=earliest", compression=None, max_size=None) as socket:
-            await receive(socket)
-            found = await records_of(socket, rows)
-            await writing
-            return [record["offset"] for record in found]
+            try:
+                await receive(socket)
+                found: list[int] = []
+                while len(found) < rows:
+                    for record in (await receive(socket))["records"]:
+                        found.append(record["offset"])
+                        ahead.release()
+            finally:
+                ahead.release(rows)
+                await writing
+            return found
 
     assert asyncio.run(read()) == list(range(rows))
 
@@ -348,10 +357,14 @@ def test_a_reader_that_sends_something_else_is_closed(start_gateway: Start) -> N
     assert asyncio.run(read()) == 1008
 
 
-def flood(app: tr.Application, topic: str, rows: int, keys: int) -> None:
+def flood(
+    app: tr.Application, topic: str, rows: int, keys: int, ahead: threading.Semaphore | None = None
+) -> None:
     padding = "x" * 1000
     with app.get_producer() as producer:
         for x in range(rows):
+            if ahead:
+                ahead.acquire()
             producer.produce(topic, key=f"k{x % keys}", value={"x": x, "padding": padding})
 
 
