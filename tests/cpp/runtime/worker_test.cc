@@ -4,8 +4,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
+#include <optional>
 #include <thread>
 
+#include "golden/test_log.h"
 #include "log/forwarding_log.h"
 #include "runtime/observed.h"
 #include "runtime/test_service.h"
@@ -122,6 +126,50 @@ TEST(Count, ReadsSoManyRowsOfAllPartitions) {
     service.limits.count = 16;
     EXPECT_EQ(service.run().rows_in, 16u);
     EXPECT_EQ(service.read("out").size(), 30u);
+  }
+}
+
+/// 36 rows of two partitions and two workers, of which first 20 are wanted, then the others; the n-th call of
+/// the first run finds the broker away. Whether one was.
+bool count_where_rows_go_back(long n, std::optional<std::chrono::nanoseconds> interval) {
+  TestService service(stateless);
+  service.context.options.workers = 2;
+  service.context.options.commit_interval = interval;
+  service.create_topic("in", 2);
+  for (int i = 0; i < 36; ++i) service.produce("in", std::nullopt, row(i), 1000, {}, i % 2);
+  const std::shared_ptr<Log> log = service.context.log;
+  std::atomic<long> calls = 0;
+  bool failed = false;
+  const auto observe = [&](std::string_view call) {
+    const bool counts = call == "Consumer::poll" || call.starts_with("Producer::");
+    if (!counts || ++calls != n) return;
+    failed = true;
+    throw BrokerAway(Error(ErrorKind::broker, "as the test asked"));
+  };
+  service.context.log = std::make_shared<ObservedLog>(std::make_shared<TestLog>(log, 6), observe);
+  service.limits.until_end = false;
+  service.limits.count = 20;
+  EXPECT_EQ(service.run().rows_in, 20u) << n;
+  service.context.log = log;
+  EXPECT_EQ(service.read("out").size(), 20u) << n;
+  const auto offsets = log->group_offsets("group");
+  EXPECT_EQ(offsets.at({"in", 0}) + offsets.at({"in", 1}), 20) << n;
+  service.limits.count = 16;
+  EXPECT_EQ(service.run().rows_in, 16u) << n;
+  Texts wanted;
+  for (int i = 0; i < 36; ++i)
+    wanted.push_back("{\"x\":" + std::to_string(i) + ",\"y\":" + std::to_string(i + 1) + "}");
+  Texts found = service.values("out");
+  std::sort(wanted.begin(), wanted.end());
+  std::sort(found.begin(), found.end());
+  EXPECT_EQ(found, wanted) << n;
+  return failed;
+}
+
+TEST(Count, OfSeveralWorkersHoldsWhereRowsGoBack) {
+  for (const auto interval : {std::chrono::nanoseconds(1), std::chrono::nanoseconds(std::chrono::hours(1))}) {
+    for (long n = 1; count_where_rows_go_back(n, interval) && !testing::Test::HasFailure(); ++n) {
+    }
   }
 }
 
