@@ -4,12 +4,12 @@
 #include <tiderace/reader.h>
 
 #include <algorithm>
-#include <csignal>
 #include <random>
 #include <utility>
 
 #include "base/error.h"
 #include "base/logging.h"
+#include "base/signals.h"
 
 namespace tiderace::gateway {
 namespace {
@@ -130,9 +130,7 @@ void Writer::drain(std::chrono::steady_clock::time_point deadline) {
 }
 
 void Writer::run() {
-  sigset_t all;  // signals are for the main thread
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  block_signals();
   while (wait_for_batch()) {
     try {
       if (!producer_) begin();

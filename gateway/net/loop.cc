@@ -1,10 +1,10 @@
 #include "gateway/net/loop.h"
 
 #include <boost/asio/post.hpp>
-#include <csignal>
 #include <utility>
 
 #include "base/logging.h"
+#include "base/signals.h"
 
 namespace tiderace::gateway {
 
@@ -45,9 +45,7 @@ void Loop::run_posted() {
 }
 
 void Loop::run() noexcept {
-  sigset_t all;  // signals are for the main thread
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  block_signals();
   while (!context_.stopped()) {
     try {
       context_.run();

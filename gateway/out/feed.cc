@@ -1,10 +1,10 @@
 #include "gateway/out/feed.h"
 
 #include <algorithm>
-#include <csignal>
 #include <utility>
 
 #include "base/logging.h"
+#include "base/signals.h"
 
 namespace tiderace::gateway {
 namespace {
@@ -19,12 +19,6 @@ constexpr std::chrono::seconds hearsay{1};  // that the log is said to be longer
 constexpr std::size_t most_log_readers = 16;
 constexpr std::chrono::seconds longest_turn{2};  // of a reader of the log where others wait for one
 constexpr std::size_t most_looked_at = 4096;     // pieces, while others wait for the lock
-
-void block_signals() {
-  sigset_t all;  // they are for the main thread
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, nullptr);
-}
 
 void erase(std::vector<std::shared_ptr<Subscription>>& readers,
            const std::shared_ptr<Subscription>& subscription) {

@@ -6,12 +6,12 @@
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 #include <chrono>
-#include <csignal>
 #include <thread>
 #include <utility>
 
 #include "base/error.h"
 #include "base/logging.h"
+#include "base/signals.h"
 
 namespace tiderace {
 namespace {
@@ -142,10 +142,7 @@ class HttpServer::Listener {
 
  private:
   void run() noexcept {
-    // Signals are for the threads of the program.
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, nullptr);
+    block_signals();
     while (!context_.stopped()) {
       try {
         context_.run();
