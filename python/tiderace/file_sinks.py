@@ -395,7 +395,7 @@ def _is_rounded(connection: Any, table: str, column: str) -> bool:
     """Whether a column of integers has some that DOUBLE would round."""
     name = _identifier(column)
     query = f"SELECT 1 FROM {table} WHERE {name} NOT BETWEEN -9007199254740992 AND 9007199254740992 "
-    query += f"AND CAST(CAST({name} AS DOUBLE) AS HUGEINT) <> {name} LIMIT 1"
+    query += f"AND TRY_CAST(CAST({name} AS DOUBLE) AS HUGEINT) IS DISTINCT FROM {name} LIMIT 1"
     return connection.execute(query).fetchone() is not None
 
 

@@ -20,7 +20,7 @@ std::unique_ptr<StateStore> restore_patiently(const RuntimeContext& context, con
     try {
       return restore(context, stage, partition, [&] { return cancelled.load(); });
     } catch (const StoreBusy& busy) {
-      if (context.restore_threads == 0) throw;
+      if (context.log->process().empty()) throw;  // it does not move, so nobody is going to close it
       if (cancelled) return nullptr;
       if (const auto waited_s = wait.due(context.clock->steady_ns())) {
         log(LogLevel::warning, "{} partition {} waits for its state since {} s: {}", partition.topic,
@@ -33,7 +33,7 @@ std::unique_ptr<StateStore> restore_patiently(const RuntimeContext& context, con
 
 std::optional<Prepared> prepare(const RuntimeContext& context, const Stage& stage, Consumer& consumer,
                                 const TopicPartition& partition, const std::string& identity, bool until_end,
-                                const std::atomic<bool>& cancelled) {
+                                const std::atomic<bool>& cancelled, std::atomic<bool>& asks_registry) {
   std::int64_t since_ns = context.clock->steady_ns();
   const auto lap_ms = [&] {
     const std::int64_t now_ns = context.clock->steady_ns();
@@ -50,7 +50,9 @@ std::optional<Prepared> prepare(const RuntimeContext& context, const Stage& stag
   // offset.
   const std::int64_t stored = stage.stateful() ? prepared.store->position().input_offset : -1;
   prepared.start = consumer.start_offset(partition, stored >= 0 ? std::optional(stored) : std::nullopt);
+  asks_registry = true;
   prepared.models = restore_models(stage, *prepared.store, partition, prepared.start.offset);
+  asks_registry = false;
   if (until_end) prepared.end_offset = context.log->written_offset(partition);
   log(LogLevel::debug, "{} partition {}: taken over in {:.1f} ms, restored in {:.1f}, offsets in {:.1f}",
       partition.topic, partition.partition, take_over_ms, restore_ms, lap_ms());
@@ -63,9 +65,9 @@ Preparation::Preparation(const RuntimeContext& context, const Stage& stage, Cons
                          const TopicPartition& partition, std::string identity, bool until_end)
     : result_(std::async(context.restore_threads == 0 ? std::launch::deferred : std::launch::async,
                          [&context, &stage, &consumer, partition, identity = std::move(identity), until_end,
-                          cancelled = cancelled_] {
+                          cancelled = cancelled_, asks_registry = asks_registry_] {
                            return prepare(context, stage, consumer, partition, identity, until_end,
-                                          *cancelled);
+                                          *cancelled, *asks_registry);
                          })) {}
 
 Preparation::~Preparation() {

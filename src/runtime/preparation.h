@@ -39,6 +39,8 @@ class Preparation {
 
   /// Whether it has ended, one way or another.
   [[nodiscard]] bool ended() const;
+  /// Whether it waits for a registry, as it may for long.
+  [[nodiscard]] bool asks_registry() const noexcept { return *asks_registry_; }
   /// Once, when it has ended: nullopt if it was cancelled. Throws what it threw: BrokerAway, ModelAway,
   /// Error.
   [[nodiscard]] std::optional<Prepared> take() { return result_.get(); }
@@ -46,6 +48,7 @@ class Preparation {
 
  private:
   std::shared_ptr<std::atomic<bool>> cancelled_ = std::make_shared<std::atomic<bool>>(false);
+  std::shared_ptr<std::atomic<bool>> asks_registry_ = std::make_shared<std::atomic<bool>>(false);
   std::future<std::optional<Prepared>> result_;
 };
 

@@ -195,8 +195,12 @@ void Worker::forget(const TopicPartition& partition) {
 
 void Worker::prepare() {
   std::erase_if(ending_, [](const auto& entry) { return entry.second->ended(); });
-  int busy = static_cast<int>(ending_.size());
-  for (const auto& [partition, assigned] : tasks_) busy += assigned.preparation ? 1 : 0;
+  int busy = 0;
+  // One that waits for a registry, for however long, takes nobody's place.
+  for (const auto& [partition, preparation] : ending_) busy += preparation->asks_registry() ? 0 : 1;
+  for (const auto& [partition, assigned] : tasks_)
+    busy += assigned.preparation && !assigned.preparation->asks_registry() ? 1 : 0;
+  preparing_ = !ending_.empty();
   for (auto& [partition, assigned] : tasks_) {
     if (assigned.task || assigned.prepared || state_.stop.load(std::memory_order_relaxed)) continue;
     if (context_.clock->steady_ns() < assigned.next_try_ns) continue;
@@ -208,8 +212,8 @@ void Worker::prepare() {
                                         producer_->identity(), limits_.until_end);
     }
     if (assigned.preparation->ended() && take_prepared(partition, assigned)) --busy;
+    preparing_ = preparing_ || assigned.preparation;
   }
-  preparing_ = busy > 0;
 }
 
 bool Worker::take_prepared(const TopicPartition& partition, Assigned& assigned) {

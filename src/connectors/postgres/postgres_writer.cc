@@ -261,7 +261,11 @@ std::optional<Failure> PostgresWriter::change_table(const TableShape& wanted) {
   lock(options_.table);
   const auto present = read_shape(server, options_.table);
   if (!present) throw Failure(FailureKind::changed, "42P01", options_.table + " is gone");
-  table_state_ = state_of(server, options_.table);
+  const std::string state = state_of(server, options_.table);
+  if (std::exchange(table_state_, state) != state) {  // somebody else has changed it
+    const std::lock_guard lock(mutex_);
+    refused_changes_ = {};
+  }
   std::optional<Failure> refusal;
   bool is_first = true;
   for (const TableChange& change : wanted.changes_of(options_.table, *present)) {
@@ -450,18 +454,25 @@ std::optional<Failure> PostgresWriter::try_part(const CopyLoad& load, std::size_
 
 std::map<std::size_t, Failure> PostgresWriter::refused_rows(const CopyLoad& load, Constraints constraints) {
   std::map<std::size_t, Failure> refused;
-  connection().query("ROLLBACK");
-  connection().query("BEGIN");
+  std::size_t by_themselves = 0;  // so many of these
   std::optional<Failure> last;
   call_in_parts(
       0, load.rows(),
       [&](std::size_t begin, std::size_t end) -> std::optional<CallFailure> {
-        if (refused.size() >= most_refused) return std::nullopt;
+        if (by_themselves >= most_refused) return std::nullopt;
         last = try_part(load, begin, end, constraints);
         if (!last) return std::nullopt;
         return CallFailure{last->what()};
       },
-      [&](std::size_t row, const std::string&) { refused.emplace(row, *last); });
+      [&](std::size_t row, const std::string&) {
+        if (last->code() != foreign_key_violation) ++by_themselves;
+        refused.emplace(row, *last);
+      });
+  if (by_themselves >= most_refused) {
+    // What those want may be among the rows that were not looked at.
+    std::erase_if(refused, [](const auto& each) { return each.second.code() == foreign_key_violation; });
+    return refused;
+  }
   // A row that wants another one is good once that is there; those that come before it are looked at last.
   for (bool more = true; more;) {
     more = false;
@@ -473,16 +484,39 @@ std::map<std::size_t, Failure> PostgresWriter::refused_rows(const CopyLoad& load
       more = true;
     }
   }
-  connection().query("ROLLBACK");
   return refused;
 }
 
-void PostgresWriter::find_refused(const CopyLoad& load, const Failure& first) {
+bool PostgresWriter::commit_parts() {
+  try {
+    connection().query(check_constraints);
+    connection().query("COMMIT");
+    return true;
+  } catch (const Failure& failure) {
+    if (!is_of_rows(failure)) throw;
+    connection().query("ROLLBACK");
+    return false;
+  }
+}
+
+void PostgresWriter::commit_in_parts(const CopyLoad& load, std::span<const SinkCommit> offsets,
+                                     const Failure& first) {
   // Those that are bad by themselves may be all: whether the rest is as constraints want it at the end of a
   // transaction, the next one shows.
-  std::map<std::size_t, Failure> refused = refused_rows(load, Constraints::at_the_end);
-  if (refused.empty()) refused = refused_rows(load, Constraints::at_once);
-  if (refused.empty()) throw Failure(FailureKind::refused, first.code(), first.what());
+  for (const Constraints constraints : {Constraints::at_the_end, Constraints::at_once}) {
+    connection().query("ROLLBACK");
+    connection().query("BEGIN");
+    claim_offsets(offsets);
+    const std::map<std::size_t, Failure> refused = refused_rows(load, constraints);
+    if (!refused.empty()) remember_refused(load, refused, first);
+    if (commit_parts()) return;
+  }
+  throw Failure(FailureKind::refused, first.code(), first.what());
+}
+
+void PostgresWriter::remember_refused(const CopyLoad& load, const std::map<std::size_t, Failure>& refused,
+                                      const Failure& first) {
+  connection().query("ROLLBACK");
   const std::lock_guard lock(mutex_);
   for (const auto& [row, why] : refused) {
     const CopyLoad::Place place = load.place(row);
@@ -509,7 +543,7 @@ void PostgresWriter::commit(std::span<const SinkCommit> offsets) {
       connection().query("COMMIT");
     } catch (const Failure& failure) {
       if (!copying || !is_of_rows(failure)) throw;
-      find_refused(handed_over_, failure);
+      commit_in_parts(handed_over_, offsets, failure);
     }
     handed_over_ = {};
     forget_refused(offsets);

@@ -63,10 +63,16 @@ class PostgresWriter final : public SinkWriter {
   /// Rows [begin, end) into the transaction, all or none; returns what the server says against them.
   [[nodiscard]] std::optional<Failure> try_part(const CopyLoad& load, std::size_t begin, std::size_t end,
                                                 Constraints constraints);
-  /// The rows that the server refuses, also where the others are there, and why.
+  /// The rows that the server refuses, also where the others are there, and why. The others are in the
+  /// transaction then, in an order in which none wants one that is to come.
   [[nodiscard]] std::map<std::size_t, Failure> refused_rows(const CopyLoad& load, Constraints constraints);
-  /// Finds the rows that the server refuses, each by itself, and remembers them for `take`.
-  void find_refused(const CopyLoad& load, const Failure& first);
+  /// False where constraints of the end of a transaction are against it.
+  [[nodiscard]] bool commit_parts();
+  /// Commits rows of which the server has refused some or the order, as `first`. Throws Failure where there
+  /// are such rows, which are remembered for `take`.
+  void commit_in_parts(const CopyLoad& load, std::span<const SinkCommit> offsets, const Failure& first);
+  [[noreturn]] void remember_refused(const CopyLoad& load, const std::map<std::size_t, Failure>& refused,
+                                     const Failure& first);
   /// Those that are committed, be it without them.
   void forget_refused(std::span<const SinkCommit> offsets);
 

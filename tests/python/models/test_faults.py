@@ -391,7 +391,10 @@ def test_a_run_that_waits_for_a_registry_that_hangs_ends_when_it_is_told(
 
 
 def beside(make_app: MakeApp, address: str) -> tr.Application:
-    """Its partition of `input` is scored by version 1, which is not in memory, and that of `other` by 2."""
+    """Partitions of `input` are scored by version 1, which is not in memory, and that of `other` by 2."""
+    app = make_app()
+    app.topic("input", num_partitions=6)
+    app.create_topics()
     app = make_app()
     pipeline(app, address)
     with Serving(app).running() as serving:

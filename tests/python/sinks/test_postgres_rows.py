@@ -100,13 +100,22 @@ def test_rows_that_want_one_another_are_there_beside_a_bad_one(
         f"parent bigint REFERENCES rows {deferred}, other bigint)"
     )
     rows: Rows = [{"id": n, "parent": n + 1} for n in range(1, 6)] + [{"id": 6, "other": 1}]
-    if not deferred:  # a statement is looked at as a whole, and rows of other fields are another one
-        rows = [{**row, "other": 1} for row in rows]
     for at in (0, 3, 6):
         postgres.query("DELETE FROM rows")
-        summary = write([*rows[:at], wrong | ({"other": 1} if not deferred else {}), *rows[at:]])
+        summary = write([*rows[:at], wrong, *rows[at:]])
         assert (summary.bad, summary.rows_out) == (1, len(good))
         assert [int(row[0]) for row in postgres.rows("SELECT id FROM rows ORDER BY id")] == good
+
+
+@pytest.mark.parametrize("deferred", ["", "DEFERRABLE INITIALLY DEFERRED"])
+def test_rows_that_want_one_another_and_none_is_bad(deferred: str, write: Write, postgres: Postgres) -> None:
+    postgres.query(
+        f"CREATE TABLE rows (id bigint PRIMARY KEY, parent bigint REFERENCES rows {deferred}, other bigint)"
+    )
+    rows: Rows = [{"id": n, "parent": n + 1} for n in range(1, 6)] + [{"id": 6, "other": 1}]
+    summary = write(rows)  # rows of other fields are another statement
+    assert (summary.bad, summary.rows_out) == (0, 6)
+    assert postgres.query("SELECT count(*) FROM rows") == "6"
 
 
 def test_a_row_that_wants_a_bad_one_is_bad(write: Write, postgres: Postgres) -> None:
