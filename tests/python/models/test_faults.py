@@ -27,6 +27,15 @@ def send(app: tr.Application, *rows: float) -> None:
             producer.produce("input", "key", {"x": x})
 
 
+def serve_version_1(make_app: MakeApp, address: str) -> None:
+    """A row is scored by version 1; then version 2 is published."""
+    app = make_app()
+    pipeline(app, address)
+    with Serving(app).running() as serving:
+        serving.send(1)
+    publish(address, 2)
+
+
 def announce_far_ahead(app: tr.Application, version: str) -> None:
     """Lets the state of partition 0 say that `version` takes over at offset 1,000,000."""
     changelog = "group-input-changelog"
@@ -305,17 +314,13 @@ def test_a_control_record_with_a_slip_changes_nothing(
 def test_a_registry_that_is_away_for_a_while_costs_time_alone(
     make_app: MakeApp, address: str, lost: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    app = make_app()
-    pipeline(app, address)
-    with Serving(app).running() as serving:
-        serving.send(1)
-    publish(address, 2)
+    serve_version_1(make_app, address)
     app = make_app()
     pipeline(app, address, on_lost_version=lost)
     stored = Path(address) / "versions" / "1.json"
     aside = stored.rename(stored.with_suffix(".aside"))
     stored.mkdir()  # it is there, and cannot be read
-    with Serving(app).running() as serving:
+    with Serving(app).running():
         send(app, 2)
         until(lambda: "input partition 0 waits for version 1" in capfd.readouterr().err)
         stored.rmdir()
@@ -372,11 +377,7 @@ def test_a_registry_that_hangs_holds_up_no_rows_and_no_end(
 def test_a_run_that_waits_for_a_registry_that_hangs_ends_when_it_is_told(
     make_app: MakeApp, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = make_app()
-    pipeline(app, address)
-    with Serving(app).running() as serving:
-        serving.send(1)
-    publish(address, 2)
+    serve_version_1(make_app, address)
     registry = Hanging(monkeypatch)
     app = make_app()
     pipeline(app, address)  # 2 is in memory, 1 is wanted
@@ -395,11 +396,7 @@ def beside(make_app: MakeApp, address: str) -> tr.Application:
     app = make_app()
     app.topic("input", num_partitions=6)
     app.create_topics()
-    app = make_app()
-    pipeline(app, address)
-    with Serving(app).running() as serving:
-        serving.send(1)
-    publish(address, 2)
+    serve_version_1(make_app, address)
     app = make_app()
     pipeline(app, address)
     sdf = app.dataframe(app.topic("other"))
