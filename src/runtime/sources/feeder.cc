@@ -189,14 +189,18 @@ void Feeder::read_brought() {
     Brought& brought = brought_.emplace_back();
     if (record->key != nullptr) brought.key = std::string(record->key_view());
     brought.value = std::string(record->value_view());
+    brought.hash = difference_hash(brought.value);
   }
 }
 
 void Feeder::pass(const SourceRows& rows, std::size_t end, std::int64_t to_pass) {
   for (std::size_t i = 0; i < end; ++i) {
     const bool is_last = to_pass == 0 && i + 1 == end;
+    std::optional<std::size_t> hash;
     for (Brought& brought : brought_) {
       if ((brought.passed && !is_last) || rows.keys[i] != brought.key) continue;
+      if (!hash) hash = difference_hash(rows.values[i]);
+      if (*hash != brought.hash) continue;
       const RowDifference found = difference_of(brought.value, rows.values[i]);
       if (found.kind == RowDifference::Kind::other_kinds) other_kinds_ = found.first;
       if (found.kind != RowDifference::Kind::none) continue;

@@ -88,7 +88,8 @@ class Feeder {
   struct Brought {
     std::optional<std::string> key;
     std::string value;
-    bool passed = false;  ///< the source has such a row among those that were passed
+    std::size_t hash = 0;  ///< `difference_hash` of `value`
+    bool passed = false;   ///< the source has such a row among those that were passed
   };
   std::vector<Brought> brought_;
   bool all_brought_ = true;     ///< no partition lost its records since

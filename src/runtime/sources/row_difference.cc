@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 
 #include "expr/compare.h"
+#include "formats/csv/splitter.h"
 #include "formats/json/number.h"
 
 namespace tiderace {
@@ -37,15 +39,26 @@ std::optional<json::Number> number_of(std::string_view token) noexcept {
   return number;
 }
 
+std::string_view without_quotes(std::string_view token) noexcept {
+  return token.size() >= 2 && token[0] == '"' ? token.substr(1, token.size() - 2) : token;
+}
+
+char small(char c) noexcept {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+/// A number as a float, also one in quotes and as CSV has them, as `01`.
+std::optional<double> float_in(std::string_view token) {
+  return csv_float64(without_quotes(token));
+}
+
 /// Whether a string (in quotes) is the text that `token`, a number or a literal, was read from.
 bool is_text_of(std::string_view string, std::string_view token) {
-  if (string.size() < 2 || string[0] != '"' || token[0] == '"') return false;
-  std::string text(string.substr(1, string.size() - 2));
-  const bool is_text_of_number = number_of(text) && number_of(token);
-  if (is_text_of_number) return json::double_of(text) == json::double_of(token);
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return text == token;
+  if (string[0] != '"' || token[0] == '"') return false;
+  if (number_of(token)) return float_in(string) == float_in(token);
+  const std::string_view text = without_quotes(string);
+  return std::equal(text.begin(), text.end(), token.begin(), token.end(),
+                    [](char a, char b) { return small(a) == b; });
 }
 
 RowDifference::Kind of_tokens(std::string_view was, std::string_view is) {
@@ -83,6 +96,23 @@ RowDifference difference_of(std::string_view was, std::string_view is) {
   }
   if (a < was.size() || b < is.size()) return {RowDifference::Kind::other_values, {}};
   return found;
+}
+
+std::size_t difference_hash(std::string_view row) {
+  std::size_t hash = 0;
+  for (std::size_t at = 0; at < row.size();) {
+    const std::string_view token = token_at(row, at);
+    at += token.size();
+    std::size_t of_token = 14695981039346656037u;  // FNV-1a
+    if (const auto number = float_in(token)) {
+      of_token = std::hash<double>{}(*number);
+    } else {
+      for (const char c : without_quotes(token))
+        of_token = (of_token ^ static_cast<unsigned char>(small(c))) * 1099511628211u;
+    }
+    hash = hash * 1099511628211u + of_token;
+  }
+  return hash;
 }
 
 }  // namespace tiderace

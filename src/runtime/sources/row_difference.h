@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -18,5 +19,8 @@ struct RowDifference {
 };
 
 [[nodiscard]] RowDifference difference_of(std::string_view was, std::string_view is);
+
+/// The same for two texts whose difference is not `other_values`: which of many to compare a text with.
+[[nodiscard]] std::size_t difference_hash(std::string_view row);
 
 }  // namespace tiderace

@@ -2,9 +2,12 @@
 
 #include "runtime/sources/feeder.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <string>
+#include <vector>
 
 #include "runtime/observed.h"
 #include "runtime/sources/row_difference.h"
@@ -176,6 +179,48 @@ TEST(RowDifference, TellsWhichValueIsOfAnotherKind) {
   EXPECT_EQ(difference_of(R"({"a":true})", R"({"a":"True"})").first, R"("a": true and "True")");
   EXPECT_EQ(difference_of(R"({"a":9007199254740993})", R"({"a":9007199254740992.0})").first,
             R"("a": 9007199254740993 and 9007199254740992.0)");
+  EXPECT_EQ(difference_of(R"({"a":1234})", R"({"a":"01234"})").first, R"("a": 1234 and "01234")");
+  EXPECT_EQ(difference_of(R"({"a":"+0.50"})", R"({"a":0.5})").first, R"("a": "+0.50" and 0.5)");
+}
+
+TEST(RowDifference, OfTextsOfOneHashOnlyIsNotOfOtherValues) {
+  using enum RowDifference::Kind;
+  const std::vector<std::string> values{"1",
+                                        "1.0",
+                                        "1e0",
+                                        R"("1")",
+                                        R"("01")",
+                                        R"("+1")",
+                                        R"("1.00")",
+                                        "0",
+                                        "-0.0",
+                                        R"("-0")",
+                                        "0.5",
+                                        "0.50",
+                                        "true",
+                                        "null",
+                                        "false",
+                                        R"("TRUE")",
+                                        R"("False")",
+                                        R"("x")",
+                                        "[1]",
+                                        "[1.0]",
+                                        R"([""])",
+                                        R"("")",
+                                        R"("\"")",
+                                        "9007199254740993",
+                                        "9007199254740992.0",
+                                        R"("9007199254740993")",
+                                        "{}"};
+  for (const std::string& a : values) {
+    for (const std::string& b : values) {
+      const std::string was = fmt::format(R"({{"a":{},"b":2}})", a);
+      const std::string is = fmt::format(R"({{"a":{},"b":2.0}})", b);
+      if (difference_of(was, is).kind == other_values) continue;
+      EXPECT_EQ(difference_hash(was), difference_hash(is)) << was << ' ' << is;
+    }
+  }
+  EXPECT_NE(difference_hash(R"({"a":1,"b":2})"), difference_hash(R"({"a":2,"b":1})"));
 }
 
 TEST(Feeder, ThatFailsEndsTheRun) {
