@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -200,14 +201,11 @@ def _unavailable(error: OSError) -> Exception:
 
 def _publish(temporary: Path, file: Path) -> None:
     """Renames a file once all of it is on the disk, and the folder after it."""
-    for path, flags in ((temporary, os.O_RDONLY), (file.parent, os.O_RDONLY | os.O_DIRECTORY)):
-        descriptor = os.open(path, flags)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        if path is temporary:
-            temporary.rename(file)
+    with _opened(temporary) as descriptor:
+        os.fsync(descriptor)
+    temporary.rename(file)
+    with _opened(file.parent) as descriptor:
+        os.fsync(descriptor)
 
 
 # What DuckDB says of a file that it will never open.
@@ -367,28 +365,44 @@ class DuckDBSink(Sink):
             raise (ConfigError if hopeless else SinkUnavailable)(str(error)) from error
 
 
+# What a file system says that has no hard links, or no locks.
+LACKING = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
+
+
 def _appear(temporary: Path, file: Path) -> None:
     """Gives a file its name, unless another process was faster."""
     try:
         os.link(temporary, file)
     except FileExistsError:
         return
-    except OSError:
+    except OSError as error:
+        if error.errno not in LACKING:
+            raise _unavailable(error) from error
         _rename(temporary, file)
 
 
 def _rename(temporary: Path, file: Path) -> None:
     """The same where there are no hard links."""
-    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        _lock(folder)
-        if not file.exists():
-            temporary.rename(file)
+        with _opened(file.parent) as folder:
+            _lock(folder)
+            if not file.exists():
+                temporary.rename(file)
     except OSError as error:
+        if error.errno not in LACKING:
+            raise _unavailable(error) from error
         what = f"{error}: '{file}': wanted a file system with hard links or locks; put it somewhere else"
         raise ConfigError(what) from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """A file or a folder, as a descriptor to read."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        yield descriptor
     finally:
-        os.close(folder)
+        os.close(descriptor)
 
 
 def _is_rounded(connection: Any, table: str, column: str) -> bool:

@@ -246,15 +246,25 @@ def test_integers_that_no_double_is_stay_what_they_are(table: Table) -> None:
     assert table.write([{"n": 0.25}]).bad == 0
 
 
+def refusing(*faults: int, real: Callable[..., None] = os.link) -> Callable[..., None]:
+    """A call that ends in each of these once, and then does what it should."""
+    left = list(faults)
+
+    def call(*arguments: Any) -> None:
+        if left:
+            fault = left.pop(0)
+            raise OSError(fault, os.strerror(fault))
+        real(*arguments)
+
+    return call
+
+
 @pytest.mark.parametrize("links", [True, False])
 def test_a_file_is_made_by_who_is_first(
     links: bool, table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_links(*paths: Path) -> None:
-        raise OSError(errno.EPERM, "Operation not permitted")
-
     if not links:
-        monkeypatch.setattr(os, "link", no_links)
+        monkeypatch.setattr(os, "link", refusing(*[errno.EPERM] * 2))
     # What a process of the same number is at work on, on another host.
     (tmp_path / f".rows.duckdb.{os.getpid()}.tmp").write_text("of another")
     table.write([{"x": 1}])
@@ -264,6 +274,30 @@ def test_a_file_is_made_by_who_is_first(
     made.write_text("new")
     file_sinks._appear(made, table.file)
     assert table.rows("SELECT x FROM rows") == [(1,)]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_fault_while_a_file_is_made_is_waited_for(
+    links: bool, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = (errno.ENOSPC, errno.EMFILE)
+    if links:
+        monkeypatch.setattr(os, "link", refusing(*faults))
+    else:
+        monkeypatch.setattr(os, "link", refusing(*[errno.EPERM] * 3))
+        monkeypatch.setattr(file_sinks, "_lock", refusing(*faults, real=file_sinks._lock))
+    table.write([{"x": 1}])
+    assert table.rows("SELECT x FROM rows") == [(1,)]
+
+
+def test_where_there_are_no_links_and_no_locks_there_is_no_table(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "link", refusing(errno.ENOSYS))
+    monkeypatch.setattr(file_sinks, "_lock", refusing(errno.ENOLCK))
+    with pytest.raises(tr.ConfigError, match="hard links or locks"):
+        table.write([{"x": 1}])
+    assert not table.file.exists()
 
 
 def test_names_of_other_capitals_are_one_column(table: Table) -> None:
