@@ -140,9 +140,11 @@ class Dashboard {
     }
     element("other-log").hidden = this.reader.moves === 0;
     element("connection").dataset["state"] = state.kind;
-    const reason = state.kind === "waiting" ? state.reason : "";
-    setText("trouble", reason);
-    element("trouble").hidden = reason === "";
+    if (state.kind !== "connecting") {
+      const reason = state.kind === "waiting" ? state.reason : "";
+      setText("trouble", reason);
+      element("trouble").hidden = reason === "";
+    }
   }
 
   private drawChart(nowMs: number): void {

@@ -47,6 +47,8 @@ export class Reader {
   private cancelSilence: () => void = () => undefined;
   private slow: number[] = [];
   private passOver = false;
+  /** Why the last handshakes failed, until one does not: what a page shows does not change with each try. */
+  private refusal: Refusal | null = null;
 
   constructor(private readonly options: ReaderOptions) {
     this.clock = options.clock ?? WALL_CLOCK;
@@ -116,6 +118,7 @@ export class Reader {
     }
     this.positions = frame.position;
     this.passOver = false;
+    this.refusal = null;
     this.backoff.reset();
     this.become({ kind: "open" });
   }
@@ -128,11 +131,14 @@ export class Reader {
     if (event.code === 1013) {
       this.tooSlow();
     }
-    this.wait(event.code === 1006 || !event.reason ? "No connection." : `The connection ended: ${event.reason}`);
+    const reason = event.code === 1006 || !event.reason ? "No connection." : `The connection ended: ${event.reason}`;
+    this.wait(reason, this.refusal);
+    const waiting = this.state;
     if (!greeted) {
       void this.options.whyRefused().then((refusal) => {
-        if (refusal && this.state.kind === "waiting") {
-          this.become({ ...this.state, ...refusal });
+        if (waiting.kind === "waiting" && this.state === waiting) {
+          this.refusal = refusal;
+          this.become({ ...waiting, reason, wantsToken: false, ...refusal });
         }
       });
     }
@@ -157,12 +163,13 @@ export class Reader {
     });
   }
 
-  private wait(reason: string): void {
+  private wait(reason: string, refusal: Refusal | null = null): void {
     const delayMs = this.backoff.nextMs();
     this.cancelSilence();
     this.cancelRetry();
     this.cancelRetry = this.clock.after(delayMs, () => this.start());
-    this.become({ kind: "waiting", reason, untilMs: this.clock.nowMs() + delayMs, wantsToken: false });
+    const untilMs = this.clock.nowMs() + delayMs;
+    this.become({ kind: "waiting", untilMs, ...(refusal ?? { reason, wantsToken: false }) });
   }
 
   private become(state: ReaderState): void {

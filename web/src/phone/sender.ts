@@ -79,6 +79,8 @@ export class Sender {
   private cancelPace: () => void = () => undefined;
   private paceMs = 0;
   private takenMs = -Infinity;
+  /** Why the last handshakes failed, until one does not: what a page shows does not change with each try. */
+  private refusal: Refusal | null = null;
   /** Rows of each message on its way. */
   private readonly rowsInFlight = new Map<number, number>();
 
@@ -275,12 +277,15 @@ export class Sender {
       this.become({ kind: "elsewhere" });
       return;
     }
-    this.wait(reasonOf(event));
+    const reason = reasonOf(event);
+    this.wait(reason, this.refusal);
+    const waiting = this.state;
     if (!connection.greeted) {
       // Not awaited: the next try does not wait for the answer.
       void this.options.whyRefused(connection.session).then((refusal) => {
-        if (refusal && this.state.kind === "waiting") {
-          this.become({ ...this.state, ...refusal });
+        if (waiting.kind === "waiting" && this.state === waiting) {
+          this.refusal = refusal;
+          this.become({ ...waiting, reason, wantsToken: false, ...refusal });
         }
       });
     }
@@ -302,14 +307,15 @@ export class Sender {
     }
   }
 
-  private wait(reason: string): void {
+  private wait(reason: string, refusal: Refusal | null = null): void {
     if (!this.running) {
       return;
     }
     const delayMs = this.backoff.nextMs();
     this.cancelRetry();
     this.cancelRetry = this.clock.after(delayMs, () => this.retryNow());
-    this.become({ kind: "waiting", reason, untilMs: this.clock.nowMs() + delayMs, wantsToken: false });
+    const untilMs = this.clock.nowMs() + delayMs;
+    this.become({ kind: "waiting", untilMs, ...(refusal ?? { reason, wantsToken: false }) });
   }
 
   private become(state: SenderState): void {

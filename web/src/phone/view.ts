@@ -28,8 +28,10 @@ export class View {
     const pill = element("connection");
     this.text(pill, texts[state.kind]);
     pill.dataset["state"] = state.kind;
-    const telling = state.kind === "waiting" && navigator.onLine && state.reason !== NO_CONNECTION;
-    this.trouble(telling ? state.reason : null, "connection");
+    if (state.kind !== "connecting") {
+      const telling = state.kind === "waiting" && navigator.onLine && state.reason !== NO_CONNECTION;
+      this.trouble(telling ? state.reason : null, "connection");
+    }
   }
 
   running(sending: boolean, mayStart: boolean): void {

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { Reader } from "../../src/dashboard/reader";
 import { Backoff } from "../../src/wire/backoff";
 import type { LogRecord } from "../../src/wire/frames";
+import type { Refusal } from "../../src/wire/gateway";
 import type { Socket } from "../../src/wire/socket";
 import { FakeClock } from "../support/fake_clock";
 
@@ -34,6 +35,7 @@ class World {
   readonly records: LogRecord[] = [];
   readonly conflated: boolean[] = [];
   readonly states: string[] = [];
+  refusal: Refusal | null = { reason: "a token is wanted", wantsToken: true };
   readonly clock = new FakeClock();
   readonly reader: Reader = new Reader({
     from: "latest",
@@ -48,11 +50,17 @@ class World {
       this.conflated.push(conflated);
     },
     onChange: () => this.states.push(this.reader.state.kind),
-    whyRefused: () => Promise.resolve({ reason: "a token is wanted", wantsToken: true }),
+    whyRefused: () => Promise.resolve(this.refusal),
   });
 
   get socket(): ReaderSocket {
     return this.sockets.at(-1) as ReaderSocket;
+  }
+
+  /** Why the reader waits, and whether another token may help. */
+  get told(): unknown {
+    const { state } = this.reader;
+    return state.kind === "waiting" && [state.reason, state.wantsToken];
   }
 
   hello(position = "alerts:0:5,alerts:1:7"): void {
@@ -118,8 +126,42 @@ test("a refused handshake says why", async () => {
   world.reader.start();
   world.socket.end(1006);
   await new Promise((resolve) => setImmediate(resolve));
-  const { state } = world.reader;
-  assert.deepEqual(state.kind === "waiting" && [state.reason, state.wantsToken], ["a token is wanted", true]);
+  assert.deepEqual(world.told, ["a token is wanted", true]);
+});
+
+test("why a handshake was refused is told until another reason is known", async () => {
+  const world = new World();
+  world.reader.start();
+  const refuse = async (refusal: Refusal | null): Promise<void> => {
+    world.refusal = refusal;
+    world.socket.end(1006);
+    const before = world.told;
+    await new Promise((resolve) => setImmediate(resolve));
+    seen.push(before, world.told);
+    world.clock.advance(10_000);
+  };
+  const seen: unknown[] = [];
+  const token: Refusal = { reason: "a token is wanted", wantsToken: true };
+  await refuse(token);
+  await refuse(token);
+  await refuse(null);
+  world.hello();
+  await refuse(token);
+  const [wanted, away] = [
+    ["a token is wanted", true],
+    ["No connection.", false],
+  ];
+  assert.deepEqual(seen, [away, wanted, wanted, wanted, wanted, away, away, away]);
+});
+
+test("an answer that comes late takes no newer reason away", async () => {
+  const world = new World();
+  world.reader.start();
+  world.socket.end(1006);
+  world.reader.start();
+  world.reader.drop("This device is offline.");
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(world.told, ["This device is offline.", false]);
 });
 
 test("a frame that is none ends the connection", () => {
