@@ -88,10 +88,36 @@ bool Feeder::claim() {
   if (!log_.take_over(group_, first, producer_->identity(), stop_)) return false;
   const auto offsets = log_.group_offsets(group_);
   const auto found = offsets.find(first);
-  position_ = found == offsets.end() ? 0 : found->second;
+  position_ = found == offsets.end() ? rows_there() : found->second;
+  if (stopped()) return false;
   sent_ = position_;
   const OffsetCommit claim{first, position_};
   return producer_->claim({&claim, 1});
+}
+
+std::int64_t Feeder::rows_there() {
+  std::int64_t rows = 0;
+  for (std::int32_t p = 0; p < partitions_; ++p) {
+    const TopicPartition of{feed_.topic, p};
+    const auto [first, end] = log_.decided_offsets(of);
+    if (first > 0) {
+      throw_error(ErrorKind::config,
+                  "{}: how many of its rows are in {} is not known any more: group {} has no offset (Kafka "
+                  "forgets those of a group in which nobody was for offsets.retention.minutes), and the topic "
+                  "no longer has its first records; give it another name= to have its rows brought in anew",
+                  feed_.source->text(), feed_.topic, group_);
+    }
+    for (std::int64_t at = first; at < end && !stopped();) {
+      const auto records = log_.read(of, at, commit_bytes);
+      if (!records || records->rows.empty()) break;
+      rows += static_cast<std::int64_t>(records->rows.size());
+      at = records->rows.back().offset + 1;
+    }
+  }
+  if (rows > 0)
+    log(LogLevel::warning, "{}: group {} has no offset any more; {} has {} rows, and it goes on behind them",
+        feed_.source->text(), group_, feed_.topic, rows);
+  return rows;
 }
 
 void Feeder::look_at_group() {

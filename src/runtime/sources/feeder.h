@@ -50,6 +50,8 @@ class Feeder {
   void serve();
   void feed();
   [[nodiscard]] bool claim();
+  /// Counts the rows that are in the topic, where the log has forgotten; too few if it was stopped meanwhile.
+  [[nodiscard]] std::int64_t rows_there();
   void send(const SourceRows& rows, std::size_t begin, std::size_t end);
   void commit();
   /// The first of the rows from `begin` on that is not due yet, all that are due before it.

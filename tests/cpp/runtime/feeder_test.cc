@@ -107,6 +107,42 @@ TEST(Feeder, BringsEachRowOnceWhereTheLogFailsAtAnyCall) {
   EXPECT_GT(n, 15);
 }
 
+/// A log that has no offset of the source's group, as Kafka after a week without it.
+class Forgetful final : public ObservedLog {
+ public:
+  Forgetful(std::shared_ptr<Log> log, std::int64_t dropped)
+      : ObservedLog(std::move(log), [](std::string_view) {}), dropped_(dropped) {}
+  std::map<TopicPartition, std::int64_t> group_offsets(const std::string& group) override {
+    auto offsets = ObservedLog::group_offsets(group);
+    if (group == "numbers-source") offsets.clear();
+    return offsets;
+  }
+  std::pair<std::int64_t, std::int64_t> decided_offsets(const TopicPartition& partition) override {
+    auto offsets = ObservedLog::decided_offsets(partition);
+    if (partition.topic == "numbers") offsets.first += dropped_;
+    return offsets;
+  }
+
+ private:
+  std::int64_t dropped_;
+};
+
+TEST(Feeder, CountsWhatIsThereWhereTheLogHasForgottenHowFarItIs) {
+  TestService service(plan_text);
+  service.create_topic("numbers", 3);
+  const std::shared_ptr<Log> log = service.context.log;
+  for (const int rows : {40, 40, 55}) {
+    service.context.log = std::make_shared<Forgetful>(log, 0);
+    service.context.feeds = {{"numbers", std::make_shared<Numbers>(rows), std::nullopt}};
+    service.run();
+    service.context.log = log;
+    EXPECT_EQ(service.values("numbers").size(), static_cast<std::size_t>(rows));
+  }
+  service.context.log = std::make_shared<Forgetful>(log, 1);
+  service.limits.until_end = false;
+  EXPECT_NE(service.run_to_error(ErrorKind::config).find("is not known any more"), std::string::npos);
+}
+
 TEST(Feeder, DoesNotGoOnWithASourceThatIsShorter) {
   TestService service(plan_text);
   service.context.feeds = {{"numbers", std::make_shared<Numbers>(20), std::nullopt}};

@@ -1,12 +1,14 @@
 """Sources that change, are slow, or have what is out of the ordinary."""
 
 import json
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import kafka_wire
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as parquet  # type: ignore[import-untyped]
 import pytest
@@ -44,6 +46,30 @@ def test_a_source_that_has_changed_is_not_gone_on_with(options: dict[str, Any], 
     ):
         bring(make_app, Rows([0, 100, *range(1, 12)], **options))
     assert bring(make_app, Rows([*range(13)], **options)) == 1
+
+
+def forget(broker: str, group: str) -> None:
+    """What Kafka does with a group in which nobody has been for a week."""
+    delete_groups = 42
+    body = struct.pack(">ih", 1, len(group)) + group.encode()
+    answer = kafka_wire.ask(broker, delete_groups, 0, body, timeout_s=40)
+    # throttle time, number of groups, name, error
+    assert kafka_wire.unpack(">h", answer, 4 + 4 + 2 + len(group)) == (0,)
+
+
+def test_kafka_forgets_how_far_a_source_is(broker: str, name: str) -> None:
+    def brought(count: int) -> list[int]:
+        app = tr.Application(broker, consumer_group=name)
+        app.dataframe(source=Rows([*range(count)], num_partitions=3)).to_topic(app.topic(f"{name}-out"))
+        app.run(until_end=True)
+        reader = app.get_reader(f"{name}-rows", until_end=True)
+        return sorted(record.json()["n"] for record in reader)
+
+    assert brought(100) == [*range(100)]
+    assert brought(150) == [*range(150)]
+    for count in (150, 170):
+        forget(broker, f"{name}-rows-source")
+        assert brought(count) == [*range(count)]
 
 
 def test_files_of_a_folder_have_the_columns_that_they_have(
