@@ -1,8 +1,9 @@
-"""The whole story in about a minute: train, detect live, kill gateway and service, and lose nothing.
+"""The whole story in about a minute: train, detect live, learn, kill gateway and service, and lose nothing.
 
 Simulated phones send to `tiderace gateway` by WebSocket, it writes the topic, the service reads that and
-writes the topic of alerts, and a reader has them from the gateway, as the dashboard does. Gateway and service
-are killed with SIGKILL on the way and started again. What came out is held against a backtest.
+writes the topic of alerts, and a reader has them from the gateway, as the dashboard does. Every row goes into
+a database, too; on the way a model is trained from it and published, which the service takes over while it
+runs. Gateway and service are killed with SIGKILL and started again. What came out is held against a backtest.
 """
 
 import argparse
@@ -18,7 +19,6 @@ from typing import Any
 
 import phone
 import serve
-import tiderace as tr
 import train
 from processes import BUILT_SERVICE, Pipeline
 from verdict import MEAN, Key, Run, print_summary
@@ -70,31 +70,39 @@ def live(pipeline: Pipeline) -> Run:
         f"this is {WATCHED}, as the gateway's readers have it"
     )
     pipeline.start_gateway()
+    print(pipeline.map_said())
     pipeline.start_service()
+    pipeline.start_history()
     pipeline.start_reader()
     pipeline.start_phone()
     table = Table()
     begun_s = time.time()
-    for key, row in pipeline.arriving(until_s=begun_s + seconds * 0.3):
-        table.show(key, row)
+    for _ in riding(pipeline, table, until_s=begun_s + seconds * 0.3):
+        pass
     outages = [kill_gateway(pipeline, table)]
-    for key, row in pipeline.arriving(until_s=begun_s + seconds * 0.75):
+    banner("training anew beside all that, with the rows that the database has by now")
+    pipeline.start_training()
+    for is_watched, row in riding(pipeline, table, until_s=begun_s + seconds * 0.75):
         # The most telling moment is while the mean is high: one that started from nothing would not be.
-        high = table.show(key, row) and (row[MEAN] or 0) > 16
+        high = is_watched and (row[MEAN] or 0) > 16
         if high and time.time() > begun_s + seconds * 0.5:
             break
     outages.append(kill_service(pipeline, table))
     labels = phone.read_labels(pipeline.labels)
     expected = sum("gForceX" in row.fields for row in phone.rows(labels, seed=pipeline.arguments.seed))
-    for key, row in pipeline.arriving(until_s=begun_s + seconds + 30):
-        table.show(key, row)
+    for _ in riding(pipeline, table, until_s=begun_s + seconds + 30):
         if len(pipeline.alerts.rows) == expected:
             break
     ended_s = time.time()
-    phones_said = pipeline.wait_for_phone()
+    phones_said = pipeline.wait_for("phone")
+    if pipeline.is_to_end("training"):  # on a slow machine, or in a short run
+        tell_of_model(pipeline)
+    stored = pipeline.stored()  # whatever would be there twice comes before the last offset that there is now
+    kept = pipeline.kept(stored.total())
+    pipeline.stop("history")
     return Run(
         labels=labels,
-        model=tr.load_model(pipeline.model),
+        models=pipeline.models(),
         seed=pipeline.arguments.seed,
         speed_up=speed_up,
         alerts=pipeline.alerts,
@@ -102,10 +110,25 @@ def live(pipeline: Pipeline) -> Run:
         outages=outages,
         ended_s=ended_s,
         phones_said=phones_said,
-        service_said=pipeline.stop_service(),
-        # Whatever would be there twice comes before the last offset that there is now.
-        stored=pipeline.stored(),
+        service_said=pipeline.stop("service"),
+        stored=stored,
+        kept=kept,
     )
+
+
+def riding(pipeline: Pipeline, table: Table, until_s: float) -> Iterator[tuple[bool, dict[str, Any]]]:
+    """Shows what comes, up to a time: whether each row is of the watched rider, and the row.
+
+    What is trained meanwhile is told of when it is there.
+    """
+    for key, row in pipeline.arriving(until_s=until_s):
+        if pipeline.has_ended("training"):
+            tell_of_model(pipeline)
+        yield table.show(key, row), row
+
+
+def tell_of_model(pipeline: Pipeline) -> None:
+    banner(f"published {pipeline.wait_for('training')}: the service takes it over between two batches")
 
 
 def kill_gateway(pipeline: Pipeline, table: Table) -> tuple[float, float]:
@@ -178,6 +201,7 @@ def run(arguments: argparse.Namespace) -> int:
             broker(arguments.kafka, directory) as address,
             Pipeline(arguments, directory, address) as pipeline,
         ):
+            pipeline.publish()
             done = live(pipeline)
             banner("summary")
             good = print_summary(done)
@@ -210,8 +234,6 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         parser.error("riders, seconds and speed-up must be more than 0")
     if arguments.cpp and not BUILT_SERVICE.exists():
         parser.error(f"no program at {BUILT_SERVICE}; ./dev build makes it")
-    if arguments.kafka and arguments.serve:
-        parser.error("--serve is on the embedded log; leave out --kafka")
     return arguments
 
 

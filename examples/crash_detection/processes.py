@@ -1,6 +1,7 @@
-"""The processes of the demo: gateway, service, phones, and a reader of what comes out."""
+"""The processes of the demo: gateway, service, history, training, phones, and a reader of what comes out."""
 
 import argparse
+import contextlib
 import os
 import queue
 import re
@@ -15,13 +16,19 @@ from pathlib import Path
 from typing import Any
 
 import gateway_client
+import retrain
 import tiderace as tr
 import train
+from service import FEATURES
 from verdict import Alerts, Key, RowId, row_id
 
 HERE = Path(__file__).parent
+PAGES = HERE.parent.parent / "web" / "dist"
 BUILT_SERVICE = HERE.parent.parent / "build" / "examples" / "crash_detection" / "service"
+VERSION = "tiderace.model.shaking"  # the header that names it
 TOPICS = "[topics]\nphone-data = { partitions = 4 }\nalerts = { partitions = 4 }\n"
+
+ENDING = ("phone", "training")  # by themselves, when all is done
 
 Process = subprocess.Popen[bytes]
 
@@ -63,19 +70,39 @@ class Pipeline:
         return self._processes["service"]
 
     @property
-    def model(self) -> Path:
-        """What the service runs, as train.py has left it."""
-        return self.directory / ("shaking.ubj" if self.arguments.cpp else "shaking.pkl")
+    def kind(self) -> str:
+        """Of model: the C++ service runs XGBoost's."""
+        return "ubj" if self.arguments.cpp else "pkl"
+
+    @property
+    def registry(self) -> str:
+        return f"file:{self.directory}/models/shaking"
+
+    @property
+    def database(self) -> Path:
+        return self.directory / "telemetry.duckdb"
+
+    def publish(self) -> None:
+        """Makes what train.py has left the first version of the registry."""
+        file = self.directory / f"shaking.{self.kind}"
+        tr.publish_model(file, self.registry, features=FEATURES, alias="champion")
+
+    def models(self) -> dict[str, tr.Model]:
+        """All versions that there are."""
+        newest = tr.load_model(f"{self.registry}@champion").about
+        assert newest is not None
+        numbers = range(1, int(newest.version) + 1)
+        return {str(number): tr.load_model(f"{self.registry}@{number}") for number in numbers}
 
     def start_gateway(self, config: str = "") -> None:
         """Starts it, on the port that it had before; `config` is TOML in place of the demo's `listen`."""
         listen = self.gateway_url.removeprefix("ws://") or "127.0.0.1:0"
-        own = f'listen = "{listen}"'
+        pages = f'web_root = "{PAGES}"\n' if PAGES.exists() else ""
+        own = f'{pages}listen = "{listen}"'
         file = self.directory / "gateway.toml"
         file.write_text(f'broker_address = "{self.broker}"\n{config or own}\n{TOPICS}')
         program = Path(sys.executable).with_name("tiderace")
-        with (self.directory / "gateway.log").open("ab") as log:
-            gateway = self._start("gateway", program, "gateway", "--config", file, stderr=log)
+        gateway = self._start("gateway", program, "gateway", "--config", file, logged=True)
         assert gateway.stdout
         said = gateway.stdout.readline().decode()
         found = re.match(r"listening on https?://([^ ]*:\d+)", said)
@@ -85,14 +112,31 @@ class Pipeline:
             raise SystemExit(f"the gateway said {said!r} in place of where it listens")
         self.gateway_url = f"ws://{found[1]}"
 
+    def map_said(self) -> str:
+        """Where the dashboard is, while the demo runs."""
+        if not PAGES.exists():
+            return "the map is not built; ./dev web does that"
+        return f"the map: http{self.gateway_url.removeprefix('ws')}/"
+
     def start_service(self) -> None:
         once = "exactly-once"
+        model = f"{self.registry}@champion"
         if self.arguments.cpp:
-            self._start("service", BUILT_SERVICE, self.broker, self.model, once)
+            self._start("service", BUILT_SERVICE, self.broker, model, once, "1")
             return
-        options: list[str | Path] = ["--broker-address", self.broker, "--model", self.model]
-        options += ["--guarantee", once]
-        self._start("service", sys.executable, HERE / "service.py", *options)
+        options = ["--broker-address", self.broker, "--model", model, "--poll-interval", "1"]
+        self._start("service", sys.executable, HERE / "service.py", *options, "--guarantee", once)
+
+    def start_history(self) -> None:
+        options: list[str | Path] = ["--broker-address", self.broker, "--database", self.database]
+        # That training has the file open for a moment is a warning of its sink's.
+        self._start("history", sys.executable, HERE / "history.py", *options, logged=True)
+
+    def start_training(self) -> None:
+        """Trains on what is in the database by now, and publishes the model, while all else goes on."""
+        options: list[str | Path] = ["--database", self.database, "--labels", self.labels]
+        options += ["--registry", self.registry, "--kind", self.kind]
+        self._start("training", sys.executable, HERE / "retrain.py", *options)
 
     def start_phone(self) -> None:
         options: dict[str, Any] = {
@@ -139,16 +183,16 @@ class Pipeline:
                 yield key, self.alerts.rows[key]
 
     def check(self) -> None:
-        """Ends the demo if a process has ended that should not have; phones may, once all is sent."""
+        """Ends the demo if a process has ended that should not have; some may, once all is done."""
         for name, process in self._processes.items():
-            if name != "phone" or process.poll() != 0:
+            if name not in ENDING or process.poll() != 0:
                 self._check(process, name)
 
     def _check(self, process: Process, name: str) -> None:
         if process.poll() is None:
             return
-        if name == "gateway":
-            sys.stderr.write((self.directory / "gateway.log").read_text(errors="replace"))
+        with contextlib.suppress(FileNotFoundError):
+            sys.stderr.write(self._log_of(name).read_text(errors="replace"))
         raise SystemExit(f"the {name} ended by itself (exit code {process.returncode}); its message is above")
 
     def kill(self, process: Process) -> None:
@@ -156,22 +200,37 @@ class Pipeline:
         process.kill()
         process.communicate()
 
-    def wait_for_phone(self) -> str:
-        """Returns what the phones said once they had sent everything."""
-        phone = self._processes["phone"]
-        said, _ = phone.communicate(timeout=60)
-        if phone.returncode != 0:
-            raise SystemExit(f"the phone ended with exit code {phone.returncode}; its message is above")
+    def is_to_end(self, name: str) -> bool:
+        """Whether it was started and not waited for yet."""
+        return name in self._processes
+
+    def has_ended(self, name: str) -> bool:
+        """Whether waiting for it takes no time."""
+        return self.is_to_end(name) and self._processes[name].poll() is not None
+
+    def wait_for(self, name: str) -> str:
+        """Returns what phones or training said once they had done everything."""
+        process = self._processes.pop(name)
+        said, _ = process.communicate(timeout=60)
+        if process.returncode != 0:
+            raise SystemExit(f"the {name} ended with exit code {process.returncode}; its message is above")
         return said.decode().strip()
 
-    def stop_service(self) -> str:
-        """Asks the service to end, as Kubernetes would, and returns what it said."""
-        service = self._processes.pop("service")
-        service.send_signal(signal.SIGTERM)
-        said, _ = service.communicate(timeout=30)
-        if service.returncode != 0:
-            raise SystemExit(f"the service did not stop cleanly (exit code {service.returncode})")
+    def stop(self, name: str) -> str:
+        """Asks service or history to end, as Kubernetes would, and returns what it said."""
+        process = self._processes.pop(name)
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=30)
+        if process.returncode != 0:
+            raise SystemExit(f"the {name} did not stop cleanly (exit code {process.returncode})")
         return said.decode().strip()
+
+    def kept(self, wanted: int) -> Counter[RowId]:
+        """What the database holds, and how often, once it is so many rows or nothing comes for long."""
+        until_s = time.monotonic() + 30
+        while len(rows := retrain.kept(self.database)) < wanted and time.monotonic() < until_s:
+            time.sleep(0.2)
+        return Counter(row_id(row.rider, row.fields) for row in rows)
 
     def stop_gateway(self) -> None:
         """Has it drain, and end; the reader does, too."""
@@ -184,15 +243,21 @@ class Pipeline:
         """What the topic of the phones' rows holds, and how often; also brings in the last of the alerts."""
         app = tr.Application(broker_address=self.broker, consumer_group="demo")
         for record in app.get_reader("alerts", until_end=True):
-            self.alerts.add_stored(record.key, record.json())
+            version = (dict(record.headers).get(VERSION) or b"").decode()
+            self.alerts.add_stored(record.key, record.json(), version)
         reader = app.get_reader("phone-data", until_end=True)
         return Counter(row_id((record.key or b"").decode(), record.json()) for record in reader)
 
-    def _start(self, name: str, *command: str | Path, **options: Any) -> Process:
+    def _start(self, name: str, *command: str | Path, logged: bool = False) -> Process:
+        """`logged`: what it says on stderr goes into a file, which is shown if it ends by itself."""
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         parts = [str(part) for part in command]
-        # Beside Kafka, state is kept in the working directory; that of another run belongs to another log.
-        options |= {"cwd": self.directory, "env": environment, "stdout": subprocess.PIPE}
-        process: Process = subprocess.Popen(parts, **options)
-        self._processes[name] = process
-        return process
+        with self._log_of(name).open("ab") if logged else contextlib.nullcontext() as log:
+            # Beside Kafka, state is kept in the working directory; that of another run is of another log.
+            self._processes[name] = subprocess.Popen(
+                parts, cwd=self.directory, env=environment, stdout=subprocess.PIPE, stderr=log
+            )
+        return self._processes[name]
+
+    def _log_of(self, name: str) -> Path:
+        return self.directory / f"{name}.log"

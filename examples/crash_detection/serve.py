@@ -11,10 +11,9 @@ import subprocess
 from pathlib import Path
 
 import segno
-from processes import Pipeline
+from processes import PAGES, Pipeline
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ROOT / "web" / "dist"
 AUTHORITY = ROOT / ".demo"
 SIOCGIFADDR = 0x8915
 DAYS = "365"
@@ -109,7 +108,7 @@ read = ["phone-data", "alerts"]
 
 
 def serve(pipeline: Pipeline, port: int) -> None:
-    """Runs gateway and service on, with the pages, until Ctrl-C."""
+    """Runs gateway, service and history on, with the pages, until Ctrl-C."""
     authority = make_authority(AUTHORITY)
     names = addresses()
     certificate, key = make_certificate(AUTHORITY, names)
@@ -117,6 +116,7 @@ def serve(pipeline: Pipeline, port: int) -> None:
     pipeline.stop_gateway()
     pipeline.start_gateway(configuration(port, certificate, key, phone, dashboard))
     pipeline.start_service()
+    pipeline.start_history()
     host = names[0] if names else "localhost"
     announce(f"https://{host}:{port}", authority, phone, dashboard)
     with contextlib.suppress(KeyboardInterrupt):

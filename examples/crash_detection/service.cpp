@@ -1,12 +1,15 @@
 // The crash detector: marks every row of a phone that is being shaken. The same program as service.py.
 //
-//   service [BROKER_ADDRESS [MODEL [GUARANTEE]]]
+//   service [BROKER_ADDRESS [MODEL [GUARANTEE [POLL_INTERVAL]]]]
 //
-// Default: $TIDERACE_BROKER_ADDRESS, else the embedded log; shaking.ubj; at-least-once.
+// Default: $TIDERACE_BROKER_ADDRESS, else the embedded log; shaking.ubj; at-least-once. Given how many
+// seconds are between looks, a model of a registry, as file:models/shaking@champion, changes while rows come.
 #include <tiderace/tiderace.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <iostream>
+#include <stdexcept>
 #include <string_view>
 
 namespace tr = tiderace;
@@ -25,12 +28,18 @@ int main(int argc, char** argv) try {
   sdf = sdf[sdf["gForceX"].notnull()];
   sdf["gForceTotal"] = sdf["gForceX"].abs() + sdf["gForceY"].abs() + sdf["gForceZ"].abs();
   sdf["gForceTotal-10s"] = sdf["gForceTotal"].rolling(10s).mean();
-  sdf["shaking"] =
-      tr::load_model(argc > 2 ? argv[2] : "shaking.ubj").predict(sdf[{"gForceTotal", "gForceTotal-10s"}]);
+  tr::ModelOptions model;
+  if (argc > 4) {
+    const int seconds = std::atoi(argv[4]);
+    if (seconds < 1) throw std::invalid_argument("POLL_INTERVAL: wanted seconds, as 1");
+    model.poll_interval = std::chrono::seconds(seconds);
+  }
+  sdf["shaking"] = tr::load_model(argc > 2 ? argv[2] : "shaking.ubj", model)
+                       .predict(sdf[{"gForceTotal", "gForceTotal-10s"}]);
 
   sdf.to_topic(app.topic("alerts"));
   std::cout << app.run().to_string() << '\n';
-} catch (const tr::Error& error) {
+} catch (const std::exception& error) {
   std::cerr << error.what() << '\n';
   return 1;
 }

@@ -27,6 +27,9 @@ def main() -> None:
         "--model", default=model, help="a file, or a registry's: file:models/shaking@champion"
     )
     parser.add_argument("--guarantee", default="at-least-once", help="or exactly-once")
+    parser.add_argument(
+        "--poll-interval", type=float, help="seconds between looks for a new version of a registry's model"
+    )
     arguments = parser.parse_args()
 
     app = tr.Application(
@@ -35,7 +38,8 @@ def main() -> None:
         processing_guarantee=arguments.guarantee,
     )
     sdf = features(app.dataframe(app.topic("phone-data")))
-    sdf["shaking"] = tr.load_model(arguments.model).predict(sdf[FEATURES])
+    detector = tr.load_model(arguments.model, poll_interval=arguments.poll_interval)
+    sdf["shaking"] = detector.predict(sdf[FEATURES])
     sdf.to_topic(app.topic("alerts"))
     print(app.run())
 

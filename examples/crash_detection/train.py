@@ -7,6 +7,7 @@ is trained on is what it sees live. Writes shaking.pkl (scikit-learn) and shakin
 import argparse
 import pickle
 from bisect import bisect_right
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,15 @@ TRAINING = [number for number in phone.recordings() if number % 10 < 7]
 def labelled_rows(replay: list[int], seed: int) -> list[dict[str, Any]]:
     """Rides put together from these recordings, as the phone sends them, with the truth about each row."""
     truth = phone.labels(riders=20, duration_s=240, seed=seed, replay=replay)
+    return with_truth(phone.rows(truth, seed=seed), truth)
+
+
+def with_truth(rows: Iterable[phone.Row], truth: list[phone.Label]) -> list[dict[str, Any]]:
     by_rider: dict[str, list[phone.Label]] = {}
     for label in truth:
         by_rider.setdefault(label.rider, []).append(label)
     found = []
-    for row in phone.rows(truth, seed=seed):
+    for row in rows:
         mine = by_rider[row.rider]
         label = mine[bisect_right(mine, row.timestamp_ms, key=lambda each: each.begin_ms) - 1]
         about = {"rider": row.rider, "activity": label.activity, "truth": int(label.shaking)}
@@ -60,9 +65,10 @@ def scored(model: tr.Model, data: Any) -> pa.Table:
     return sdf.backtest(data, key="rider", timestamp="timestamp")
 
 
-def train(output: Path) -> list[Path]:
-    """Trains both models and returns their files."""
-    table = frame().backtest(labelled_rows(TRAINING, seed=1), key="rider", timestamp="timestamp")
+def train(output: Path, more: Iterable[dict[str, Any]] = ()) -> list[Path]:
+    """Trains both models, on the recordings and more labelled rows, and returns their files."""
+    data = [*labelled_rows(TRAINING, seed=1), *more]
+    table = frame().backtest(data, key="rider", timestamp="timestamp")
     inputs, truth = matrix(table), table["truth"].to_numpy()
 
     tree = fit_tree(inputs, truth)

@@ -19,7 +19,7 @@ RowId = tuple[str, tuple[tuple[str, Any], ...]]  # rider and all fields
 
 
 def row_id(rider: str, fields: dict[str, Any]) -> RowId:
-    return rider, tuple(fields.items())
+    return rider, tuple(sorted(fields.items()))
 
 
 @dataclass
@@ -30,6 +30,7 @@ class Alerts:
     arrived_s: dict[Key, float] = field(default_factory=dict)
     repeated: int = 0
     stored: dict[Key, list[dict[str, Any]]] = field(default_factory=dict)
+    versions: dict[Key, str] = field(default_factory=dict)  # of the model, as the stored ones name it
 
     def add(self, record: dict[str, Any]) -> Key:
         """Takes a record as the gateway's readers get it."""
@@ -41,9 +42,11 @@ class Alerts:
             self.arrived_s[key] = time.time()
         return key
 
-    def add_stored(self, rider: bytes | None, value: dict[str, Any]) -> None:
+    def add_stored(self, rider: bytes | None, value: dict[str, Any], version: str) -> None:
         """Takes a record as the topic holds it."""
-        self.stored.setdefault(((rider or b"").decode(), value["timestamp"]), []).append(value)
+        key = ((rider or b"").decode(), value["timestamp"])
+        self.stored.setdefault(key, []).append(value)
+        self.versions[key] = version
 
 
 @dataclass
@@ -51,11 +54,12 @@ class Run:
     """One run of the demo: the truth, what came out, and when things happened (seconds since 1970)."""
 
     labels: list[phone.Label]
-    model: tr.Model  # what the service ran
+    models: dict[str, tr.Model]  # that the registry has, by version
     seed: int
     speed_up: float
     alerts: Alerts
     stored: Counter[RowId]  # what the phones' topic holds, and how often
+    kept: Counter[RowId]  # the same of the database
     begun_s: float
     outages: list[tuple[float, float]]  # from a kill until rows came again
     ended_s: float
@@ -80,14 +84,21 @@ class Run:
         return sorted(found)
 
 
-def backtest(sent: list[phone.Row], model: tr.Model) -> dict[Key, dict[str, Any]]:
-    """Every alert as it has to be, all its fields, computed from the same rows as a table."""
+def backtest(
+    sent: list[phone.Row], models: dict[str, tr.Model], versions: dict[Key, str]
+) -> dict[Key, dict[str, Any]]:
+    """Every alert as it has to be, all its fields, computed from the same rows as a table.
+
+    Each by the version that its stored row names; a row that names none is held against the first.
+    """
     data = [{**row.fields, "rider": row.rider} for row in sent]
-    found = {}
-    for row in train.scored(model, data).to_pylist():
-        rider = row.pop("rider")
-        # A column of the table is null where the phone's row did not have the field.
-        found[rider, row["timestamp"]] = {name: value for name, value in row.items() if value is not None}
+    found: dict[Key, dict[str, Any]] = {}
+    for version, model in sorted(models.items()):
+        for row in train.scored(model, data).to_pylist():
+            key = (row.pop("rider"), row["timestamp"])
+            if key not in found or versions.get(key) == version:
+                # A column of the table is null where the phone's row did not have the field.
+                found[key] = {name: value for name, value in row.items() if value is not None}
     return found
 
 
@@ -137,15 +148,24 @@ class Differences:
         return ", ".join(parts + [f"{n:,} differ in {name}" for name, n in sorted(self.differing.items())])
 
 
-def detection(labels: list[phone.Label], alerts: Alerts) -> tuple[float, float]:
-    """Precision and recall of `shaking`, a row at a time."""
-    outcomes: Counter[tuple[bool, bool]] = Counter()
+def detection(labels: list[phone.Label], alerts: Alerts) -> str:
+    """Precision and recall of `shaking`, a row at a time, of each version of the model."""
+    outcomes: dict[str, Counter[tuple[bool, bool]]] = {}
     for label in labels:
         for timestamp_ms in range(label.begin_ms, label.end_ms, 100):
-            for row in alerts.stored.get((label.rider, timestamp_ms), ()):
-                outcomes[label.shaking, bool(row.get("shaking"))] += 1
+            key = (label.rider, timestamp_ms)
+            for row in alerts.stored.get(key, ()):
+                of_version = outcomes.setdefault(alerts.versions[key], Counter())
+                of_version[label.shaking, bool(row.get("shaking"))] += 1
+    return "\n".join(_quality(version, outcomes[version]) for version in sorted(outcomes))
+
+
+def _quality(version: str, outcomes: Counter[tuple[bool, bool]]) -> str:
     hits = outcomes[True, True]
-    return hits / max(hits + outcomes[False, True], 1), hits / max(hits + outcomes[True, False], 1)
+    precision = hits / max(hits + outcomes[False, True], 1)
+    recall = hits / max(hits + outcomes[True, False], 1)
+    of = f"version {version or 'unknown'}, {outcomes.total():,} rows"
+    return f"{of}: precision {precision:.3f}, recall {recall:.3f} against the labels"
 
 
 def latency(delays_ms: list[float]) -> str:
@@ -165,16 +185,15 @@ def print_summary(run: Run) -> bool:
     """Prints what came of it; returns whether all was as promised."""
     sent, alerts = run.sent(), run.alerts
     taken = Counter(row_id(row.rider, row.fields) for row in sent)
-    lost, twice = (taken - run.stored).total(), (run.stored - taken).total()
-    wanted = backtest(sent, run.model)
+    wanted = backtest(sent, run.models, alerts.versions)
     wrong = Differences.between(wanted, alerts)
     late = sum(row.get(MEAN) is None for rows in alerts.stored.values() for row in rows)
     repeated = wrong.twice + wrong.seen_twice
-    precision, recall = detection(run.labels, alerts)
     seconds = run.ended_s - run.begun_s
     lines = {
         "the phones say": run.phones_said,
-        "rows in": f"{len(sent):,}, in the topic {run.stored.total():,}: {lost:,} lost, {twice:,} twice",
+        "rows in": f"{len(sent):,}, in the topic {held_against(taken, run.stored)}",
+        "database": held_against(taken, run.kept),
         "filtered out": f"{len(sent) - len(wanted):,} without gForce",
         "alerts": f"{len(alerts.stored):,}: {wrong.missing:,} missing, {repeated:,} twice",
         "bad": bad_rows(run.service_said),
@@ -182,9 +201,13 @@ def print_summary(run: Run) -> bool:
         "rows/s": f"{len(sent) / seconds:,.0f}, as many as the phones send",
         "latency": latency(run.delays_ms()),
         "equals a backtest": f"NO: {wrong}" if wrong else "yes, all fields of all rows, bit for bit",
-        "shaking": f"precision {precision:.3f}, recall {recall:.3f} against the labels, a row at a time",
-        "the service says": run.service_said.replace("\n", "\n" + " " * 21),
+        "shaking": detection(run.labels, alerts),
+        "the service says": run.service_said,
     }
     for name, text in lines.items():
-        print(f"  {name:18} {text}")
-    return not (wrong or lost or twice)
+        print(f"  {name:18}", text.replace("\n", "\n" + " " * 21))
+    return not wrong and taken == run.stored == run.kept
+
+
+def held_against(sent: Counter[RowId], found: Counter[RowId]) -> str:
+    return f"{found.total():,}: {(sent - found).total():,} lost, {(found - sent).total():,} twice"

@@ -19,6 +19,7 @@ from statistics import median
 from typing import Any
 
 import demo
+import numpy as np
 import phone
 import pytest
 import serve
@@ -325,7 +326,9 @@ def test_the_demo_from_end_to_end(
     said = capfd.readouterr().out
     assert "killed the gateway (SIGKILL)" in said
     assert "killed the service (SIGKILL)" in said
+    assert "published version 2, which has learnt from " in said
     assert re.search(r"rows in +1,650, in the topic 1,650: 0 lost, 0 twice\n", said)
+    assert re.search(r"database +1,650: 0 lost, 0 twice\n", said)
     assert re.search(r"alerts +1,500: 0 missing, 0 twice\n", said)
     assert re.search(r"equals a backtest +yes, all fields of all rows, bit for bit\n", said)
 
@@ -338,8 +341,10 @@ class Judged:
 
     def __init__(self, model: tr.Model) -> None:
         self.truth, self.rows = played(riders=1, duration_s=20, seed=3)
-        self.model = model
-        wanted = verdict.backtest(self.rows, model)
+        self.models = {"1": model}
+        self.versions: dict[verdict.Key, str] = {}  # where a test names another than 1
+        self.kept: list[phone.Row] = self.rows
+        wanted = verdict.backtest(self.rows, self.models, {})
         self.stored: Stored = [(rider, dict(alert)) for (rider, _), alert in wanted.items()]
         self.seen: Stored = [(rider, dict(alert)) for rider, alert in self.stored]
 
@@ -348,11 +353,14 @@ class Judged:
         for rider, value in self.seen:
             alerts.add({"key": rider, "value": value})
         for rider, value in self.stored:
-            alerts.add_stored(rider.encode(), value)
-        stored = Counter(verdict.row_id(row.rider, row.fields) for row in self.rows)
-        sent = self.truth, self.model, 0, 1
+            version = self.versions.get((rider, value["timestamp"]), "1")
+            alerts.add_stored(rider.encode(), value, version)
+        stored, kept = (
+            Counter(verdict.row_id(row.rider, row.fields) for row in rows) for rows in (self.rows, self.kept)
+        )
+        sent = self.truth, self.models, 0, 1
         return verdict.print_summary(
-            verdict.Run(*sent, alerts, stored, 0, [(1, 2)], 12, "all sent", "rows in 9, bad 3, late 0")
+            verdict.Run(*sent, alerts, stored, kept, 0, [(1, 2)], 12, "all sent", "rows in 9, bad 3, late 0")
         )
 
 
@@ -455,6 +463,37 @@ def test_the_verdict_sees_rows_that_the_phones_topic_lacks_or_has_twice(
     said = capsys.readouterr().out
     assert "1 lost, 0 twice" in said
     assert "0 lost, 1 twice" in said
+
+
+def test_the_verdict_holds_a_row_against_the_version_that_it_names(
+    judged: Judged, model: tr.Model, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Always:
+        def predict(self, inputs: Any) -> Any:
+            return np.ones(len(inputs), dtype=np.int64)
+
+    judged.models["2"] = tr.load_model(Always())
+    (rider, alert), (_, seen) = judged.stored[0], judged.seen[0]
+    assert alert["shaking"] == 0
+    judged.versions[rider, alert["timestamp"]] = "2"
+    assert not judged.good()
+    alert["shaking"] = seen["shaking"] = 1
+    assert judged.good()
+    said = capsys.readouterr().out
+    assert "version 1, 199 rows: precision" in said
+    assert "version 2, 1 rows: precision" in said
+
+
+def test_the_verdict_sees_rows_that_the_database_lacks_or_has_twice(
+    judged: Judged, capsys: pytest.CaptureFixture[str]
+) -> None:
+    judged.kept = judged.rows[1:]
+    assert not judged.good()
+    judged.kept = [*judged.rows, judged.rows[0]]
+    assert not judged.good()
+    said = capsys.readouterr().out
+    assert re.search("database +219: 1 lost, 0 twice", said)
+    assert re.search("database +221: 0 lost, 1 twice", said)
 
 
 def test_the_demo_ends_when_the_phones_fail(tmp_path: Path) -> None:

@@ -101,11 +101,12 @@ std::int64_t Feeder::rows_there() {
     const TopicPartition of{feed_.topic, p};
     const auto [first, end] = log_.decided_offsets(of);
     if (first > 0) {
-      throw_error(ErrorKind::config,
-                  "{}: how many of its rows are in {} is not known any more: group {} has no offset (Kafka "
-                  "forgets those of a group in which nobody was for offsets.retention.minutes), and the topic "
-                  "no longer has its first records; give it another name= to have its rows brought in anew",
-                  feed_.source->text(), feed_.topic, group_);
+      throw_error(
+          ErrorKind::config,
+          "{}: how many of its rows are in {} is not known any more: group {} has no offset (Kafka "
+          "forgets those of a group in which nobody was for offsets.retention.minutes), and the topic "
+          "no longer has its first records; give it another name= to have its rows brought in anew",
+          feed_.source->text(), feed_.topic, group_);
     }
     for (std::int64_t at = first; at < end && !stopped();) {
       const auto records = log_.read(of, at, commit_bytes);

@@ -1,0 +1,61 @@
+"""Trains the model on the recordings and what history.py has kept, and publishes it as the champion.
+
+A service that polls the registry takes it over between two batches.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import duckdb
+import phone
+import tiderace as tr
+import train
+from service import FEATURES
+
+LOCKED_S = 30
+
+
+def kept(database: Path) -> list[phone.Row]:
+    """The rows that are in a DuckDB file by now, in the order of their times."""
+    until_s = time.monotonic() + LOCKED_S
+    while True:
+        try:
+            with duckdb.connect(str(database), read_only=True) as connection:
+                found = connection.sql('SELECT * FROM telemetry ORDER BY "timestamp", rider')
+                table = found.to_arrow_table().to_pylist()
+        except (duckdb.IOException, duckdb.CatalogException):
+            if time.monotonic() > until_s:  # who writes has it for a moment, now and then
+                raise
+            time.sleep(0.02)
+        else:
+            return [_row(**values) for values in table]
+
+
+def _row(rider: str, timestamp: int, **fields: float | None) -> phone.Row:
+    there = {name: value for name, value in fields.items() if value is not None}
+    return phone.Row(timestamp, rider, {"timestamp": timestamp, **there})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--database", type=Path, default=Path("telemetry.duckdb"), help="a DuckDB file")
+    parser.add_argument("--labels", type=Path, required=True, help="what phone.py --labels has written")
+    parser.add_argument("--registry", default="file:models/shaking", help="where to publish it")
+    parser.add_argument("--kind", choices=["pkl", "ubj"], default="pkl", help="scikit-learn, or XGBoost")
+    arguments = parser.parse_args()
+
+    rows = kept(arguments.database)
+    with tempfile.TemporaryDirectory() as folder:
+        files = train.train(Path(folder), train.with_truth(rows, phone.read_labels(arguments.labels)))
+        (file,) = (file for file in files if file.suffix == f".{arguments.kind}")
+        span = {"rows": len(rows), "first_ms": rows[0].timestamp_ms, "last_ms": rows[-1].timestamp_ms}
+        made = tr.publish_model(
+            file, arguments.registry, features=FEATURES, training_range=span, alias="champion"
+        )
+    print(f"version {made.version}, which has learnt from {len(rows):,} rows of the database, too")
+
+
+if __name__ == "__main__":
+    main()
