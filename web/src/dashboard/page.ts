@@ -75,11 +75,10 @@ class Dashboard {
     const asked = new URLSearchParams(location.search);
     const key = asked.get("key");
     const query = { conflate: "true", ...(key ? { key } : {}) };
-    const from = asked.get("from") ?? "latest";
     return new Reader({
-      from,
-      connect: (position) => this.gateway.openSocket(topics, { ...query, from: position }),
-      whyRefused: () => this.gateway.whyRefused(topics, { ...query, from }, "GET"),
+      from: asked.get("from") ?? "latest",
+      connect: (from) => this.gateway.openSocket(topics, { ...query, from }),
+      whyRefused: (from) => this.gateway.whyRefused(topics, { ...query, from }, "GET"),
       onRecords: (records, conflated) => {
         this.fleet.take(records, Date.now());
         this.conflatedMs = conflated ? Date.now() : this.conflatedMs;

@@ -18,7 +18,8 @@ export interface ReaderOptions {
   from: string;
   onRecords: (records: LogRecord[], conflated: boolean) => void;
   onChange: () => void;
-  whyRefused: () => Promise<Refusal | null>;
+  /** Why a socket that was to read from there was refused. */
+  whyRefused: (from: string) => Promise<Refusal | null>;
   clock?: Clock;
   backoff?: Backoff;
 }
@@ -73,7 +74,8 @@ export class Reader {
   private connect(): void {
     this.cancelRetry();
     const asked = this.passOver || this.positions.empty ? null : this.positions;
-    const socket = this.options.connect(asked?.toString() ?? (this.passOver ? "latest" : this.options.from));
+    const from = asked?.toString() ?? (this.passOver ? "latest" : this.options.from);
+    const socket = this.options.connect(from);
     this.socket = socket;
     let greeted = false;
     this.watchSilence(socket, HELLO_MS, () => this.drop("The gateway does not answer."));
@@ -93,7 +95,7 @@ export class Reader {
         this.connect();
       });
     };
-    socket.onclose = (event) => this.closed(socket, event, greeted);
+    socket.onclose = (event) => this.closed(socket, event, greeted ? null : from);
   }
 
   private leave(): boolean {
@@ -123,7 +125,8 @@ export class Reader {
     this.become({ kind: "open" });
   }
 
-  private closed(socket: Socket, event: CloseEvent, greeted: boolean): void {
+  /** @param refused where a socket was to read from that never said hello */
+  private closed(socket: Socket, event: CloseEvent, refused: string | null): void {
     if (socket !== this.socket) {
       return;
     }
@@ -134,8 +137,8 @@ export class Reader {
     const reason = event.code === 1006 || !event.reason ? "No connection." : `The connection ended: ${event.reason}`;
     this.wait(reason, this.refusal);
     const waiting = this.state;
-    if (!greeted) {
-      void this.options.whyRefused().then((refusal) => {
+    if (refused !== null) {
+      void this.options.whyRefused(refused).then((refusal) => {
         if (waiting.kind === "waiting" && this.state === waiting) {
           this.refusal = refusal;
           this.become({ ...waiting, reason, wantsToken: false, ...refusal });

@@ -19,9 +19,16 @@ const ANSWER_MS = 4000;
 const REASONS: Record<number, string> = {
   403: "The token does not allow these topics or this rider, or the page's address is not allowed.",
   404: "The gateway does not have this topic.",
+  414: "The address is too long for it.",
   429: "Too many connections from here.",
+  431: "The header is too large for it.",
   503: "The gateway has too many connections.",
 };
+
+/** What a reader's address is long of, which the gateway cannot know. */
+const TOO_LONG =
+  "These topics have more partitions than fit into an address with the place in each; opened anew, the page begins with " +
+  "the newest rows.";
 
 export class Gateway {
   constructor(private readonly page: PageName) {}
@@ -93,7 +100,8 @@ export function readRefusal(status: number, body: string, method: "GET" | "POST"
   }
   // A message with no row is none (400), but who hears that was let in.
   const letIn = status < 400 || status === 405 || status === 426 || (method === "POST" && status === 400);
-  const reason = errorOf(body) ?? REASONS[status];
+  const tooLong = method === "GET" && (status === 414 || status === 431);
+  const reason = tooLong ? TOO_LONG : (errorOf(body) ?? REASONS[status]);
   if (letIn || (status >= 500 && status !== 503) || reason === undefined) {
     return null;
   }

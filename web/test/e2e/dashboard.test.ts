@@ -116,6 +116,15 @@ test("what the gateway says of a topic that it does not have is shown as it is",
     '[pages]\nout = "crashes"\n',
   ));
 
+test("positions that are too long for an address are said to be so", () =>
+  World.run(async (world) => {
+    const context = await world.context();
+    const positions = Array.from({ length: 2000 }, (_, partition) => `alerts:${partition}:0`).join(",");
+    await context.addInitScript((from) => history.replaceState(null, "", `?from=${from}`), positions);
+    const page = await world.open(context, "/");
+    await untilText(page, "trouble", /The gateway refuses: These topics have more partitions than fit into an address/);
+  }));
+
 test("a map that is moved by whoever looks at it follows nobody", () =>
   World.run(async (world) => {
     const { page } = await withCrowd(world, 3, {}, 115);

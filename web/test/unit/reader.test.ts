@@ -35,6 +35,8 @@ class World {
   readonly records: LogRecord[] = [];
   readonly conflated: boolean[] = [];
   readonly states: string[] = [];
+  /** Where the sockets were to read from, of which it was asked why they were refused. */
+  readonly asked: string[] = [];
   refusal: Refusal | null = { reason: "a token is wanted", wantsToken: true };
   readonly clock = new FakeClock();
   readonly reader: Reader = new Reader({
@@ -50,7 +52,10 @@ class World {
       this.conflated.push(conflated);
     },
     onChange: () => this.states.push(this.reader.state.kind),
-    whyRefused: () => Promise.resolve(this.refusal),
+    whyRefused: (from) => {
+      this.asked.push(from);
+      return Promise.resolve(this.refusal);
+    },
   });
 
   get socket(): ReaderSocket {
@@ -127,6 +132,19 @@ test("a refused handshake says why", async () => {
   world.socket.end(1006);
   await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(world.told, ["a token is wanted", true]);
+});
+
+test("of a refused handshake it is asked why with the positions that were refused", () => {
+  const world = new World();
+  world.reader.start();
+  world.socket.end(1006);
+  world.clock.advance(500);
+  world.hello();
+  world.record(5);
+  world.socket.end(1006); // it had been let in
+  world.clock.advance(500);
+  world.socket.end(1006);
+  assert.deepEqual(world.asked, ["latest", "alerts:0:6,alerts:1:7"]);
 });
 
 test("why a handshake was refused is told until another reason is known", async () => {

@@ -89,7 +89,10 @@ test("settings of the gateway, and what stands in for those that are not there",
 });
 
 test("addresses of topics are escaped, and only what may be a subprotocol is one", () => {
-  assert.equal(topicPath(["a b", "c"], { key: "ä&b", from: "a:0:1" }), "/v1/topics/a%20b,c?key=%C3%A4%26b&from=a%3A0%3A1");
+  const query = { key: "ä&b", from: "a:0:1,b:12:345" };
+  assert.equal(topicPath(["a b", "c"], query), "/v1/topics/a%20b,c?key=%C3%A4%26b&from=a:0:1,b:12:345");
+  const path = topicPath(["a"], { key: "%3A%2C:,+ &=", from: "latest" });
+  assert.equal(new URL(path, "http://x").searchParams.get("key"), "%3A%2C:,+ &=");
   assert.equal(asSubprotocol("eyJh.b_-c"), "tiderace.token.eyJh.b_-c");
   assert.equal(asSubprotocol("a/b="), null);
 });
@@ -164,6 +167,9 @@ test("a refusal is what the gateway says of it, and none where a socket would be
   assert.deepEqual(readRefusal(401, error("wanted a valid token"), "POST")?.wantsToken, true);
   assert.match(readRefusal(403, "<html>", "GET")?.reason ?? "", /does not allow/);
   assert.match(readRefusal(503, "", "GET")?.reason ?? "", /too many connections/);
+  assert.match(readRefusal(431, error("the header is too large"), "GET")?.reason ?? "", /more partitions than fit/);
+  assert.match(readRefusal(431, error("the header is too large"), "POST")?.reason ?? "", /: the header is too large$/);
+  assert.match(readRefusal(414, "", "GET")?.reason ?? "", /more partitions than fit/);
   assert.equal(readRefusal(426, error("wanted a WebSocket handshake"), "GET"), null);
   assert.equal(readRefusal(405, error("wanted POST"), "GET"), null);
   assert.equal(readRefusal(400, error("no rows"), "POST"), null);
