@@ -4,6 +4,8 @@
  */
 
 import { existsSync, mkdirSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
@@ -41,7 +43,7 @@ export class World {
   static async run(test: (world: World) => Promise<void>, config = ""): Promise<void> {
     const gateway = await RealGateway.start(join(WEB, "dist"), config);
     const proxy = await Proxy.to(gateway.address);
-    browser ??= launch();
+    browser ??= chromium.launch(browserOptions());
     const world = new World(gateway, proxy, await browser);
     try {
       await test(world);
@@ -93,6 +95,18 @@ export class World {
     return context;
   }
 
+  /** A profile that stays on the disk, as that of a user does: a browser installs pages from no other. */
+  async profile(): Promise<BrowserContext> {
+    const folder = await mkdtemp(join(tmpdir(), "tiderace-profile-"));
+    const context = await chromium.launchPersistentContext(folder, browserOptions());
+    this.atEnd(async () => {
+      await context.close();
+      await rm(folder, { recursive: true, force: true });
+    });
+    context.setDefaultTimeout(MOST_WAIT_MS);
+    return context;
+  }
+
   async open(context: BrowserContext, path: string): Promise<Page> {
     const page = await context.newPage();
     page.on("pageerror", (error) => this.errors.push(String(error)));
@@ -129,14 +143,14 @@ let browser: Promise<Browser> | null = null;
 
 after(async () => (await browser)?.close());
 
-function launch(): Promise<Browser> {
+function browserOptions(): { executablePath: string; args: string[] } {
   const executablePath = BROWSERS.find((path) => path !== undefined && existsSync(path));
   if (!executablePath) {
     throw new Error("no Chromium found; wanted CHROMIUM=path, or Debian's package chromium");
   }
   // WebGL without a graphics card; a window that nobody sees draws all the same.
   const args = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-dev-shm-usage"];
-  return chromium.launch({ executablePath, args });
+  return { executablePath, args };
 }
 
 export async function screenshot(page: Page, name: string): Promise<void> {
