@@ -86,6 +86,8 @@ def test_the_schemas_notice_a_wrong_field() -> None:
         ({"service": {"image": {"tag": "sha256:0123"}}}, "service.image.tag"),
         ({"service": {"image": {"digest": "0123"}}}, "service.image.digest"),
         ({"kafka": {"replicationFactor": 0}}, "kafka.replicationFactor"),
+        ({"service": {"terminationGracePeriodSeconds": 29}}, "service.terminationGracePeriodSeconds"),
+        ({"gateway": {"terminationGracePeriodSeconds": 29}}, "gateway.terminationGracePeriodSeconds"),
         ({"gateway": {"enabled": True}}, "gateway.tokens or gateway.jwt is wanted"),
         (
             {"gateway": {"enabled": True, "tokens": TOKENS, "topics": {"alerts": {"partitions": 8}}}},
@@ -227,6 +229,14 @@ def test_every_pod_is_locked_down_and_stops_in_time(case: str) -> None:
         assert hardened(pod)
         # docs/guide/scaling.md: a minute is plenty for a stop.
         assert pod["terminationGracePeriodSeconds"] >= 60
+
+
+def test_the_gateway_is_not_killed_while_it_drains() -> None:
+    source = (ROOT / "gateway" / "server.cc").read_text()
+    found = dict(re.findall(r"constexpr std::chrono::seconds (\w+)\{(\d+)\};", source))
+    drained = int(found["drain_time"]) + int(found["goodbye_time"])
+    properties = json.loads((CHART / "values.schema.json").read_text())["properties"]["gateway"]["properties"]
+    assert drained < properties["terminationGracePeriodSeconds"]["minimum"]
 
 
 @pytest.mark.parametrize("case", CASES)
