@@ -1,17 +1,12 @@
-"""The crash detection example: what its phone sends and how, its demo, and the pages that the demo serves."""
+"""The crash detection example: what its phone sends and how, and its demo."""
 
 import asyncio
 import contextlib
 import json
 import math
 import re
-import socket
-import ssl
-import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +17,6 @@ import demo
 import numpy as np
 import phone
 import pytest
-import serve
 import tiderace as tr
 import train
 import verdict
@@ -507,62 +501,3 @@ def test_the_demo_ends_when_the_phones_fail(tmp_path: Path) -> None:
             for _ in pipeline.arriving(until_s=time.time() + TIMEOUT):
                 pass
         assert badly.returncode == 3
-
-
-def test_the_certificate_of_the_demo_holds_for_the_machine(tmp_path: Path) -> None:
-    folder = tmp_path / ".demo"
-    authority = serve.make_authority(folder)
-    first = authority.read_bytes()
-    assert serve.make_authority(folder).read_bytes() == first, "phones would have to trust another one"
-    for name in ("192.168.1.20", "10.0.0.7"):
-        certificate, key = serve.make_certificate(folder, [name])
-        verifying = ["openssl", "verify", "-x509_strict", "-CAfile", str(authority), "-purpose", "sslserver"]
-        subprocess.run([*verifying, "-verify_ip", name, certificate], check=True, capture_output=True)
-        assert {path.stat().st_mode & 0o077 for path in (folder, folder / "ca.key", key)} == {0}
-
-
-def test_the_pages_are_served_with_tls_to_who_has_a_token(
-    start_gateway: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "dist").mkdir()
-    (tmp_path / "dist" / "phone.html").write_text("the phone page")
-    monkeypatch.setattr(serve, "PAGES", tmp_path / "dist")
-    authority = serve.make_authority(tmp_path / ".demo")
-    certificate, key = serve.make_certificate(tmp_path / ".demo", serve.addresses())
-    made = serve.configuration(0, certificate, key, "token-of-the-phones", "token-of-the-dashboard")
-    gateway = start_gateway(made.replace('listen = "0.0.0.0:0"\n', "") + TOPICS)
-    context = ssl.create_default_context(cafile=str(authority))
-    page = f"https://127.0.0.1:{gateway.port}/phone.html"
-    with urllib.request.urlopen(page, context=context) as answer:
-        assert answer.read() == b"the phone page"
-
-    def post(token: str) -> int:
-        url = gateway.url(f"phone-data?key=a&token={token}", scheme="http")
-        try:
-            with urllib.request.urlopen(url, data=b'{"x": 1}', context=context) as answer:
-                return int(answer.status)
-        except urllib.error.HTTPError as error:
-            return error.code
-
-    assert [post(f"token-of-the-{who}") for who in ("phones", "dashboard", "thieves")] == [200, 403, 401]
-
-
-def test_serving_wants_its_pages_and_its_port_before_it_begins(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(serve, "PAGES", tmp_path)
-    with pytest.raises(SystemExit, match=r"no pages in .*; ./dev web builds them"):
-        serve.check(0)
-    (tmp_path / "index.html").touch()
-    serve.check(0)
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(SystemExit, match=f"port {port} is not to be had"):
-            serve.check(port)
-
-
-def test_a_qr_code_in_half_blocks() -> None:
-    lines = serve.qr_code("https://192.168.1.20:8443/phone.html#token=x").splitlines()
-    assert set("".join(lines)) <= set(" ▀▄█")
-    assert len({len(line) for line in lines}) == 1
-    assert len(lines[0]) <= 60
