@@ -21,4 +21,4 @@ install(EXPORT tiderace NAMESPACE tiderace:: FILE tiderace-config.cmake DESTINAT
 install(FILES ${PROJECT_BINARY_DIR}/tiderace-config-version.cmake DESTINATION ${package_folder})
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(TARGETS tiderace_command)
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/web/dist/ DESTINATION ${CMAKE_INSTALL_DATADIR}/tiderace/web OPTIONAL)  # ./dev web
+tiderace_install_pages(${CMAKE_INSTALL_DATADIR}/tiderace/web)

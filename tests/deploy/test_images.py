@@ -160,7 +160,7 @@ def test_the_pages_are_built_and_in_the_image() -> None:
     assert Copy("pages", [made], "web/dist") in copies(library)
     assert library.instructions[0].word == "COPY", "before it is installed"
     install = (ROOT / "cmake/install.cmake").read_text()
-    found = re.search(r"/web/dist/ DESTINATION \$\{CMAKE_INSTALL_DATADIR\}/(\S+)", install)
+    found = re.search(r"tiderace_install_pages\(\$\{CMAKE_INSTALL_DATADIR\}/(\S+)\)", install)
     assert found
     assert gateway.all("RUN")[-1].rest == f"test -f /usr/local/share/{found[1]}/index.html"
 
