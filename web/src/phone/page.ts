@@ -67,7 +67,9 @@ class PhonePage {
   }
 
   start(rider: string | null): void {
-    element<HTMLInputElement>("rider").value = rider ?? localStorage.getItem(RIDER) ?? "";
+    const field = element<HTMLInputElement>("rider");
+    // It may be typed into before this script runs.
+    field.value = rider ?? (field.value || (localStorage.getItem(RIDER) ?? ""));
     element("heart").hidden = !HeartRate.offered;
     this.listen();
     this.tabs.enter();

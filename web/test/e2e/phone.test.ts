@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { BrowserContext } from "playwright-core";
+import type { BrowserContext, Route } from "playwright-core";
 import { accessibilityFaults } from "./accessibility";
 import { Hands, SHAKEN, STILL } from "./phone_hands";
 import { screenshot, untilNumber, untilText, World } from "./world";
@@ -93,6 +93,19 @@ test("a page that is opened anew without a network keeps what waits, and sends i
     await stored.until((rows) => rows.length >= before + after, `all ${before + after} rows`);
     assert.equal(stored.rows.length, before + after);
     assert.equal(new Set(stored.rows.map(({ timestamp }) => timestamp)).size, before + after);
+  }));
+
+test("a name that is typed before the page is ready stays", () =>
+  World.run(async (world) => {
+    const context = await world.context();
+    await context.addInitScript(() => localStorage.setItem("tiderace.rider", "somebody"));
+    const page = await context.newPage();
+    const script = new Promise<Route>((resolve) => void page.route("**/phone.js", resolve));
+    await page.goto(`${world.proxy.address}/phone.html`, { waitUntil: "commit" });
+    await page.fill("#rider", "cleo");
+    await (await script).continue();
+    await untilText(page, "connection", /Not sending/);
+    assert.equal(await page.inputValue("#rider"), "cleo");
   }));
 
 test("a tab that is killed while it measures loses nothing that it had shown as waiting", () =>
