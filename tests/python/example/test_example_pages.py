@@ -152,6 +152,7 @@ def test_what_the_demo_serves_is_what_it_prints(
 
     with Visited(demo.parse([]), tmp_path, f"embedded:{tmp_path / 'log'}") as pipeline:
         pipeline.visit = visit
+        pipeline.publish()
         pipeline.start_gateway()
         pipeline.gateway_url = ""
         serve.serve(pipeline, port)
