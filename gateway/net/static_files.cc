@@ -1,10 +1,10 @@
 #include "gateway/net/static_files.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <iterator>
 
 #include "base/error.h"
 
@@ -35,6 +35,21 @@ std::string content_type_of(const fs::path& path) {
   return found == types.end() ? "application/octet-stream" : found->second;
 }
 
+/// All of a file. Throws Error{config} if it cannot be read.
+std::string body_of(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string body;
+  std::array<char, 64 << 10> chunk;
+  while (file.read(chunk.data(), chunk.size()) || file.gcount() > 0)
+    body.append(chunk.data(), static_cast<std::size_t>(file.gcount()));
+  if (!file.eof())  // nor is a file that was not opened at its end
+    throw_error(ErrorKind::config,
+                "web_root: cannot read {}: wanted a page that the gateway's user may read; allow it, or take "
+                "the file away",
+                path.string());
+  return body;
+}
+
 }  // namespace
 
 std::string shipped_pages() {
@@ -59,9 +74,7 @@ StaticFiles::StaticFiles(const std::string& folder) {
       continue;
     }
     if (!at->is_regular_file() || at->file_size() > most_bytes) continue;
-    std::ifstream file(at->path(), std::ios::binary);
-    StaticFile read{content_type_of(at->path()), {std::istreambuf_iterator<char>(file), {}}, {}};
-    if (file.bad()) throw_error(ErrorKind::config, "web_root: cannot read {}", at->path().string());
+    StaticFile read{content_type_of(at->path()), body_of(at->path()), {}};
     read.etag = fmt::format("\"{:x}-{:x}\"", read.body.size(), std::hash<std::string>()(read.body));
     files_["/" + fs::relative(at->path(), folder).generic_string()] = std::move(read);
   }
