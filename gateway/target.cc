@@ -66,6 +66,18 @@ std::optional<Positions> parse_positions(std::string_view text) {
   return positions;
 }
 
+std::optional<Positions> parse_position_message(std::string_view message) {
+  constexpr std::string_view before = "{\"position\":\"";
+  constexpr std::string_view behind = "\"}";
+  std::string tight;
+  std::ranges::copy_if(message, std::back_inserter(tight),
+                       [](char c) { return c != ' ' && c != '\t' && c != '\r' && c != '\n'; });
+  if (tight.size() < before.size() + behind.size() || !tight.starts_with(before) || !tight.ends_with(behind))
+    return std::nullopt;
+  return parse_positions(
+      std::string_view(tight).substr(before.size(), tight.size() - before.size() - behind.size()));
+}
+
 std::string to_string(const Positions& positions) {
   std::string out;
   for (const auto& [partition, offset] : positions)

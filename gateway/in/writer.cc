@@ -50,6 +50,11 @@ void LatencyBuckets::note(double seconds) noexcept {
   sum = sum + seconds;
 }
 
+std::string_view text_of(NoAnswer why) noexcept {
+  return why == NoAnswer::too_much_waits ? "too much waits for the log; try again"
+                                         : "there are too many sessions of this subject";
+}
+
 Writer::Writer(Application& application, const Config& config)
     : application_(application),
       config_(config),
@@ -94,6 +99,17 @@ std::size_t Writer::bytes_of(const Item& item) {
   return item_bytes;
 }
 
+std::unique_ptr<Writer::Hold> Writer::hold(const Message& message) {
+  const std::size_t bytes = item_bytes + message.bytes;
+  const std::lock_guard lock(mutex_);
+  if (held_bytes_ > 0 && held_bytes_ + bytes > config_.queue_bytes) {
+    ++counters_.turned_away;
+    return nullptr;
+  }
+  held_bytes_ += bytes;
+  return std::make_unique<Hold>(*this, bytes);
+}
+
 void Writer::enqueue(Item item) {
   {
     const std::lock_guard lock(mutex_);
@@ -103,22 +119,33 @@ void Writer::enqueue(Item item) {
   changed_.notify_one();
 }
 
-void Writer::ask_progress(std::string session, std::function<void(std::optional<Sequences::Progress>)> told) {
-  if (queued_bytes_ > config_.queue_bytes) return told(std::nullopt);
+void Writer::ask_progress(std::string session, Told<Sequences::Progress> told) {
+  if (queued_bytes_ > config_.queue_bytes) return told(NoAnswer::too_much_waits);
   enqueue(AskProgress{std::move(session), std::move(told)});
 }
 
-void Writer::ask_position(std::string session, std::function<void(std::optional<std::string>)> told) {
-  if (queued_bytes_ > config_.queue_bytes) return told(std::nullopt);
+void Writer::ask_position(std::string session, Told<std::string> told) {
+  if (queued_bytes_ > config_.queue_bytes) return told(NoAnswer::too_much_waits);
   enqueue(AskPosition{std::move(session), std::move(told)});
 }
 
-void Writer::store_position(std::string session, std::string position) {
+bool Writer::store_position(std::string session, std::string position) {
+  const std::size_t bytes = item_bytes + session.size() + position.size();
   {
     const std::lock_guard lock(mutex_);
+    const auto waits = waiting_positions_.find(session);
+    const std::size_t before =
+        waits == waiting_positions_.end() ? 0 : item_bytes + session.size() + waits->second.size();
+    const std::size_t others = position_bytes_ - before;
+    if (others > 0 && others + bytes > config_.queue_bytes) {
+      ++counters_.turned_away;
+      return false;
+    }
+    position_bytes_ = others + bytes;
     waiting_positions_.insert_or_assign(std::move(session), std::move(position));
   }
   changed_.notify_one();
+  return true;
 }
 
 void Writer::drain(std::chrono::steady_clock::time_point deadline) {
@@ -162,6 +189,7 @@ bool Writer::wait_for_batch() {
   if (ending_) return false;
   positions_.swap(waiting_positions_);
   storing_positions_ = !positions_.empty();
+  storing_position_bytes_ = position_bytes_;  // none other wait
   while (!queue_.empty() && batch_bytes_ < most_batch_bytes) {
     batch_bytes_ += bytes_of(queue_.front());
     batch_.push_back(std::move(queue_.front()));
@@ -354,14 +382,19 @@ void Writer::tell(const std::vector<RecordMetadata>& stored) {
 
 void Writer::answer_questions() {
   for (Item& item : batch_) {
-    if (auto* progress = std::get_if<AskProgress>(&item))
-      std::exchange(progress->told, {})(may_begin(progress->session)
-                                            ? std::optional(sequences_.progress(progress->session))
-                                            : std::nullopt);
-    else if (auto* position = std::get_if<AskPosition>(&item))
-      std::exchange(position->told, {})(may_begin(position->session)
-                                            ? std::optional(sequences_.position(position->session))
-                                            : std::nullopt);
+    if (auto* progress = std::get_if<AskProgress>(&item)) {
+      const auto told = std::exchange(progress->told, {});
+      if (may_begin(progress->session))
+        told(sequences_.progress(progress->session));
+      else
+        told(NoAnswer::too_many_sessions);
+    } else if (auto* position = std::get_if<AskPosition>(&item)) {
+      const auto told = std::exchange(position->told, {});
+      if (may_begin(position->session))
+        told(sequences_.position(position->session));
+      else
+        told(NoAnswer::too_many_sessions);
+    }
   }
 }
 
@@ -385,6 +418,7 @@ void Writer::finish_batch() {
   {
     const std::lock_guard lock(mutex_);
     queued_bytes_ -= bytes;
+    position_bytes_ -= std::exchange(storing_position_bytes_, 0);
     storing_positions_ = false;
     if (queued_bytes_ <= config_.queue_bytes / 2) woken.swap(wait_for_room_);
   }

@@ -9,9 +9,11 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <variant>
 #include <vector>
@@ -38,10 +40,16 @@ struct WriterCounters {
   std::atomic<std::uint64_t> duplicates{0};  ///< messages that were stored already
   std::atomic<std::uint64_t> refused{0};     ///< messages
   std::atomic<std::uint64_t> commits{0};
-  std::atomic<std::uint64_t> failures{0};  ///< of the log
-  std::atomic<std::uint64_t> fenced{0};    ///< times that another gateway had the id meanwhile
-  std::atomic<std::uint64_t> sessions{0};  ///< known at present
+  std::atomic<std::uint64_t> failures{0};     ///< of the log
+  std::atomic<std::uint64_t> fenced{0};       ///< times that another gateway had the id meanwhile
+  std::atomic<std::uint64_t> sessions{0};     ///< known at present
+  std::atomic<std::uint64_t> turned_away{0};  ///< messages and positions that came while too much waited
 };
+
+/// Why a session is not told where it is.
+enum class NoAnswer : std::uint8_t { too_much_waits, too_many_sessions };
+/// As the client is told.
+[[nodiscard]] std::string_view text_of(NoAnswer why) noexcept;
 
 /// Puts messages into the log, from a thread of its own: what has come while one transaction was made is the
 /// next. A message is told of once its transaction is made; what sessions have sent before is recognised by
@@ -57,15 +65,33 @@ class Writer {
     full,    ///< `message` is as it was; `room` is called once there is room
     ending,  ///< it takes nothing more
   };
+  /// A message that its sender keeps until there is room, counted for as long as this lives.
+  class Hold {
+   public:
+    Hold(Writer& writer, std::size_t bytes) : writer_(writer), bytes_(bytes) {}
+    ~Hold() { writer_.held_bytes_ -= bytes_; }
+    Hold(const Hold&) = delete;
+    Hold& operator=(const Hold&) = delete;
+
+   private:
+    Writer& writer_;
+    const std::size_t bytes_;
+  };
+  template <class T>
+  using Told = std::function<void(std::variant<T, NoAnswer>)>;
+
   /// Takes a message if there is room. `room` is called on the writer's thread. Any thread.
   [[nodiscard]] Offer offer(Message& message, std::function<void()> room = {});
+  /// Leave to keep a message for which there is no room; null where `queue_bytes` are kept so already. One
+  /// message may always be kept. Any thread.
+  [[nodiscard]] std::unique_ptr<Hold> hold(const Message& message);
   /// Calls `told` with how far a session is, behind all that was offered before, on the writer's thread, once
-  /// it has the log; nullopt where there are too many sessions for a new one or, at once, too much waits. Any
-  /// thread.
-  void ask_progress(std::string session, std::function<void(std::optional<Sequences::Progress>)> told);
-  void ask_position(std::string session, std::function<void(std::optional<std::string>)> told);
-  /// Stores where a session is, in place of what waits to be stored for it. Any thread.
-  void store_position(std::string session, std::string position);
+  /// it has the log; at once where too much waits. Any thread.
+  void ask_progress(std::string session, Told<Sequences::Progress> told);
+  void ask_position(std::string session, Told<std::string> told);
+  /// Stores where a session is, in place of what waits to be stored for it. False where `queue_bytes` of
+  /// positions wait already: then what waited for the session still does. Any thread.
+  [[nodiscard]] bool store_position(std::string session, std::string position);
   /// Takes no more; returns when everything is told of, or `deadline` is over. Any thread.
   void drain(std::chrono::steady_clock::time_point deadline);
 
@@ -76,15 +102,19 @@ class Writer {
   [[nodiscard]] bool healthy() const noexcept { return healthy_; }
   [[nodiscard]] const WriterCounters& counters() const noexcept { return counters_; }
   [[nodiscard]] std::size_t queued_bytes() const noexcept { return queued_bytes_; }
+  /// Of messages that senders keep.
+  [[nodiscard]] std::size_t held_bytes() const noexcept { return held_bytes_; }
+  /// Of positions of sessions that are not stored yet.
+  [[nodiscard]] std::size_t position_bytes() const noexcept { return position_bytes_; }
 
  private:
   struct AskProgress {
     std::string session;
-    std::function<void(std::optional<Sequences::Progress>)> told;
+    Told<Sequences::Progress> told;
   };
   struct AskPosition {
     std::string session;
-    std::function<void(std::optional<std::string>)> told;
+    Told<std::string> told;
   };
   using Item = std::variant<Message, AskProgress, AskPosition>;
   /// What is to be told of a message when the transaction is made.
@@ -147,7 +177,11 @@ class Writer {
   bool draining_ = false;
   bool ending_ = false;
 
+  std::size_t storing_position_bytes_ = 0;  ///< of the batch under way
+
   std::atomic<std::size_t> queued_bytes_{0};
+  std::atomic<std::size_t> held_bytes_{0};
+  std::atomic<std::size_t> position_bytes_{0};
   std::atomic<bool> healthy_{false};
   WriterCounters counters_;
   std::thread thread_;  // last: it uses the others

@@ -48,6 +48,12 @@ std::string metrics_text(const Services& services) {
   add("log_healthy", "gauge", "1 if the log took what there was last.", services.writer.healthy() ? 1 : 0);
   add("queued_bytes", "gauge", "Bytes of messages that the log has not taken yet.",
       services.writer.queued_bytes());
+  add("held_bytes", "gauge", "Bytes of messages that wait at their sockets until the queue has room.",
+      services.writer.held_bytes());
+  add("position_bytes", "gauge", "Bytes of positions of sessions that the log has not taken yet.",
+      services.writer.position_bytes());
+  add("turned_away_total", "counter", "Messages and positions whose socket was closed as too much waited.",
+      in.turned_away.load());
   add("sessions", "gauge", "Sessions that are known.", in.sessions.load());
   add("records_read_total", "counter", "Records read for those who are up to date.", feed.records.load());
   add("readers_behind", "gauge", "Readers that are brought up to date.", feed.catching_up.load());

@@ -4,25 +4,16 @@
 
 #include <algorithm>
 #include <utility>
+#include <variant>
 
 #include "gateway/in/sequences.h"
 
 namespace tiderace::gateway {
 namespace {
 
-constexpr std::string_view before_position = "{\"position\":\"";
 constexpr std::size_t most_topics = 100;
 constexpr std::size_t most_keys = 10'000;
 constexpr std::size_t most_position_bytes = 200'000;
-
-/// The text of `{"position": "..."}`, the only message of a reader; spaces may stand between its tokens.
-std::optional<std::string> position_in(std::string_view message) {
-  std::string tight;
-  std::ranges::copy_if(message, std::back_inserter(tight),
-                       [](char c) { return c != ' ' && c != '\t' && c != '\r' && c != '\n'; });
-  if (!tight.starts_with(before_position) || !tight.ends_with("\"}")) return std::nullopt;
-  return tight.substr(before_position.size(), tight.size() - before_position.size() - 2);
-}
 
 class Reading final : public SocketUser {
  public:
@@ -33,15 +24,14 @@ class Reading final : public SocketUser {
     socket.read();
     if (request_.session.empty()) return subscribe();
     services_.writer.ask_position(
-        request_.session,
-        [this, weak = std::weak_ptr<Socket>(socket.shared_from_this())](std::optional<std::string> position) {
+        request_.session, [this, weak = std::weak_ptr<Socket>(socket.shared_from_this())](
+                              std::variant<std::string, NoAnswer> told) {
           const auto alive = weak.lock();
           if (alive == nullptr) return;
-          alive->post([this, position = std::move(position)] {
-            if (!position)
-              return socket_->close(close_code::try_again_later,
-                                    "too much waits, or there are too many sessions");
-            session_position_ = parse_positions(*position).value_or(Positions());
+          alive->post([this, told = std::move(told)] {
+            if (const auto* why = std::get_if<NoAnswer>(&told))
+              return socket_->close(close_code::try_again_later, std::string(text_of(*why)));
+            session_position_ = parse_positions(std::get<std::string>(told)).value_or(Positions());
             if (request_.from_session) request_.read.positions = session_position_;
             subscribe();
           });
@@ -49,8 +39,7 @@ class Reading final : public SocketUser {
   }
 
   void received(std::string_view message, bool /*binary*/) override {
-    const auto text = position_in(message);
-    const auto position = text ? parse_positions(*text) : std::nullopt;
+    const auto position = parse_position_message(message);
     if (!position || request_.session.empty()) {
       return socket_->close(close_code::not_allowed,
                             "wanted {\"position\": \"TOPIC:PARTITION:OFFSET,...\"} of a session");
@@ -63,7 +52,8 @@ class Reading final : public SocketUser {
     std::string whole = to_string(session_position_);
     if (whole.size() > most_position_bytes)
       return socket_->close(close_code::not_allowed, "too many partitions for the position of a session");
-    services_.writer.store_position(request_.session, std::move(whole));
+    if (!services_.writer.store_position(request_.session, std::move(whole)))
+      return socket_->close(close_code::try_again_later, std::string(text_of(NoAnswer::too_much_waits)));
     socket_->read();
   }
 

@@ -35,6 +35,7 @@ class WebSocket final : public Socket {
       : loop_(loop),
         stream_(std::move(stream)),
         upgrade_(std::move(upgrade)),
+        idle_timeout_(limits.idle_timeout),
         rate_(limits.messages_per_second) {
     websocket::permessage_deflate deflate;
     deflate.server_enable = true;
@@ -70,6 +71,7 @@ class WebSocket final : public Socket {
       self->expire();
       if (self->upgrade_.opened) self->upgrade_.opened(self);
       self->guarded([&] { self->upgrade_.user->opened(*self); });
+      if (!self->reading_) self->end_unless_read();
     });
   }
 
@@ -97,6 +99,7 @@ class WebSocket final : public Socket {
     if (reading_ || closing_) return;
     reading_ = true;
     wants_more_ = false;
+    unread_.reset();
     const auto wait = std::exchange(wait_, std::chrono::nanoseconds(0));
     if (wait.count() <= 0) return read_message();
     // Over its rate: what it sends waits in its own buffers.
@@ -165,7 +168,22 @@ class WebSocket final : public Socket {
     buffer_.consume(buffer_.size());
     if (buffer_.capacity() > small_buffer) buffer_ = beast::flat_buffer();
     reading_ = false;  // not before: the buffer was in use
-    if (wants_more_) read();
+    if (wants_more_) return read();
+    end_unless_read();
+  }
+
+  /// While nothing is read, neither a pong nor the end of the other side is noticed: after as long as one may
+  /// be silent it is over.
+  void end_unless_read() {
+    unread_.emplace(stream_.get_executor());
+    unread_->expires_after(idle_timeout_);
+    std::weak_ptr<Socket> weak = weak_from_this();
+    unread_->async_wait([this, weak](Failure failure) {
+      const auto alive = weak.lock();
+      if (failure || alive == nullptr || reading_ || closing_) return;
+      beast::get_lowest_layer(stream_).close();
+      end();
+    });
   }
 
   void write() {
@@ -196,6 +214,7 @@ class WebSocket final : public Socket {
     if (timer_) timer_->cancel();
     if (pause_) pause_->cancel();
     if (expiry_) expiry_->cancel();
+    unread_.reset();
     upgrade_.user->ended();
     if (upgrade_.ended) upgrade_.ended(self());
   }
@@ -211,11 +230,13 @@ class WebSocket final : public Socket {
   bool wants_more_ = false;  ///< `read` was called meanwhile
   bool writing_ = false;
   std::optional<websocket::close_reason> closing_;
+  const std::chrono::nanoseconds idle_timeout_;
   Rate rate_;
   std::chrono::nanoseconds wait_{0};
   std::optional<Timer> pause_;
   std::optional<Timer> timer_;
   std::optional<Timer> expiry_;
+  std::optional<Timer> unread_;
 };
 
 }  // namespace

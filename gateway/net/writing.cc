@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <memory>
 #include <optional>
+#include <string>
 #include <utility>
+#include <variant>
 
 namespace tiderace::gateway {
 namespace {
@@ -22,9 +25,9 @@ class Writing final : public SocketUser {
     services_.sockets.take_session(request_.session, shared);
     // Behind what the session's last socket has sent.
     services_.writer.ask_progress(request_.session, [this, weak = std::weak_ptr<Socket>(shared)](
-                                                        std::optional<Sequences::Progress> progress) {
+                                                        std::variant<Sequences::Progress, NoAnswer> told) {
       const auto alive = weak.lock();
-      if (alive != nullptr) alive->post([this, progress = std::move(progress)] { greet(progress); });
+      if (alive != nullptr) alive->post([this, told = std::move(told)] { greet(told); });
     });
   }
 
@@ -43,11 +46,19 @@ class Writing final : public SocketUser {
 
   void drained() override { read_on(); }
   void stop() override { stopped_ = true; }
+  void ended() override { held_.reset(); }
 
  private:
-  void greet(const std::optional<Sequences::Progress>& progress) {
-    if (!progress)
-      return socket_->close(close_code::try_again_later, "there are too many sessions of this subject");
+  /// A message, and the leave to keep it until there is room.
+  struct Held {
+    Message message;
+    std::unique_ptr<Writer::Hold> hold;
+  };
+
+  void greet(const std::variant<Sequences::Progress, NoAnswer>& told) {
+    if (const auto* why = std::get_if<NoAnswer>(&told))
+      return socket_->close(close_code::try_again_later, std::string(text_of(*why)));
+    const auto* progress = std::get_if<Sequences::Progress>(&told);
     number_ = progress->sequence;
     greeted_ = true;
     socket_->send(fmt::format(R"({{"hello":{{{}}}}})", progress->to_json()));
@@ -55,23 +66,30 @@ class Writing final : public SocketUser {
   }
 
   void offer(Message message) {
-    const auto room = [this, weak = std::weak_ptr<Socket>(socket_->shared_from_this())] {
-      if (const auto alive = weak.lock()) alive->post([this] { offer_again(); });
-    };
-    auto offered = services_.writer.offer(message);
-    if (offered == Writer::Offer::full) offered = services_.writer.offer(message, room);
+    const auto offered = services_.writer.offer(message);
     if (offered == Writer::Offer::taken) return read_on();
-    if (offered == Writer::Offer::full)
-      held_.emplace(std::move(message));
-    else
-      stopped_ = true;  // it is not acknowledged
+    if (offered == Writer::Offer::ending) stopped_ = true;
+    if (stopped_) return;  // it is not acknowledged
+    if (auto hold = services_.writer.hold(message)) {
+      held_.emplace(Held{std::move(message), std::move(hold)});
+      return offer_held();
+    }
+    stopped_ = true;
+    socket_->close(close_code::try_again_later, std::string(text_of(NoAnswer::too_much_waits)));
   }
 
-  void offer_again() {
+  void offer_held() {
     if (!held_) return;
-    Message message = std::move(*held_);
+    const auto room = [this, weak = std::weak_ptr<Socket>(socket_->shared_from_this())] {
+      if (const auto alive = weak.lock()) alive->post([this] { offer_held(); });
+    };
+    if (!stopped_) {
+      const auto offered = services_.writer.offer(held_->message, room);
+      if (offered == Writer::Offer::full) return;
+      stopped_ = offered == Writer::Offer::ending;
+    }
     held_.reset();
-    if (!stopped_) offer(std::move(message));
+    read_on();
   }
 
   void answer(std::uint64_t number, const Outcome& outcome) {
@@ -97,7 +115,7 @@ class Writing final : public SocketUser {
   bool greeted_ = false;
   bool stopped_ = false;
   std::size_t unacknowledged_ = 0;
-  std::optional<Message> held_;  ///< for which there was no room
+  std::optional<Held> held_;  ///< for which there was no room
 };
 
 }  // namespace

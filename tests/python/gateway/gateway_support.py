@@ -5,8 +5,14 @@ import json
 import os
 import re
 import signal
+import socket
+import sqlite3
 import subprocess
+import time
+import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +51,7 @@ class Gateway:
         assert self.process.stdout
         found = re.match(r"listening on (https?)://[^ ]*:(\d+)", line := self.process.stdout.readline())
         assert found, (line, self.process.stderr and self.process.stderr.read())
+        self.greeting = line
         self.tls, self.port = found[1] == "https", int(found[2])
         metrics = re.search(r"metrics on port (\d+)", line)
         self.metrics_port = int(metrics[1]) if metrics else 0
@@ -60,6 +67,27 @@ class Gateway:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
             text: str = answer.read().decode()
         return text
+
+    def metric(self, name: str) -> float:
+        """A metric of the gateway's own that has no labels."""
+        found = re.search(rf"^tiderace_gateway_{name} (.+)$", self.metrics(), re.MULTILINE)
+        assert found, name
+        return float(found[1])
+
+    def until_metric(self, name: str, wanted: float) -> None:
+        """Asks until the metric is at least that."""
+        deadline = time.monotonic() + TIMEOUT
+        while (found := self.metric(name)) < wanted:
+            assert time.monotonic() < deadline, f"{name} is {found}, wanted {wanted}"
+
+    @contextmanager
+    def log_away(self) -> Iterator[None]:
+        """Its log, which is embedded, takes nothing meanwhile: somebody else is about to write."""
+        file = Path(self.broker.removeprefix("embedded:")) / "log.db"
+        with closing(sqlite3.connect(file, isolation_level=None, timeout=TIMEOUT)) as database:
+            database.execute("BEGIN IMMEDIATE")
+            yield
+            database.execute("ROLLBACK")
 
     def kill(self) -> None:
         self.process.kill()
@@ -100,3 +128,64 @@ async def rest_of(socket: ClientConnection) -> tuple[list[Any], int, str]:
         goodbye = closed.rcvd
     assert goodbye, "the connection broke"
     return messages, goodbye.code, goodbye.reason
+
+
+class Attacks:
+    """Raw connections that do what no client should."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.gateway = gateway
+
+    def raw(self, data: bytes) -> socket.socket:
+        connection = socket.create_connection(("127.0.0.1", self.gateway.port), timeout=60)
+        connection.sendall(data)
+        return connection
+
+    def shaken(self, target: str, extra: str = "") -> socket.socket:
+        """A WebSocket by hand, after its handshake."""
+        connection = self.raw(
+            f"GET /v1/topics/{target} HTTP/1.1\r\nHost: localhost\r\n{extra}Connection: Upgrade\r\n".encode()
+            + b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            + b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        )
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            answer += connection.recv(1)
+        assert b" 101 " in answer, answer
+        return connection
+
+
+def all_of(connection: socket.socket) -> bytes:
+    """What comes until the other side closes."""
+    found = b""
+    while True:
+        try:
+            data = connection.recv(65536)
+        except ConnectionResetError:
+            return found
+        if not data:
+            return found
+        found += data
+
+
+def frame(
+    opcode: int, payload: bytes, fin: bool = True, rsv1: bool = False, length: int | None = None
+) -> bytes:
+    size = len(payload) if length is None else length
+    head = bytes([fin << 7 | rsv1 << 6 | opcode])
+    if size < 126:
+        head += bytes([0x80 | size])
+    elif size < 65536:
+        head += bytes([0x80 | 126]) + size.to_bytes(2, "big")
+    else:
+        head += bytes([0x80 | 127]) + size.to_bytes(8, "big")
+    return head + bytes(4) + payload  # a mask of zeros
+
+
+def post(gateway: Gateway, target: str, body: bytes, **headers: str) -> tuple[int, Any]:
+    request = urllib.request.Request(gateway.url(target, "http"), data=body, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)

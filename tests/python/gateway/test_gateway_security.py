@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from certificates import Authority
-from gateway_support import COMMAND, Gateway, receive
+from gateway_support import COMMAND, Attacks, Gateway, all_of, frame, receive
 from websockets.exceptions import InvalidStatus
 
 Start = Callable[..., Gateway]
@@ -223,44 +223,6 @@ def test_tls(start_gateway: Start, tmp_path: Path) -> None:
         old.wrap_socket(plain)
 
 
-class Attacks:
-    """Raw connections that do what no client should."""
-
-    def __init__(self, gateway: Gateway) -> None:
-        self.gateway = gateway
-
-    def raw(self, data: bytes) -> socket.socket:
-        connection = socket.create_connection(("127.0.0.1", self.gateway.port), timeout=60)
-        connection.sendall(data)
-        return connection
-
-    def shaken(self, target: str, extra: str = "") -> socket.socket:
-        """A WebSocket by hand, after its handshake."""
-        connection = self.raw(
-            f"GET /v1/topics/{target} HTTP/1.1\r\nHost: localhost\r\n{extra}Connection: Upgrade\r\n".encode()
-            + b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-            + b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-        )
-        answer = b""
-        while b"\r\n\r\n" not in answer:
-            answer += connection.recv(1)
-        assert b" 101 " in answer, answer
-        return connection
-
-
-def all_of(connection: socket.socket) -> bytes:
-    """What comes until the other side closes."""
-    found = b""
-    while True:
-        try:
-            data = connection.recv(65536)
-        except ConnectionResetError:
-            return found
-        if not data:
-            return found
-        found += data
-
-
 def works(gateway: Gateway) -> None:
     """Others are served as ever."""
 
@@ -271,20 +233,6 @@ def works(gateway: Gateway) -> None:
             return await receive(socket)
 
     assert "ack" in asyncio.run(write())
-
-
-def frame(
-    opcode: int, payload: bytes, fin: bool = True, rsv1: bool = False, length: int | None = None
-) -> bytes:
-    size = len(payload) if length is None else length
-    head = bytes([fin << 7 | rsv1 << 6 | opcode])
-    if size < 126:
-        head += bytes([0x80 | size])
-    elif size < 65536:
-        head += bytes([0x80 | 126]) + size.to_bytes(2, "big")
-    else:
-        head += bytes([0x80 | 127]) + size.to_bytes(8, "big")
-    return head + bytes(4) + payload  # a mask of zeros
 
 
 LIMITS = '[limits]\nhandshake_timeout = "300ms"\nidle_timeout = "1s"\nmessage_bytes = "100kB"\n'

@@ -6,29 +6,18 @@ import json
 import random
 import sqlite3
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tiderace as tr
-from gateway_support import Gateway, receive, rest_of
+from gateway_support import Gateway, post, receive, rest_of
 from observer import free_port
 from websockets.exceptions import ConnectionClosed
 
 Start = Callable[..., Gateway]
 TOPICS = "[topics]\nphone-data = { partitions = 2 }\n"
-
-
-def post(gateway: Gateway, target: str, body: bytes, **headers: str) -> tuple[int, Any]:
-    request = urllib.request.Request(gateway.url(target, "http"), data=body, headers=headers)
-    try:
-        with urllib.request.urlopen(request, timeout=60) as response:
-            return response.status, json.load(response)
-    except urllib.error.HTTPError as error:
-        return error.code, json.load(error)
 
 
 def test_messages_are_acknowledged_with_their_offsets(start_gateway: Start) -> None:
@@ -317,11 +306,11 @@ def test_a_subject_has_so_many_sessions(start_gateway: Start) -> None:
     assert post(gateway, "phone-data?session=c&sequence=1", b'{"x":1}')[0] == 503
     assert post(gateway, "phone-data?session=a&sequence=2", b'{"x":2}')[0] == 200
 
-    async def code() -> int:
+    async def told() -> tuple[list[Any], int, str]:
         async with gateway.connect("phone-data?session=c") as socket:
-            return (await rest_of(socket))[1]
+            return await rest_of(socket)
 
-    assert asyncio.run(code()) == 1013
+    assert asyncio.run(told()) == ([], 1013, "there are too many sessions of this subject")
 
 
 def test_it_ends_with_large_messages_at_work(start_gateway: Start) -> None:
