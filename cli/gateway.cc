@@ -19,7 +19,9 @@ ExitStatus run(const Arguments& arguments) {
                               server.port());
   if (server.metrics_port() != 0) output.line() += fmt::format(", metrics on port {}", server.metrics_port());
   if (!config.has_tokens())
-    output.line() += "; there are no tokens, so everybody on this machine may write and read everything";
+    output.line() +=
+        "; there are no tokens, so it listens on this machine only, where everybody may write and read "
+        "everything";
   output.end_line();
   output.flush();
   while (caught_signal() == 0) static_cast<void>(wait_readable(-1, std::chrono::hours(1)));

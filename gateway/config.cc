@@ -251,6 +251,7 @@ Limits limits_of(Table& config) {
   limits.connections_per_address = static_cast<int>(
       table->number("connections_per_address", limits.connections_per_address, 1, 1'000'000));
   limits.handshake_timeout = table->duration("handshake_timeout", limits.handshake_timeout);
+  limits.body_timeout = table->duration("body_timeout", limits.body_timeout);
   limits.idle_timeout = table->duration("idle_timeout", limits.idle_timeout);
   table->done();
   return limits;

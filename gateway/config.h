@@ -53,6 +53,7 @@ struct Limits {
   int connections = 10'000;
   int connections_per_address = 1'000;
   std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(5);
+  std::chrono::nanoseconds body_timeout = std::chrono::seconds(30);  ///< of a POST; and of an answer
   std::chrono::nanoseconds idle_timeout = std::chrono::seconds(60);
 };
 

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/logging.h"
+#include "gateway/net/headers.h"
 #include "gateway/net/metrics.h"
 #include "gateway/net/reading.h"
 #include "gateway/net/websocket.h"
@@ -25,64 +26,24 @@ namespace http = boost::beast::http;
 using Failure = boost::system::error_code;
 using Response = http::response<http::string_body>;
 
-constexpr std::uint32_t most_header_bytes = 16 << 10;
-constexpr std::chrono::seconds body_time{30};
+constexpr std::uint32_t most_header_bytes = 64 << 10;
+constexpr std::size_t small_buffer = 4096;          // what a connection keeps between requests
 constexpr std::size_t most_thrown_away = 64 << 20;  // of a body that is refused
 constexpr std::chrono::seconds throw_away_time{10};
+constexpr std::string_view header_too_large =
+    "the request line and headers come to more than 64 KiB; where from= is long, store the position in a "
+    "session (session=, from=session), and where key= is, read in several sockets";
 constexpr std::string_view topics_path = "/v1/topics/";
-constexpr std::string_view protocol = "tiderace.v1";
-constexpr std::string_view token_protocol = "tiderace.token.";
 
 std::string_view view(beast::string_view text) noexcept {
   return {text.data(), text.size()};
 }
 
-/// What the client offers in `Sec-WebSocket-Protocol`: ours, and a token where a browser can put none
-/// elsewhere.
-struct Subprotocols {
-  bool ours = false;
-  std::string token;
-};
-Subprotocols subprotocols_of(const HttpRequest& request) {
-  Subprotocols found;
-  for (std::string name : split(view(request[http::field::sec_websocket_protocol]))) {
-    name.erase(0, name.find_first_not_of(' '));
-    name.erase(name.find_last_not_of(' ') + 1);
-    if (name == protocol) found.ours = true;
-    if (name.starts_with(token_protocol)) found.token = name.substr(token_protocol.size());
-  }
-  return found;
-}
-
 std::string token_of(const HttpRequest& request, const Target& target) {
-  constexpr std::string_view bearer = "Bearer ";
   const std::string_view authorization = view(request[http::field::authorization]);
-  if (authorization.starts_with(bearer)) return std::string(authorization.substr(bearer.size()));
+  if (authorization.starts_with("Bearer ")) return std::string(bearer_token(authorization));
   if (const std::string* token = target.find("token")) return *token;
-  return subprotocols_of(request).token;
-}
-
-/// `https://tiles.example.org` of a URL.
-std::string origin_of(std::string_view url) {
-  const std::size_t scheme = url.find("://");
-  if (scheme == std::string_view::npos) return std::string();
-  return std::string(url.substr(0, url.find_first_of("/?# ;,", scheme + 3)));
-}
-
-/// `example.org:8080` of an origin; what is none is empty.
-std::string_view host_of(std::string_view origin) {
-  for (const std::string_view scheme : {"http://", "https://"}) {
-    if (origin.starts_with(scheme)) return origin.substr(scheme.size());
-  }
-  return {};
-}
-
-/// Whether `host`, as a request names it, is this machine for itself.
-bool is_loopback(std::string_view host) {
-  const std::size_t colon = host.rfind(':');
-  const bool has_port = colon != std::string_view::npos && host.find(']', colon) == std::string_view::npos;
-  if (has_port) host = host.substr(0, colon);
-  return host == "127.0.0.1" || host == "localhost" || host == "[::1]";
+  return parse_subprotocols(view(request[http::field::sec_websocket_protocol])).token;
 }
 
 bool is_status(unsigned status, unsigned hundred) noexcept {
@@ -123,13 +84,14 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream
 
   void read() {
     parser_.emplace();
+    if (buffer_.size() == 0 && buffer_.capacity() > small_buffer) buffer_ = beast::flat_buffer();
     parser_->header_limit(most_header_bytes);
     parser_->body_limit(services_.config.limits.message_bytes);
     lowest().expires_after(served_ ? services_.config.limits.idle_timeout
                                    : services_.config.limits.handshake_timeout);
     http::async_read_header(stream_, buffer_, *parser_, [self = self()](Failure failure, std::size_t) {
       if (failure == http::error::end_of_stream) return self->finish();
-      if (failure == http::error::header_limit) return self->refuse({431, "the header is too large"});
+      if (failure == http::error::header_limit) return self->refuse({431, std::string(header_too_large)});
       if (failure == http::error::body_limit) return self->refuse({413, "the message is too large"});
       if (failure && failure.category() == http::make_error_code(http::error::bad_target).category())
         return self->refuse({400, "wanted HTTP"});
@@ -207,7 +169,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream
   void become_socket(std::unique_ptr<SocketUser> user, const Grant& grant, bool writes) {
     Upgrade upgrade;
     upgrade.user = std::move(user);
-    if (subprotocols_of(request()).ours) upgrade.subprotocol = protocol;
+    if (parse_subprotocols(view(request()[http::field::sec_websocket_protocol])).ours)
+      upgrade.subprotocol = subprotocol;
     upgrade.expires = grant.expires;
     upgrade.ticket = std::move(ticket_);
     upgrade.opened = [&services = services_, writes](const std::shared_ptr<Socket>& socket) {
@@ -223,7 +186,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream
   }
 
   void read_body(WriteRequest wanted) {
-    lowest().expires_after(body_time);
+    lowest().expires_after(services_.config.limits.body_timeout);
     http::async_read(stream_, buffer_, *parser_,
                      [self = self(), wanted = std::move(wanted)](Failure failure, std::size_t) {
                        if (failure == http::error::body_limit)
@@ -277,7 +240,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream
   /// Pages load what comes from here, and tiles from where the file says.
   [[nodiscard]] std::string page_policy() const {
     const auto tiles = services_.config.pages.find("tile_url");
-    const std::string from = tiles == services_.config.pages.end() ? "" : " " + origin_of(tiles->second);
+    const std::string from =
+        tiles == services_.config.pages.end() ? "" : fmt::format(" {}", origin_of(tiles->second));
     return fmt::format(
         "default-src 'self'; img-src 'self' data: blob:{0}; worker-src 'self'; connect-src 'self'{0}; "
         "style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -342,7 +306,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream
     response->keep_alive(keep_);
     response->body() = std::move(body);
     response->prepare_payload();
-    lowest().expires_after(body_time);
+    lowest().expires_after(services_.config.limits.body_timeout);
     http::async_write(stream_, *response, [self = self(), response](Failure failure, std::size_t) {
       if (failure) return;
       if (!self->keep_) return self->finish();

@@ -62,6 +62,7 @@ message_bytes = "64kB"
 messages_per_second = 10
 connections = 5
 handshake_timeout = "500ms"
+body_timeout = "2s"
 [security]
 protocol = "SASL_SSL"
 ca_location = "ca.pem"
@@ -82,6 +83,7 @@ ca_location = "ca.pem"
   EXPECT_EQ(config.jwt.value().algorithm, "HS256");
   EXPECT_EQ(config.limits.message_bytes, 64'000u);
   EXPECT_EQ(config.limits.handshake_timeout, 500ms);
+  EXPECT_EQ(config.limits.body_timeout, 2s);
   EXPECT_EQ(config.security.ca_location, "/etc/tiderace/ca.pem");
 }
 

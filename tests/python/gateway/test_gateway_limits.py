@@ -1,0 +1,107 @@
+"""What ends by itself: silent sockets, bodies that do not come, and what is beyond a limit."""
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from gateway_support import Attacks, Gateway, all_of, post, receive
+from observer import free_port
+
+Start = Callable[..., Gateway]
+TOPICS = "[topics]\nphone-data = {}\nalerts = { partitions = 2 }\n"
+
+
+@pytest.mark.parametrize("target", ["phone-data", "alerts?from=latest"])
+def test_a_silent_socket_is_closed_and_one_that_answers_pings_is_not(
+    start_gateway: Start, target: str
+) -> None:
+    gateway = start_gateway(TOPICS + '[limits]\nidle_timeout = "1s"\n')
+    silent = Attacks(gateway).shaken(target)
+
+    async def lives() -> None:
+        async with gateway.connect(target) as answering:
+            await receive(answering)
+            more = asyncio.ensure_future(answering.recv())
+            begin = time.monotonic()
+            await asyncio.wait_for(asyncio.to_thread(all_of, silent), 30)
+            assert time.monotonic() - begin < 10
+            done, _ = await asyncio.wait([more], timeout=2)
+            assert not done, "it was closed, too"
+            more.cancel()
+
+    asyncio.run(lives())
+
+
+def test_a_connection_without_another_request_is_closed(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS + '[limits]\nidle_timeout = "500ms"\n')
+    begin = time.monotonic()
+    answer = all_of(Attacks(gateway).raw(b"GET /v1/config HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert 0.4 < time.monotonic() - begin < 10
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS + '[limits]\nbody_timeout = "300ms"\n')
+    head = b"POST /v1/topics/phone-data HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20\r\n\r\n"
+    begin = time.monotonic()
+    assert all_of(Attacks(gateway).raw(head + b'{"x":')) == b""
+    assert 0.2 < time.monotonic() - begin < 10  # the default is 30 s
+    assert post(gateway, "phone-data", b'{"x":1}')[0] == 200
+    assert gateway.values("phone-data") == [{"x": 1}]
+
+
+def test_connections_have_a_limit_in_all(start_gateway: Start) -> None:
+    gateway = start_gateway(f"metrics_port = {free_port()}\n{TOPICS}[limits]\nconnections = 3\n")
+
+    def ask(address: str) -> socket.socket:
+        connection = socket.create_connection(
+            ("127.0.0.1", gateway.port), timeout=60, source_address=(address, 0)
+        )
+        connection.sendall(b"GET /v1/config HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        return connection
+
+    held = [ask(f"127.0.0.{number}") for number in (1, 2, 3)]
+    for connection in held:
+        assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
+    assert all_of(ask("127.0.0.4")) == b""
+    assert gateway.metric("connections") == 3
+    assert gateway.metric("connections_refused_total") == 1
+    held.pop().close()
+    deadline = time.monotonic() + 60
+    while not ask("127.0.0.4").recv(100):
+        assert time.monotonic() < deadline
+
+
+def test_readers_of_many_partitions_go_on_where_they_were(start_gateway: Start) -> None:
+    """A position of 2,500 partitions fits; one that does not is told what to do."""
+    gateway = start_gateway(TOPICS)
+    with gateway.app.get_producer() as producer:
+        producer.produce("alerts", key="k", value={"x": 1})
+    (record,) = gateway.app.get_reader("alerts", until_end=True)
+    others = ",".join(f"measurements:{number}:{10**6 + number}" for number in range(2500))
+    position = f"{others},alerts:{record.partition}:0"
+    assert 60_000 < len(position) < 65_000
+
+    async def read() -> Any:
+        async with gateway.connect(f"alerts?from={position}") as reader:
+            assert f"alerts:{record.partition}:0" in (await receive(reader))["hello"]["position"]
+            return (await receive(reader))["records"][0]["value"]
+
+    assert asyncio.run(read()) == {"x": 1}
+    longer = f"GET /v1/topics/alerts?from={position},{others[:8000]} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    answer = all_of(Attacks(gateway).raw(longer.encode()))
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    error = json.loads(answer.split(b"\r\n\r\n", 1)[1])["error"]
+    assert "more than 64 KiB" in error
+    assert "from=session" in error
+
+
+def test_a_gateway_says_when_it_listens_on_this_machine_only(start_gateway: Start) -> None:
+    only = "it listens on this machine only"
+    assert only in start_gateway(TOPICS).greeting
+    token = '[[tokens]]\ntoken = "canary-of-the-phones"\nsubject = "s"\n'
+    assert only not in start_gateway(TOPICS + token).greeting
