@@ -37,6 +37,23 @@ TEST(GatewayOutbox, ARecordLargerThanAFrameHasOneOfItsOwn) {
   EXPECT_FALSE(outbox.empty());
 }
 
+TEST(GatewayOutbox, AReaderHasHalfAMegabyteBeforeItIsConflatedAndTwoBeforeItIsOver) {
+  Outbox conflating(true, {});
+  Outbox whole(false, {});
+  const auto kilobyte = [](std::int64_t offset) { return piece(offset, "k", 1000); };
+  std::int64_t offset = 0;
+  while (conflating.left_out() == 0) {
+    ASSERT_LE(conflating.bytes(), 512'000u);
+    ASSERT_TRUE(conflating.push(kilobyte(offset++)));
+  }
+  EXPECT_GT(offset * 1100, 512'000) << "not far below what the guide says";
+  offset = 0;
+  while (whole.push(kilobyte(offset))) ++offset;
+  EXPECT_GT(whole.bytes(), 2'000'000u);
+  EXPECT_LT(whole.bytes(), 2'002'000u);
+  EXPECT_EQ(whole.left_out(), 0u);
+}
+
 TEST(GatewayOutbox, BeyondItsLimitAReaderIsTooSlow) {
   Outbox outbox(false, {.conflate_bytes = 100, .most_bytes = 1000});
   std::int64_t offset = 0;
@@ -83,6 +100,8 @@ TEST(GatewaySubscription, IsOverWhereNothingIsTakenForHalfAMinute) {
   subscription.deliver(piece(0, "k"));
   EXPECT_TRUE(subscription.take().frame);
   subscription.check(begin + std::chrono::seconds(20));
+  EXPECT_FALSE(subscription.too_slow());
+  subscription.check(std::chrono::steady_clock::now() + std::chrono::seconds(29));
   EXPECT_FALSE(subscription.too_slow());
   // The frame is on its way, and nothing new comes that would find out.
   subscription.check(std::chrono::steady_clock::now() + std::chrono::seconds(31));
