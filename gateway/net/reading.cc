@@ -12,7 +12,7 @@ namespace tiderace::gateway {
 namespace {
 
 constexpr std::size_t most_topics = 100;
-constexpr std::size_t most_keys = 10'000;
+constexpr std::size_t most_keys = 3'000;
 constexpr std::size_t most_position_bytes = 200'000;
 
 class Reading final : public SocketUser {
@@ -78,7 +78,7 @@ class Reading final : public SocketUser {
   void subscribe() {
     if (ended_) return;
     const std::weak_ptr<Socket> weak = socket_->shared_from_this();
-    subscription_ = std::make_shared<Subscription>(request_.read, Outbox::Limits{}, [this, weak] {
+    subscription_ = std::make_shared<Subscription>(std::move(request_.read), Outbox::Limits{}, [this, weak] {
       if (const auto alive = weak.lock()) alive->post([this] { send_next(); });
     });
     services_.feed.subscribe(subscription_);
@@ -144,7 +144,8 @@ ReaderRequest reader_request(const Config& config, const std::vector<std::string
           refuse(403, fmt::format("the token does not allow the key {}", json_string(key)));
         request.read.keys.insert(std::move(key));
       }
-      if (request.read.keys.size() > most_keys) refuse(400, "key: wanted at most 10000 keys");
+      if (request.read.keys.size() > most_keys)
+        refuse(400, fmt::format("key: wanted at most {} keys; read the others in another socket", most_keys));
     } else if (name == "from") {
       if (value == "earliest") {
         request.read.from = ReadRequest::From::earliest;
@@ -170,6 +171,10 @@ ReaderRequest reader_request(const Config& config, const std::vector<std::string
                               json_string(name)));
     }
   }
+  // What is not read costs nothing for as long as the socket lives.
+  std::erase_if(request.read.positions, [&](const auto& each) {
+    return std::ranges::find(topics, each.first.first) == topics.end();
+  });
   if (request.from_session && request.session.empty()) refuse(400, "from=session wants session=");
   return request;
 }

@@ -20,6 +20,7 @@ void Subscription::begin(const Positions& positions) {
   std::unique_lock lock(mutex_);
   start_ = positions;
   begins_ = positions;
+  request_.positions.clear();  // nobody asks for them again
   outbox_.set_position(positions);
   wake(lock);
 }

