@@ -80,6 +80,12 @@ class Gateway:
         while (found := self.metric(name)) < wanted:
             assert time.monotonic() < deadline, f"{name} is {found}, wanted {wanted}"
 
+    def until_idle(self) -> None:
+        """Asks until nothing waits for the log."""
+        deadline = time.monotonic() + TIMEOUT
+        while self.metric("queued_bytes") > 0:
+            assert time.monotonic() < deadline
+
     @contextmanager
     def log_away(self) -> Iterator[None]:
         """Its log, which is embedded, takes nothing meanwhile: somebody else is about to write."""
