@@ -118,6 +118,15 @@ class Gateway:
             return []
         return [record.json() for record in sorted(records, key=lambda each: (each.partition, each.offset))]
 
+    def wait_for_markers(self, *topics: str) -> None:
+        """Until Kafka has written how transactions ended, which whoever reads to the end waits for.
+
+        A broker that is alone and dies between a commit and its markers never writes them: the partition is
+        read no further, by anybody.
+        """
+        for topic in topics:
+            list(self.app.get_reader(topic, until_end=True))
+
 
 async def receive(socket: ClientConnection) -> Any:
     """The next message, as JSON."""

@@ -397,6 +397,7 @@ def test_nothing_is_acknowledged_while_kafka_is_away(
             await receive(socket)
             await socket.send('{"x": 0}')
             assert (await receive(socket))["ack"] == 1
+            await asyncio.to_thread(gateway.wait_for_markers, "away", f"{name}-sequences")
             cluster.kill(1)
             for x in range(1, 101):
                 await socket.send(json.dumps({"x": x}))
