@@ -14,23 +14,21 @@ import tiderace as tr
 import train
 from service import FEATURES
 
-LOCKED_S = 30
+PATIENCE_S = 30
 
 
 def kept(database: Path) -> list[phone.Row]:
-    """The rows that are in a DuckDB file by now, in the order of their times."""
-    until_s = time.monotonic() + LOCKED_S
-    while True:
+    """The rows that are in a DuckDB file by now, in the order of their times; waits for the first ones."""
+    until_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until_s:
         try:
             with duckdb.connect(str(database), read_only=True) as connection:
                 found = connection.sql('SELECT * FROM telemetry ORDER BY "timestamp", rider')
-                table = found.to_arrow_table().to_pylist()
-        except (duckdb.IOException, duckdb.CatalogException):
-            if time.monotonic() > until_s:  # who writes has it for a moment, now and then
-                raise
-            time.sleep(0.02)
-        else:
-            return [_row(**values) for values in table]
+                return [_row(**values) for values in found.to_arrow_table().to_pylist()]
+        except (duckdb.IOException, duckdb.CatalogException) as error:
+            reason = error  # not there yet, or who writes has it for a moment
+        time.sleep(0.02)
+    raise SystemExit(f"no rows in {database}, which history.py brings there, within {PATIENCE_S} s: {reason}")
 
 
 def _row(rider: str, timestamp: int, **fields: float | None) -> phone.Row:
@@ -46,9 +44,13 @@ def main() -> None:
     parser.add_argument("--kind", choices=["pkl", "ubj"], default="pkl", help="scikit-learn, or XGBoost")
     arguments = parser.parse_args()
 
+    try:
+        truth = phone.read_labels(arguments.labels)
+    except (OSError, ValueError, TypeError) as error:
+        parser.error(f"--labels: wanted what phone.py --labels has written, found {error}")
     rows = kept(arguments.database)
     with tempfile.TemporaryDirectory() as folder:
-        files = train.train(Path(folder), train.with_truth(rows, phone.read_labels(arguments.labels)))
+        files = train.train(Path(folder), train.with_truth(rows, truth))
         (file,) = (file for file in files if file.suffix == f".{arguments.kind}")
         span = {"rows": len(rows), "first_ms": rows[0].timestamp_ms, "last_ms": rows[-1].timestamp_ms}
         made = tr.publish_model(

@@ -67,7 +67,10 @@ class FileSource final : public ModelSource {
     if (const auto number = number_in(reference_.pointer)) return std::to_string(*number);
     if (reference_.pointer == latest) return std::to_string(last());
     const auto text = whole_file(root_ / "aliases" / reference_.pointer);
-    if (!text) throw_error(ErrorKind::config, "{}: no alias '{}'", reference_.folder, reference_.pointer);
+    if (!text) {
+      static_cast<void>(last());  // says so where there is no model at all
+      throw_error(ErrorKind::config, "{}: no alias '{}'", reference_.folder, reference_.pointer);
+    }
     const auto number = number_in(*text);
     if (!number)
       throw_error(ErrorKind::config,

@@ -42,6 +42,7 @@ class FileRegistry:
             return str(self._last())
         content = self._objects.read(f"aliases/{checked_alias(pointer)}")
         if content is None:
+            self._last()  # says so where there is no model at all
             raise ConfigError(f"{self}: no alias {pointer!r}; there are {self._aliases()}")
         return str(self._number(content, pointer))
 

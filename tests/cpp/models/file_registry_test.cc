@@ -64,6 +64,7 @@ TEST_F(Folder, HasVersionsAndAliases) {
 
 TEST_F(Folder, IsEmptyOrDamagedAndSaysSo) {
   const auto resolve = [&] { static_cast<void>(source()->resolve()); };
+  EXPECT_TRUE(contains(refusal([&] { static_cast<void>(source("@champion")->resolve()); }), "no model at "));
   EXPECT_TRUE(contains(refusal(resolve), "publish one"));
   folder_.publish("logistic.ubj");
   folder_.point("champion", "one");
