@@ -28,6 +28,7 @@ BUILT_SERVICE = HERE.parent.parent / "build" / "examples" / "crash_detection" / 
 VERSION = "tiderace.model.shaking"  # the header that names it
 TOPICS = "[topics]\nphone-data = { partitions = 4 }\nalerts = { partitions = 4 }\n"
 
+PATIENCE_S = 120
 ENDING = ("phone", "training")  # by themselves, when all is done
 
 Process = subprocess.Popen[bytes]
@@ -211,7 +212,12 @@ class Pipeline:
     def wait_for(self, name: str) -> str:
         """Returns what phones or training said once they had done everything."""
         process = self._processes.pop(name)
-        said, _ = process.communicate(timeout=60)
+        try:
+            said, _ = process.communicate(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise SystemExit(f"the {name} did not end within {PATIENCE_S} s") from None
         if process.returncode != 0:
             raise SystemExit(f"the {name} ended with exit code {process.returncode}; its message is above")
         return said.decode().strip()
@@ -226,10 +232,10 @@ class Pipeline:
         return said.decode().strip()
 
     def kept(self, wanted: int) -> Counter[RowId]:
-        """What the database holds, and how often, once it is so many rows or nothing comes for long."""
-        until_s = time.monotonic() + 30
+        """What the database holds, and how often, once it is so many rows or a minute is over."""
+        until_s = time.monotonic() + 60
         while len(rows := retrain.kept(self.database)) < wanted and time.monotonic() < until_s:
-            time.sleep(0.2)
+            time.sleep(1)  # its sink wants the file, too
         return Counter(row_id(row.rider, row.fields) for row in rows)
 
     def stop_gateway(self) -> None:

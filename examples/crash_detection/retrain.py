@@ -24,10 +24,12 @@ def kept(database: Path) -> list[phone.Row]:
         try:
             with duckdb.connect(str(database), read_only=True) as connection:
                 found = connection.sql('SELECT * FROM telemetry ORDER BY "timestamp", rider')
-                return [_row(**values) for values in found.to_arrow_table().to_pylist()]
+                table = found.to_arrow_table()
         except (duckdb.IOException, duckdb.CatalogException) as error:
             reason = error  # not there yet, or who writes has it for a moment
-        time.sleep(0.02)
+            time.sleep(0.02)
+        else:
+            return [_row(**values) for values in table.to_pylist()]
     raise SystemExit(f"no rows in {database}, which history.py brings there, within {PATIENCE_S} s: {reason}")
 
 

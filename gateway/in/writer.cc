@@ -75,18 +75,16 @@ void Writer::end() {
   if (thread_.joinable()) thread_.join();
   queue_.clear();
   batch_.clear();
+  const std::lock_guard lock(mutex_);
   wait_for_room_.clear();
 }
 
-Writer::Offer Writer::offer(Message& message, std::function<void()> room) {
+Writer::Offer Writer::offer(Message& message) {
   const std::size_t bytes = item_bytes + message.bytes;  // as `bytes_of`
   {
     const std::lock_guard lock(mutex_);
     if (draining_ || ending_) return Offer::ending;
-    if (queued_bytes_ + bytes > config_.queue_bytes && queued_bytes_ > 0) {
-      if (room) wait_for_room_.push_back(std::move(room));
-      return Offer::full;
-    }
+    if (queued_bytes_ + bytes > config_.queue_bytes && queued_bytes_ > 0) return Offer::full;
     queued_bytes_ += bytes;
     queue_.emplace_back(std::move(message));
   }
@@ -99,7 +97,7 @@ std::size_t Writer::bytes_of(const Item& item) {
   return item_bytes;
 }
 
-std::unique_ptr<Writer::Hold> Writer::hold(const Message& message) {
+std::unique_ptr<Writer::Hold> Writer::hold(const Message& message, std::function<void()> room) {
   const std::size_t bytes = item_bytes + message.bytes;
   const std::lock_guard lock(mutex_);
   if (held_bytes_ > 0 && held_bytes_ + bytes > config_.queue_bytes) {
@@ -107,7 +105,14 @@ std::unique_ptr<Writer::Hold> Writer::hold(const Message& message) {
     return nullptr;
   }
   held_bytes_ += bytes;
-  return std::make_unique<Hold>(*this, bytes);
+  wait_for_room_.emplace(++holds_, std::move(room));
+  return std::make_unique<Hold>(*this, holds_, bytes);
+}
+
+void Writer::let_go(std::uint64_t number, std::size_t bytes) {
+  const std::lock_guard lock(mutex_);
+  held_bytes_ -= bytes;
+  wait_for_room_.erase(number);
 }
 
 void Writer::enqueue(Item item) {
@@ -414,13 +419,14 @@ void Writer::finish_batch() {
   const std::size_t bytes = std::exchange(batch_bytes_, 0);
   batch_.clear();
   positions_.clear();
-  std::vector<std::function<void()>> woken;
+  std::vector<std::function<void()>> woken;  // in the order in which they began to wait
   {
     const std::lock_guard lock(mutex_);
     queued_bytes_ -= bytes;
     position_bytes_ -= std::exchange(storing_position_bytes_, 0);
     storing_positions_ = false;
-    if (queued_bytes_ <= config_.queue_bytes / 2) woken.swap(wait_for_room_);
+    if (queued_bytes_ <= config_.queue_bytes / 2)
+      for (const auto& [number, room] : wait_for_room_) woken.push_back(room);
   }
   changed_.notify_all();
   for (const auto& room : woken) room();

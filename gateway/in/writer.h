@@ -62,29 +62,34 @@ class Writer {
 
   enum class Offer : std::uint8_t {
     taken,
-    full,    ///< `message` is as it was; `room` is called once there is room
+    full,    ///< `message` is as it was; see `hold`
     ending,  ///< it takes nothing more
   };
-  /// A message that its sender keeps until there is room, counted for as long as this lives.
+  /// A message that its sender keeps until there is room: counted, and told of room, for as long as this
+  /// lives.
   class Hold {
    public:
-    Hold(Writer& writer, std::size_t bytes) : writer_(writer), bytes_(bytes) {}
-    ~Hold() { writer_.held_bytes_ -= bytes_; }
+    Hold(Writer& writer, std::uint64_t number, std::size_t bytes)
+        : writer_(writer), number_(number), bytes_(bytes) {}
+    ~Hold() { writer_.let_go(number_, bytes_); }
     Hold(const Hold&) = delete;
     Hold& operator=(const Hold&) = delete;
 
    private:
     Writer& writer_;
+    const std::uint64_t number_;
     const std::size_t bytes_;
   };
   template <class T>
   using Told = std::function<void(std::variant<T, NoAnswer>)>;
 
-  /// Takes a message if there is room. `room` is called on the writer's thread. Any thread.
-  [[nodiscard]] Offer offer(Message& message, std::function<void()> room = {});
+  /// Takes a message if there is room. Any thread.
+  [[nodiscard]] Offer offer(Message& message);
   /// Leave to keep a message for which there is no room; null where `queue_bytes` are kept so already. One
-  /// message may always be kept. Any thread.
-  [[nodiscard]] std::unique_ptr<Hold> hold(const Message& message);
+  /// message may always be kept. `room` is called on the writer's thread when it is worth to offer the
+  /// message again; there may have been room since it was offered last, so it has to be offered once at
+  /// first, too. Any thread.
+  [[nodiscard]] std::unique_ptr<Hold> hold(const Message& message, std::function<void()> room);
   /// Calls `told` with how far a session is, behind all that was offered before, on the writer's thread, once
   /// it has the log; at once where too much waits. Any thread.
   void ask_progress(std::string session, Told<Sequences::Progress> told);
@@ -127,6 +132,8 @@ class Writer {
   /// About what it takes in memory, from being queued until it is told of.
   [[nodiscard]] static std::size_t bytes_of(const Item& item);
   void enqueue(Item item);
+  /// Of a hold.
+  void let_go(std::uint64_t number, std::size_t bytes);
   void run();
   /// Moves what waits into `batch_`; false at the end.
   bool wait_for_batch();
@@ -171,8 +178,9 @@ class Writer {
   std::mutex mutex_;  ///< guards those below, but for what is atomic
   std::condition_variable changed_;
   std::deque<Item> queue_;
-  std::map<std::string, std::string> waiting_positions_;  ///< the last one by session
-  std::vector<std::function<void()>> wait_for_room_;
+  std::map<std::string, std::string> waiting_positions_;          ///< the last one by session
+  std::map<std::uint64_t, std::function<void()>> wait_for_room_;  ///< by the number of the hold
+  std::uint64_t holds_ = 0;                                       ///< so far
   bool storing_positions_ = false;
   bool draining_ = false;
   bool ending_ = false;

@@ -70,7 +70,10 @@ class Writing final : public SocketUser {
     if (offered == Writer::Offer::taken) return read_on();
     if (offered == Writer::Offer::ending) stopped_ = true;
     if (stopped_) return;  // it is not acknowledged
-    if (auto hold = services_.writer.hold(message)) {
+    const auto room = [this, weak = std::weak_ptr<Socket>(socket_->shared_from_this())] {
+      if (const auto alive = weak.lock()) alive->post([this] { offer_held(); });
+    };
+    if (auto hold = services_.writer.hold(message, room)) {
       held_.emplace(Held{std::move(message), std::move(hold)});
       return offer_held();
     }
@@ -80,11 +83,8 @@ class Writing final : public SocketUser {
 
   void offer_held() {
     if (!held_) return;
-    const auto room = [this, weak = std::weak_ptr<Socket>(socket_->shared_from_this())] {
-      if (const auto alive = weak.lock()) alive->post([this] { offer_held(); });
-    };
     if (!stopped_) {
-      const auto offered = services_.writer.offer(held_->message, room);
+      const auto offered = services_.writer.offer(held_->message);
       if (offered == Writer::Offer::full) return;
       stopped_ = offered == Writer::Offer::ending;
     }

@@ -1,6 +1,7 @@
 #include "runtime/sources/feeder.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 #include "base/logging.h"
@@ -97,9 +98,13 @@ bool Feeder::claim() {
 
 std::int64_t Feeder::rows_there() {
   std::int64_t rows = 0;
+  bool told = false;
   for (std::int32_t p = 0; p < partitions_; ++p) {
     const TopicPartition of{feed_.topic, p};
     const auto [first, end] = log_.decided_offsets(of);
+    if (end > first && !std::exchange(told, true))
+      log(LogLevel::warning, "{}: group {} has no offset any more; the rows that are in {} are counted",
+          feed_.source->text(), group_, feed_.topic);
     if (first > 0) {
       throw_error(
           ErrorKind::config,
@@ -115,9 +120,6 @@ std::int64_t Feeder::rows_there() {
       at = records->rows.back().offset + 1;
     }
   }
-  if (rows > 0)
-    log(LogLevel::warning, "{}: group {} has no offset any more; {} has {} rows, and it goes on behind them",
-        feed_.source->text(), group_, feed_.topic, rows);
   return rows;
 }
 

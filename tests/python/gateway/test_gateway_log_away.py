@@ -60,6 +60,7 @@ def test_beyond_its_queue_a_writer_is_not_read_any_more(start_gateway: Start) ->
 
             with gateway.log_away():
                 sending = asyncio.create_task(send())
+                await asyncio.to_thread(gateway.until_metric, "held_bytes", 1)
                 await until_stuck(sending, sent)
                 # The rest is in the buffers of both sides.
                 assert 80_000 < gateway.metric("queued_bytes") <= 100_000

@@ -446,3 +446,8 @@ def test_two_models_of_one_name_and_one_control_topic(make_app: MakeApp, tmp_pat
     sdf.to_topic(app.topic("output"))
     with pytest.raises(tr.PlanError, match="are both called shaking and hear of versions from control"):
         app.run(until_end=True)
+
+
+def test_an_alias_of_a_registry_without_models_says_that_there_is_none(tmp_path: Path) -> None:
+    with pytest.raises(tr.ConfigError, match=r"no model at .*: publish one with"):
+        tr.load_model(f"file:{tmp_path}/none@champion")

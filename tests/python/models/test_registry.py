@@ -275,11 +275,6 @@ def test_publishers_at_the_same_moment(address: str) -> None:
         assert tr.load_model(f"{address}{mark}{each.version}").about == each
 
 
-def test_an_alias_of_a_registry_without_models_says_that_there_is_none(tmp_path: Path) -> None:
-    with pytest.raises(tr.ConfigError, match=r"no model at .*: publish one with"):
-        tr.load_model(f"file:{tmp_path}/none@champion")
-
-
 def test_an_alias_moves_whole(tmp_path: Path) -> None:
     """Readers meanwhile see one version or the other, and always a whole model."""
     address = f"{tmp_path}/shaking"

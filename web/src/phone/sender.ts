@@ -207,6 +207,7 @@ export class Sender {
       this.retryNow();
       return;
     }
+    this.refusal = null;
     Object.assign(connection, { session, greeted: true, sent: sequence, settled: sequence });
     this.become({ kind: "open", session });
     this.pump();
@@ -278,7 +279,7 @@ export class Sender {
       return;
     }
     const reason = reasonOf(event);
-    this.wait(reason, this.refusal);
+    this.wait(reason, connection.greeted ? null : this.refusal);
     const waiting = this.state;
     if (!connection.greeted) {
       // Not awaited: the next try does not wait for the answer.

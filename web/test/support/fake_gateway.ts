@@ -1,6 +1,7 @@
 /** The writing half of the protocol without a network, with everything that can go wrong on the way. */
 
 import type { Session } from "../../src/phone/store";
+import type { Refusal } from "../../src/wire/gateway";
 import type { Socket } from "../../src/wire/socket";
 
 /** What happens to a message: it arrives and is answered; arrives, and the answer is lost with the socket; is lost too. */
@@ -16,6 +17,8 @@ export class FakeGateway {
   readonly refused = new Map<string, [number, number][]>();
   readonly sockets: FakeSocket[] = [];
   reachable = true;
+  /** Why it is not, for who asks. */
+  refusal: Refusal | null = null;
   fate: () => Fate = () => "answered";
   refuse: (body: string) => string | null = () => null;
 

@@ -34,7 +34,7 @@ export class Phone {
       clock,
       prepare: () => Promise.resolve(),
       connect: gateway.connect,
-      whyRefused: () => Promise.resolve(null),
+      whyRefused: () => Promise.resolve(gateway.refusal),
       onChange: () => undefined,
       backoff: new Backoff(500, 15_000, () => 1),
     });

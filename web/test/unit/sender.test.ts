@@ -321,6 +321,26 @@ test("counts cost the same however many rows wait, and are right after a visit",
   assert.deepEqual(await again.store.counts(), { waiting: 500, refused: 0 });
 });
 
+test("why a handshake was refused is told until one is not", async () => {
+  const gateway = new FakeGateway();
+  gateway.reachable = false;
+  gateway.refusal = { reason: "a token is wanted", wantsToken: true };
+  const phone = await Phone.open(newDisk(), gateway);
+  const told = (): unknown => {
+    const { state } = phone.sender;
+    return state.kind === "waiting" && [state.reason, state.wantsToken];
+  };
+  assert.deepEqual(told(), ["a token is wanted", true]);
+  await phone.wait(500);
+  assert.deepEqual(told(), ["a token is wanted", true]);
+  gateway.reachable = true;
+  await phone.wait(15_000);
+  assert.equal(phone.sender.state.kind, "open");
+  gateway.cut(1001);
+  await phone.quiet();
+  assert.deepEqual(told(), ["The gateway is ending; it may be starting anew.", false]);
+});
+
 test("a socket that acknowledges nothing is given up", async () => {
   const gateway = new FakeGateway();
   const phone = await Phone.open(newDisk(), gateway);
