@@ -131,7 +131,7 @@ class Pipeline:
     def start_history(self) -> None:
         options: list[str | Path] = ["--broker-address", self.broker, "--database", self.database]
         # That training has the file open for a moment is a warning of its sink's.
-        self._start("history", sys.executable, HERE / "history.py", *options, logged=True)
+        self._start("history", sys.executable, HERE / "to_database.py", *options, logged=True)
 
     def start_training(self) -> None:
         """Trains on what is in the database by now, and publishes the model, while all else goes on."""

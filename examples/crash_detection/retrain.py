@@ -1,4 +1,4 @@
-"""Trains the model on the recordings and what history.py has kept, and publishes it as the champion.
+"""Trains the model on the recordings and what to_database.py has kept, and publishes it as the champion.
 
 A service that polls the registry takes it over between two batches.
 """
@@ -30,7 +30,9 @@ def kept(database: Path) -> list[phone.Row]:
             time.sleep(0.02)
         else:
             return [_row(**values) for values in table.to_pylist()]
-    raise SystemExit(f"no rows in {database}, which history.py brings there, within {PATIENCE_S} s: {reason}")
+    raise SystemExit(
+        f"no rows in {database}, which to_database.py brings there, within {PATIENCE_S} s: {reason}"
+    )
 
 
 def _row(rider: str, timestamp: int, **fields: float | None) -> phone.Row:
