@@ -119,7 +119,7 @@ test("what the gateway says of a topic that it does not have is shown as it is",
 test("positions that are too long for an address are said to be so", () =>
   World.run(async (world) => {
     const context = await world.context();
-    const positions = Array.from({ length: 2000 }, (_, partition) => `alerts:${partition}:0`).join(",");
+    const positions = Array.from({ length: 5000 }, (_, partition) => `alerts:${partition}:0`).join(",");
     await context.addInitScript((from) => history.replaceState(null, "", `?from=${from}`), positions);
     const page = await world.open(context, "/");
     await untilText(page, "trouble", /The gateway refuses: These topics have more partitions than fit into an address/);
