@@ -10,6 +10,7 @@ import checks
 import documents
 import formatting
 import layers
+import modules
 import sizes
 import typed
 
@@ -17,6 +18,7 @@ CHECKS: dict[str, checks.Check] = {
     "formatting": formatting.check,
     "layers": layers.check,
     "sizes": sizes.check,
+    "modules": modules.check,
     "documents": documents.check,
     "typed": typed.check,
     "tests": checks.check_own_tests,

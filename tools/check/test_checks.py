@@ -5,6 +5,7 @@ from pathlib import Path
 import documents
 import formatting
 import layers
+import modules
 import pytest
 import sizes
 from checks import Tree
@@ -182,3 +183,23 @@ def test_documents_finds(tmp_path: Path) -> None:
         "docs/decisions/one.md: a decision is named NNNN-title.md",
         "docs/decisions/one.md: names log/lost.h, which does not exist",
     ]
+
+
+SETTINGS = '[tool.pytest.ini_options]\npythonpath = ["bench/a", "examples"]\n'
+
+
+@pytest.mark.parametrize("other", ["examples/history.py", "examples/history/__init__.py", "tests/history.py"])
+def test_modules_finds_a_name_that_is_there_twice(tmp_path: Path, other: str) -> None:
+    files = {"pyproject.toml": SETTINGS, "bench/a/history.py": "", "tests/test_a.py": "", other: ""}
+    (problem,) = modules.check(tree_of(tmp_path, files))
+    assert problem.startswith(f"bench/a/history.py: has the name of {other}")
+
+
+def test_modules_lets_others_be_named_alike(tmp_path: Path) -> None:
+    files = {
+        "pyproject.toml": SETTINGS,
+        "bench/a/history.py": "",
+        "python/history.py": "",
+        "examples/a.py": "",
+    }
+    assert modules.check(tree_of(tmp_path, files)) == []

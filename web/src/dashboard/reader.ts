@@ -4,12 +4,13 @@ import { Backoff } from "../wire/backoff";
 import { type LogRecord, parseReaderFrame } from "../wire/frames";
 import type { Refusal } from "../wire/gateway";
 import { Positions } from "../wire/positions";
+import { Retry, type Waiting } from "../wire/retry";
 import { type Clock, type Socket, WALL_CLOCK } from "../wire/socket";
 
 export type ReaderState =
   | { kind: "connecting" }
   | { kind: "open" }
-  | { kind: "waiting"; reason: string; untilMs: number; wantsToken: boolean };
+  | Waiting;
 
 export interface ReaderOptions {
   /** Opens a socket that reads from there. */
@@ -43,17 +44,19 @@ export class Reader {
   private positions = new Positions();
   private socket: Socket | null = null;
   private readonly clock: Clock;
-  private readonly backoff: Backoff;
-  private cancelRetry: () => void = () => undefined;
+  private readonly retry: Retry;
   private cancelSilence: () => void = () => undefined;
   private slow: number[] = [];
   private passOver = false;
-  /** Why the last handshakes failed, until one does not: what a page shows does not change with each try. */
-  private refusal: Refusal | null = null;
 
   constructor(private readonly options: ReaderOptions) {
     this.clock = options.clock ?? WALL_CLOCK;
-    this.backoff = options.backoff ?? new Backoff(500, 10_000);
+    this.retry = new Retry({
+      clock: this.clock,
+      backoff: options.backoff ?? new Backoff(500, 10_000),
+      again: () => this.start(),
+      onWaiting: (waiting) => this.become(waiting),
+    });
   }
 
   /** Connects now if it is not connected. */
@@ -67,12 +70,13 @@ export class Reader {
   /** Gives the socket up, and comes back. */
   drop(reason: string): void {
     if (this.leave()) {
-      this.wait(reason);
+      this.cancelSilence();
+      this.retry.wait(reason);
     }
   }
 
   private connect(): void {
-    this.cancelRetry();
+    this.retry.cancel();
     const asked = this.passOver || this.positions.empty ? null : this.positions;
     const from = asked?.toString() ?? (this.passOver ? "latest" : this.options.from);
     const socket = this.options.connect(from);
@@ -120,8 +124,8 @@ export class Reader {
     }
     this.positions = frame.position;
     this.passOver = false;
-    this.refusal = null;
-    this.backoff.reset();
+    this.retry.greeted();
+    this.retry.progressed();
     this.become({ kind: "open" });
   }
 
@@ -135,15 +139,11 @@ export class Reader {
       this.tooSlow();
     }
     const reason = event.code === 1006 || !event.reason ? "No connection." : `The connection ended: ${event.reason}`;
-    this.wait(reason, this.refusal);
-    const waiting = this.state;
-    if (refused !== null) {
-      void this.options.whyRefused(refused).then((refusal) => {
-        if (waiting.kind === "waiting" && this.state === waiting) {
-          this.refusal = refusal;
-          this.become({ ...waiting, reason, wantsToken: false, ...refusal });
-        }
-      });
+    this.cancelSilence();
+    if (refused === null) {
+      this.retry.wait(reason);
+    } else {
+      this.retry.refused(reason, this.options.whyRefused(refused));
     }
   }
 
@@ -164,15 +164,6 @@ export class Reader {
         call();
       }
     });
-  }
-
-  private wait(reason: string, refusal: Refusal | null = null): void {
-    const delayMs = this.backoff.nextMs();
-    this.cancelSilence();
-    this.cancelRetry();
-    this.cancelRetry = this.clock.after(delayMs, () => this.start());
-    const untilMs = this.clock.nowMs() + delayMs;
-    this.become({ kind: "waiting", untilMs, ...(refusal ?? { reason, wantsToken: false }) });
   }
 
   private become(state: ReaderState): void {

@@ -12,6 +12,7 @@
 import { Backoff } from "../wire/backoff";
 import { parseWriterFrame, ProtocolError, type Range } from "../wire/frames";
 import type { Refusal } from "../wire/gateway";
+import { Retry, type Waiting } from "../wire/retry";
 import { type Clock, type Socket, WALL_CLOCK } from "../wire/socket";
 import { type PhoneStore, type Session, TakenOver } from "./store";
 
@@ -19,7 +20,7 @@ export type SenderState =
   | { kind: "idle" }
   | { kind: "connecting" }
   | { kind: "open"; session: Session }
-  | { kind: "waiting"; reason: string; untilMs: number; wantsToken: boolean }
+  | Waiting
   | { kind: "elsewhere" };
 
 export interface SenderOptions {
@@ -72,21 +73,23 @@ export class Sender {
   acknowledgedRows = 0;
   private connection: Connection | null = null;
   private readonly clock: Clock;
-  private readonly backoff: Backoff;
+  private readonly retry: Retry;
   private work: Promise<void> = Promise.resolve();
   private running = false;
-  private cancelRetry: () => void = () => undefined;
   private cancelPace: () => void = () => undefined;
   private paceMs = 0;
   private takenMs = -Infinity;
-  /** Why the last handshakes failed, until one does not: what a page shows does not change with each try. */
-  private refusal: Refusal | null = null;
   /** Rows of each message on its way. */
   private readonly rowsInFlight = new Map<number, number>();
 
   constructor(private readonly options: SenderOptions) {
     this.clock = options.clock ?? WALL_CLOCK;
-    this.backoff = options.backoff ?? new Backoff();
+    this.retry = new Retry({
+      clock: this.clock,
+      backoff: options.backoff ?? new Backoff(),
+      again: () => this.retryNow(),
+      onWaiting: (waiting) => this.become(waiting),
+    });
   }
 
   /** Connects if it is not connected; also after another page had taken the session. */
@@ -97,7 +100,7 @@ export class Sender {
 
   stop(): void {
     this.running = false;
-    this.cancelRetry();
+    this.retry.cancel();
     this.leave();
     this.become({ kind: "idle" });
   }
@@ -116,7 +119,7 @@ export class Sender {
     if (!this.running || this.connection) {
       return;
     }
-    this.cancelRetry();
+    this.retry.cancel();
     this.become({ kind: "connecting" });
     this.serial(() => this.connect());
   }
@@ -132,6 +135,7 @@ export class Sender {
   /** Another tab took the store. */
   yield(): void {
     this.running = false;
+    this.retry.cancel();
     this.leave();
     this.become({ kind: "elsewhere" });
   }
@@ -188,7 +192,7 @@ export class Sender {
     }
     this.rowsInFlight.delete(frame.sequence);
     connection.settled = frame.sequence;
-    this.backoff.reset();
+    this.retry.progressed();
     this.options.onChange();
     this.pump();
   }
@@ -207,7 +211,7 @@ export class Sender {
       this.retryNow();
       return;
     }
-    this.refusal = null;
+    this.retry.greeted();
     Object.assign(connection, { session, greeted: true, sent: sequence, settled: sequence });
     this.become({ kind: "open", session });
     this.pump();
@@ -279,16 +283,10 @@ export class Sender {
       return;
     }
     const reason = reasonOf(event);
-    this.wait(reason, connection.greeted ? null : this.refusal);
-    const waiting = this.state;
-    if (!connection.greeted) {
-      // Not awaited: the next try does not wait for the answer.
-      void this.options.whyRefused(connection.session).then((refusal) => {
-        if (waiting.kind === "waiting" && this.state === waiting) {
-          this.refusal = refusal;
-          this.become({ ...waiting, reason, wantsToken: false, ...refusal });
-        }
-      });
+    if (connection.greeted) {
+      this.retry.wait(reason);
+    } else {
+      this.retry.refused(reason, this.options.whyRefused(connection.session));
     }
   }
 
@@ -308,15 +306,10 @@ export class Sender {
     }
   }
 
-  private wait(reason: string, refusal: Refusal | null = null): void {
-    if (!this.running) {
-      return;
+  private wait(reason: string): void {
+    if (this.running) {
+      this.retry.wait(reason);
     }
-    const delayMs = this.backoff.nextMs();
-    this.cancelRetry();
-    this.cancelRetry = this.clock.after(delayMs, () => this.retryNow());
-    const untilMs = this.clock.nowMs() + delayMs;
-    this.become({ kind: "waiting", untilMs, ...(refusal ?? { reason, wantsToken: false }) });
   }
 
   private become(state: SenderState): void {
