@@ -65,9 +65,9 @@ def banner(text: str) -> None:
 def live(pipeline: Pipeline) -> Run:
     """Runs everything to the end of the ride; the gateway is killed early in it, the service later."""
     seconds, speed_up = pipeline.arguments.seconds, pipeline.arguments.speed_up
+    pace = "" if speed_up == 1 else f", {speed_up:g} times as fast as real"
     banner(
-        f"live: {pipeline.arguments.riders} riders, {speed_up:g} times as fast as real; "
-        f"this is {WATCHED}, as the gateway's readers have it"
+        f"live: {pipeline.arguments.riders} riders{pace}; this is {WATCHED}, as the gateway's readers have it"
     )
     pipeline.start_gateway()
     print(pipeline.map_said())
@@ -217,9 +217,9 @@ def end(number: int, _: FrameType | None) -> None:
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--riders", type=int, default=100, help="phones at the same time (default 100)")
-    parser.add_argument("--seconds", type=float, default=30, help="of the live part (default 30)")
-    parser.add_argument("--speed-up", type=float, default=3, help="times as fast as real (default 3)")
+    parser.add_argument("--riders", type=int, default=200, help="phones at the same time (default 200)")
+    parser.add_argument("--seconds", type=float, default=45, help="of the live part (default 45)")
+    parser.add_argument("--speed-up", type=float, default=1, help="times as fast as real (default 1)")
     parser.add_argument("--seed", type=int, default=15, help="another seed, another ride")
     parser.add_argument("--cpp", action="store_true", help="run the service that is written in C++")
     parser.add_argument("--kafka", action="store_true", help="on a Kafka broker instead of the embedded log")

@@ -174,15 +174,25 @@ def read_labels(path: Path) -> list[Label]:
     return [Label(**json.loads(line)) for line in path.read_text().splitlines()]
 
 
+def due_ms(timestamp_ms: int, begin_ms: int, end_ms: int, speed_up: float) -> float:
+    """When a row of that time of a ride is sent; at `speed_up` 0 that is once, all of it.
+
+    No row is of the future: a ride that is replayed faster than it was ends, and not begins, at its own time.
+    """
+    slowness = 1 / speed_up if speed_up else 0
+    fixed_ms = end_ms if slowness < 1 else begin_ms
+    return fixed_ms + (timestamp_ms - fixed_ms) * slowness
+
+
 def due_rows(arguments: argparse.Namespace) -> Iterator[tuple[float, Row]]:
     """The rows of this run from now on, each with the time at which it is due, in seconds since 1970."""
-    start_ms = int(time.time() * 1000)
+    length_ms = int(arguments.duration * 1000)
+    start_ms = int(time.time() * 1000 - due_ms(0, 0, length_ms, arguments.speed_up))
     truth = labels(arguments.riders, arguments.duration, start_ms, arguments.seed, arguments.recordings)
     if arguments.labels:
         write_labels(arguments.labels, truth)
     for row in rows(truth, arguments.rate, arguments.seed):
-        due_ms = start_ms + (row.timestamp_ms - start_ms) / (arguments.speed_up or float("inf"))
-        yield due_ms / 1000, row
+        yield due_ms(row.timestamp_ms, start_ms, start_ms + length_ms, arguments.speed_up) / 1000, row
 
 
 def produce(arguments: argparse.Namespace) -> str:

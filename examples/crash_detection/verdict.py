@@ -73,10 +73,10 @@ class Run:
     def delays_ms(self) -> list[float]:
         """From when a row was due at the phone to when it was here, for rows that found everything up."""
         up_s = min(self.alerts.arrived_s.values(), default=0) + SETTLED_S
-        start_ms = self.labels[0].begin_ms
+        begin_ms, end_ms = self.labels[0].begin_ms, max(label.end_ms for label in self.labels)
         found = []
         for (_, timestamp_ms), arrived_s in self.alerts.arrived_s.items():
-            due_s = (start_ms + (timestamp_ms - start_ms) / self.speed_up) / 1000
+            due_s = phone.due_ms(timestamp_ms, begin_ms, end_ms, self.speed_up) / 1000
             if due_s > up_s and not any(
                 down - SETTLED_S < due_s < up + SETTLED_S for down, up in self.outages
             ):

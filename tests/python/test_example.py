@@ -103,6 +103,20 @@ def test_labels_cover_each_ride_without_gaps() -> None:
         assert all(label.shaking == (label.activity in phone.SHAKING) for label in mine)
 
 
+@pytest.mark.parametrize("speed_up", [0, 0.5, 1, 3])
+def test_no_row_is_of_the_future(speed_up: float) -> None:
+    before_s = time.time()
+    due = list(phone.due_rows(phone.parse(["--duration", "30", "--speed-up", str(speed_up)])))
+    after_s = time.time()
+    took_s = 30 / speed_up if speed_up else 0
+    assert before_s - 0.001 <= due[0][0] <= after_s
+    assert due[-1][0] - due[0][0] == pytest.approx(29.9 / 30 * took_s)
+    assert due[-1][1].timestamp_ms - due[0][1].timestamp_ms == 29_900
+    assert all(row.timestamp_ms <= due_s * 1000 for due_s, row in due)
+    if speed_up != 0.5:
+        assert due[-1][0] * 1000 - due[-1][1].timestamp_ms < 101
+
+
 def test_a_seed_plays_the_same_again_and_another_seed_does_not() -> None:
     first = phone.labels(riders=3, duration_s=100, seed=1)
     assert first == phone.labels(riders=3, duration_s=100, seed=1)
@@ -315,7 +329,7 @@ def test_the_demo_from_end_to_end(
     where: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert demo.run(demo.parse(["--riders", "5", "--seconds", "10", *where])) == 0
+    assert demo.run(demo.parse(["--riders", "5", "--seconds", "10", "--speed-up", "3", *where])) == 0
     assert not list(tmp_path.iterdir()), "another run would find the state of this one"
     said = capfd.readouterr().out
     assert "killed the gateway (SIGKILL)" in said
