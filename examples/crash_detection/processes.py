@@ -136,7 +136,7 @@ class Pipeline:
     def start_training(self) -> None:
         """Trains on what is in the database by now, and publishes the model, while all else goes on."""
         options: list[str | Path] = ["--database", self.database, "--labels", self.labels]
-        options += ["--registry", self.registry, "--kind", self.kind]
+        options += ["--model", self.registry, "--kind", self.kind]
         self._start("training", sys.executable, HERE / "retrain.py", *options)
 
     def start_phone(self) -> None:

@@ -44,7 +44,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--database", type=Path, default=Path("telemetry.duckdb"), help="a DuckDB file")
     parser.add_argument("--labels", type=Path, required=True, help="what phone.py --labels has written")
-    parser.add_argument("--registry", default="file:models/shaking", help="where to publish it")
+    parser.add_argument(
+        "--model", default="file:models/shaking", help="its name in a registry (default file:models/shaking)"
+    )
     parser.add_argument("--kind", choices=["pkl", "ubj"], default="pkl", help="scikit-learn, or XGBoost")
     arguments = parser.parse_args()
 
@@ -58,7 +60,7 @@ def main() -> None:
         (file,) = (file for file in files if file.suffix == f".{arguments.kind}")
         span = {"rows": len(rows), "first_ms": rows[0].timestamp_ms, "last_ms": rows[-1].timestamp_ms}
         made = tr.publish_model(
-            file, arguments.registry, features=FEATURES, training_range=span, alias="champion"
+            file, arguments.model, features=FEATURES, training_range=span, alias="champion"
         )
     print(f"version {made.version}, which has learnt from {len(rows):,} rows of the database, too")
 
