@@ -7,7 +7,9 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/context.hpp>
+#include <fstream>
 #include <optional>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -37,20 +39,28 @@ ApplicationOptions application_options(const Config& config) {
   return options;
 }
 
+/// Has OpenSSL `load` the file of a setting of [tls].
+void load_pem(std::string_view setting, const std::string& path, std::string_view wanted, auto load) {
+  if (!std::ifstream(path))
+    throw_error(ErrorKind::config, "[tls] {}: cannot read {}; wanted {}", setting, path, wanted);
+  try {
+    load();
+  } catch (const boost::system::system_error& error) {
+    throw_error(ErrorKind::config, "[tls] {}: wanted {}, found {}: {}", setting, wanted, path,
+                error.code().message());
+  }
+}
+
 asio::ssl::context tls_context(const TlsConfig& tls) {
   asio::ssl::context context(asio::ssl::context::tls_server);
   context.set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_sslv2 |
                       asio::ssl::context::no_sslv3 | asio::ssl::context::no_tlsv1 |
                       asio::ssl::context::no_tlsv1_1);
   SSL_CTX_set_mode(context.native_handle(), SSL_MODE_RELEASE_BUFFERS);
-  try {
-    context.use_certificate_chain_file(tls.certificate);
-    context.use_private_key_file(tls.key, asio::ssl::context::pem);
-  } catch (const boost::system::system_error& error) {
-    throw_error(ErrorKind::config,
-                "[tls] wants certificate and key in PEM that belong together, {} and {}: {}", tls.certificate,
-                tls.key, error.code().message());
-  }
+  load_pem("certificate", tls.certificate, "a certificate, and those that vouch for it, in PEM",
+           [&] { context.use_certificate_chain_file(tls.certificate); });
+  load_pem("key", tls.key, "the private key of that certificate in PEM, without a password",
+           [&] { context.use_private_key_file(tls.key, asio::ssl::context::pem); });
   return context;
 }
 

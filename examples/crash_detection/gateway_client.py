@@ -63,6 +63,8 @@ class Sender:
         self._empty.set()
         self._known = False  # whether the gateway has told where the session is
         self._connected = False
+        self.trouble = ""  # why there is no connection, since when in seconds of `time.monotonic`
+        self.trouble_since = time.monotonic()
         self.rows_stored = 0
         self.connections_lost = 0
         self.messages_repeated = 0
@@ -92,6 +94,8 @@ class Sender:
                 return
             except (OSError, EOFError, InvalidHandshake, ConnectionClosed) as error:
                 _raise_if_final(self._url, error)
+                self.trouble_since = self.trouble_since if self.trouble else time.monotonic()
+                self.trouble = str(error) or type(error).__name__
             self.connections_lost += self._connected
             self._connected = False
             await asyncio.sleep(RETRY_S)
@@ -100,7 +104,7 @@ class Sender:
         """Takes the number that the gateway has; the message that was under way may be stored or not."""
         hello = json.loads(await socket.recv())["hello"]
         sequence = hello["sequence"]
-        self._connected = True
+        self._connected, self.trouble = True, ""
         if not self._known:
             self._stored, self._known = sequence, True
         if self._message and sequence == self._stored + 1:

@@ -23,12 +23,16 @@ from heapq import merge
 from itertools import count
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gateway_client import Sender
 
 DATA = Path(__file__).parent / "data"
 GRAVITY = 9.81
 SHAKING = frozenset({"running", "badminton"})
 RECORDING_MS = 10_000
+TROUBLE_S = 5
 
 
 @dataclass(frozen=True)
@@ -212,6 +216,17 @@ def produce(arguments: argparse.Namespace) -> str:
     return f"{sent} rows sent to {arguments.topic}"
 
 
+async def tell_of_trouble(senders: Collection["Sender"]) -> None:
+    """Says now and then how many phones have been without the gateway for long, and why; they try on."""
+    while True:
+        await asyncio.sleep(TROUBLE_S)
+        before_s = time.monotonic() - TROUBLE_S / 2
+        without = [sender for sender in senders if sender.trouble and sender.trouble_since <= before_s]
+        if without:
+            many = f"{len(without)} of {len(senders)} phones"
+            print(f"{many} have no connection and try again: {without[0].trouble}", file=sys.stderr)
+
+
 async def send(arguments: argparse.Namespace) -> str:
     """Sends the rows to the gateway as their time comes, one connection a rider; says what came of it."""
     from gateway_client import Sender
@@ -220,14 +235,16 @@ async def send(arguments: argparse.Namespace) -> str:
     names = [f"rider-{number}" for number in range(1, arguments.riders + 1)]
     senders = {name: Sender(arguments.gateway, name, f"{session}-{name}", arguments.topic) for name in names}
     async with asyncio.TaskGroup() as group:
-        for sender in senders.values():
-            group.create_task(sender.run())
+        telling = group.create_task(tell_of_trouble(senders.values()))
+        running = [group.create_task(sender.run()) for sender in senders.values()]
         for due_s, row in due_rows(arguments):
             if (ahead_s := due_s - time.time()) > 0:
                 await asyncio.sleep(ahead_s)
             senders[row.rider].put(row.fields)
         for sender in senders.values():
             sender.close()
+        await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
+        telling.cancel()
     stored = sum(sender.rows_stored for sender in senders.values())
     lost = sum(sender.connections_lost for sender in senders.values())
     repeated = sum(sender.messages_repeated for sender in senders.values())

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
 from typing import Any
 
 import demo
@@ -322,6 +323,23 @@ def test_a_reader_goes_on_where_it_was_after_the_gateway_was_killed(start_gatewa
     assert sorted(found) == list(range(100))
     with pytest.raises(GatewayError, match="answers 404"):
         next(read(gateway.url("").partition("/v1")[0], "elsewhere"))
+
+
+def test_phones_say_that_they_have_no_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(phone, "TROUBLE_S", 0.05)
+    nowhere = ["--gateway", "ws://127.0.0.1:1", "--riders", "2", "--duration", "1", "--speed-up", "0"]
+
+    async def first_words() -> str:
+        words: asyncio.Queue[str] = asyncio.Queue()
+        monkeypatch.setattr(sys, "stderr", SimpleNamespace(write=words.put_nowait, flush=lambda: None))
+        sending = asyncio.create_task(phone.send(phone.parse(nowhere)))
+        said = await asyncio.wait_for(words.get(), TIMEOUT)
+        sending.cancel()
+        return said
+
+    assert re.search(
+        "2 of 2 phones have no connection and try again: .*127.0.0.1', 1", asyncio.run(first_words())
+    )
 
 
 @pytest.mark.parametrize("where", [[], ["--kafka"]], ids=["embedded", "kafka"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -38,6 +39,10 @@ class Registry(Protocol):
 
     def point(self, alias: str, version: str) -> None:
         """Moves an alias."""
+
+
+# `gs://bucket/model`, and MLflow's `runs:/...`: as the name of a folder a mistake would not be seen.
+_OTHER_SCHEME = re.compile(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,8 @@ def _cut_pointer(text: str) -> tuple[str, str]:
 
 def _local(text: str) -> Path:
     """`file:folder`, `file:///folder`, or a plain path."""
+    if _OTHER_SCHEME.match(text):
+        raise ConfigError(f"wanted models:/NAME, s3://BUCKET/PREFIX, file:FOLDER or a path, found '{text}'")
     if not text.startswith("file:"):
         return Path(text)
     return Path(unquote(urlsplit(text).path) if text.startswith("file://") else text.removeprefix("file:"))
@@ -102,7 +109,7 @@ def _of_mlflow(text: str) -> Reference:
 def to_publish(address: str | os.PathLike[str]) -> Registry:
     """The registry that `publish_model` was told; a path that is no folder yet becomes one."""
     text = os.fspath(address)
-    if not text.startswith(("models:/", "s3://", "file:")):
+    if not text.startswith(("models:/", "s3://", "file:")) and not _OTHER_SCHEME.match(text):
         text = f"file:{text}"
     found = find(text)
     if isinstance(found, Path):

@@ -88,7 +88,7 @@ def _pairs(features: Any) -> list[tuple[str, Any]]:
     names = list(features) if isinstance(features, Iterable) else []
     texts = all(isinstance(name, str) for name in names)
     if not names or not texts or len(set(names)) != len(names):
-        raise ConfigError(f"features: wanted names that differ, found {features!r:.200}")
+        raise ConfigError(f"features: wanted names, at least one and each once, found {features!r:.200}")
     return [(name, "float64") for name in names]
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import json
+import re
 import socket
 import ssl
 import subprocess
@@ -223,6 +224,35 @@ def test_tls(start_gateway: Start, tmp_path: Path) -> None:
         old.wrap_socket(plain)
 
 
+@pytest.mark.parametrize(
+    ("setting", "file", "reason"),
+    [
+        ("certificate", "none.pem", "cannot read .*none.pem; wanted a certificate"),
+        ("certificate", "empty.pem", "wanted a certificate, .* found .*empty.pem: no start line"),
+        ("key", "none.pem", "cannot read .*none.pem; wanted the private key"),
+        ("key", "empty.pem", "wanted the private key .* found .*empty.pem: "),
+        ("key", "other.key", "wanted the private key of that certificate .* key values mismatch"),
+    ],
+)
+def test_tls_files_that_will_not_do(tmp_path: Path, setting: str, file: str, reason: str) -> None:
+    authority = Authority(tmp_path / "ca")
+    mine, other = authority.sign("mine", "IP:127.0.0.1"), authority.sign("other", "IP:127.0.0.1")
+    (tmp_path / "empty.pem").touch()
+    files = {"certificate": str(mine.certificate), "key": str(mine.key)}
+    files[setting] = str(other.key if "other" in file else tmp_path / file)
+    tls = "".join(f'{name} = "{path}"\n' for name, path in files.items())
+    assert re.search(rf"\[tls\] {setting}: {reason}", refused(tmp_path, f"{TOPICS}[tls]\n{tls}"))
+
+
+def refused(tmp_path: Path, configuration: str) -> str:
+    """What a gateway says that does not start."""
+    file = tmp_path / "gateway.toml"
+    file.write_text(f'broker_address = "embedded:{tmp_path}/log"\nweb_root = ""\n{configuration}')
+    ended = subprocess.run([COMMAND, "gateway", "--config", file], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2
+    return ended.stderr
+
+
 def works(gateway: Gateway) -> None:
     """Others are served as ever."""
 
@@ -375,11 +405,7 @@ def test_a_port_in_use_is_said_before_anything_begins(tmp_path: Path) -> None:
             ("listen", f'listen = "127.0.0.1:{port}"\n'),
             ("metrics_port", f'listen = "127.0.0.1:0"\nmetrics_port = {port}\n'),
         ):
-            file = tmp_path / "gateway.toml"
-            file.write_text(f'broker_address = "embedded:{tmp_path}/log"\nweb_root = ""\n{lines}{TOPICS}')
-            command = [COMMAND, "gateway", "--config", file]
-            ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
-            assert ended.returncode == 2
-            assert f"{setting}: cannot listen on 127.0.0.1 port {port}: " in ended.stderr
-            assert "take another port, or stop what uses it" in ended.stderr
+            said = refused(tmp_path, f"{lines}{TOPICS}")
+            assert f"{setting}: cannot listen on 127.0.0.1 port {port}: " in said
+            assert "take another port, or stop what uses it" in said
             assert not (tmp_path / "log").exists()  # nor has it taken the id from one that runs

@@ -385,6 +385,10 @@ def test_mistakes(tmp_path: Path) -> None:
         tr.load_model("s3://bucket")
     with pytest.raises(tr.ConfigError, match="wanted models:/NAME"):
         tr.load_model("models:/")
+    for elsewhere in ("gs://bucket/shaking", "runs:/4f2/model"):
+        for use in (tr.load_model, lambda address: tr.publish_model(tree(), address)):
+            with pytest.raises(tr.ConfigError, match=f"a path, found '{elsewhere}'"):
+                use(elsewhere)
     assert not (tmp_path / "shaking").exists()
 
 
