@@ -193,7 +193,7 @@ class PostgresSource(Source):
     Parameters
     ----------
     url, query
-        As of `PostgresSink`; any SELECT.
+        As of `PostgresSink`; any SELECT. It runs read-only: what would change something is an error.
     name, **options
         As of `Source`.
 

@@ -20,6 +20,7 @@ using postgres::Rows;
 
 constexpr std::size_t rows_a_piece = 4096;
 constexpr std::chrono::seconds timeout{30};
+constexpr std::string_view read_only = "25006";  // SQLSTATE: something wanted to write
 
 // Of the server's catalogue, where they never change.
 enum TypeId : std::uint32_t {
@@ -136,6 +137,8 @@ class PostgresReader final : public SourceReader {
       : maker_(options, text), text_(text), unit_(options.timestamp_unit), stopped_(std::move(stopped)) {
     attempt([&] {
       connection_ = std::make_unique<Connection>(url, timeout, stopped_);
+      connection_->query(
+          "SET default_transaction_read_only = on");  // a source changes nothing, nor half of it
       connection_->begin_stream(query);
       first_ = connection_->next();
     });
@@ -185,8 +188,9 @@ class PostgresReader final : public SourceReader {
         throw SourceStopped{};
       }
       throw Error(ErrorKind::config,
-                  fmt::format("{}: {}{}", text_, failure.what(),
-                              failure.code().empty() ? "" : " (SQLSTATE " + failure.code() + ")"));
+                  fmt::format("{}: {}{}{}", text_, failure.what(),
+                              failure.code().empty() ? "" : " (SQLSTATE " + failure.code() + ")",
+                              failure.code() == read_only ? "; a source reads and changes nothing" : ""));
     }
   }
 

@@ -169,6 +169,18 @@ bool Database::checkpoint(bool wait) {
   return code == SQLITE_OK && pages == copied;
 }
 
+void Database::check_in_place() const {
+  int moved = 0;
+  if (sqlite3_file_control(connection_, "main", SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK || moved == 0)
+    return;
+  throw_error(
+      ErrorKind::state,
+      "embedded log {}: the file was deleted, moved or replaced while it was open. Nothing of this call was "
+      "written; stop all that use this log, put its directory back, or leave it away for a new log, "
+      "and start them again",
+      options_.path);
+}
+
 void Database::fail(int code, std::string_view doing) const {
   const std::string what =
       fmt::format("embedded log {}: {} ({}, code {}) in `{}`", options_.path,
@@ -203,6 +215,7 @@ void Database::fail(int code, std::string_view doing) const {
 // ---- Transaction ----
 
 Transaction::Transaction(Database& database, Kind kind) : database_(database) {
+  if (kind == Kind::read) database_.check_in_place();
   database_.execute(kind == Kind::write ? "BEGIN IMMEDIATE" : "BEGIN");
 }
 
@@ -216,6 +229,7 @@ Transaction::~Transaction() {
 }
 
 void Transaction::commit() {
+  database_.check_in_place();
   database_.execute("COMMIT");
 }
 

@@ -81,6 +81,9 @@ class Database {
   /// way, so that it begins anew. Returns whether all of it was copied; somebody else's lock is no error.
   bool checkpoint(bool wait);
 
+  /// Throws Error{state} where the file that is open has no longer its name: what is written goes nowhere.
+  void check_in_place() const;
+
   /// The one place where SQLite's errors become ours: throws Error{state} for a damaged file, Error{config}
   /// for a file that is none of ours, else Error{broker}.
   [[noreturn]] void fail(int code, std::string_view doing) const;
@@ -97,7 +100,8 @@ class Database {
   std::chrono::nanoseconds waited_{0};  ///< for the lock that is being waited for
 };
 
-/// A transaction: rolled back at the end of its scope unless committed.
+/// A transaction: rolled back at the end of its scope unless committed. Throws as `check_in_place` when what
+/// it reads is no longer there as it begins, or as it commits.
 class [[nodiscard]] Transaction {
  public:
   enum class Kind { read, write };

@@ -46,7 +46,8 @@ std::string_view view(const rocksdb::Slice& bytes) {
 void check(const rocksdb::Status& status, const std::string& directory, std::string_view doing) {
   if (status.ok()) return;
   const std::string text = status.ToString();
-  if (text.find("lock") != std::string::npos || text.find("LOCK") != std::string::npos) {
+  // Of a process and of this one; "block checksum mismatch" has a lock in it, too.
+  if (text.find("While lock file") != std::string::npos || text.find("lock hold") != std::string::npos) {
     throw StoreBusy(Error(
         ErrorKind::state,
         fmt::format(

@@ -57,6 +57,38 @@ TEST(EmbeddedLog, AddressesNameADirectoryOrAreRefused) {
   }
 }
 
+/// What is acknowledged would be in a file that no name leads to.
+TEST(EmbeddedLog, ADeletedLogIsNeitherWrittenNorRead) {
+  for (const bool another : {false, true}) {
+    const TemporaryDirectory directory;
+    const std::string path = directory.path() + "/log";
+    const auto log = embedded_log(path, {});
+    log->create_topic("t", {});
+    const auto producer = log->producer();
+    const auto consumer = log->consumer({.group = "g"});
+    const ProducerRecord record{.key = "k", .value = "v", .headers = {}, .timestamp_ms = 0};
+    producer->send("t", {&record, 1});
+    producer->flush();
+    consumer->subscribe({"t"});
+    consumer->poll(0ms);
+    consumer->start({"t", 0}, 0);
+    EXPECT_EQ(consumer->poll(0ms).records.size(), 1u);
+    std::filesystem::remove_all(path);
+    if (another) embedded_log(path, {})->create_topic("t", {});
+    const std::string unwritten = message_of([&] {
+      producer->send("t", {&record, 1});
+      producer->flush();
+    });
+    EXPECT_EQ(unwritten.find("state: embedded log " + path), 0u) << unwritten;
+    EXPECT_NE(unwritten.find("deleted, moved or replaced"), std::string::npos) << unwritten;
+    const std::string unread = message_of([&] {
+      const auto deadline = std::chrono::steady_clock::now() + 30s;
+      while (std::chrono::steady_clock::now() < deadline) EXPECT_TRUE(consumer->poll(100ms).records.empty());
+    });
+    EXPECT_NE(unread.find("deleted, moved or replaced"), std::string::npos) << unread;
+  }
+}
+
 TEST(EmbeddedLog, NothingIsMadeBeforeTheFirstUse) {
   const TemporaryDirectory directory;
   const auto log = open_log("embedded:" + directory.path() + "/log");

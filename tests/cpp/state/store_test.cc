@@ -108,6 +108,23 @@ TEST(RocksdbStore, SaysWhatToDoWithADamagedDirectory) {
       << message;
 }
 
+TEST(RocksdbStore, DoesNotTakeADamagedBlockForALock) {
+  const TemporaryDirectory directory;
+  rocksdb_state_stores(directory.path())->open("g/0")->apply(std::vector<Change>{{"a", "1"}}, {1, 1});
+  std::size_t damaged = 0;
+  for (const auto& file : std::filesystem::directory_iterator(directory.path() + "/g/0")) {
+    if (file.path().extension() != ".sst") continue;
+    std::fstream(file.path(), std::ios::in | std::ios::out) << "twenty bytes of junk";
+    ++damaged;
+  }
+  EXPECT_GT(damaged, 0u);
+  const std::string message =
+      message_of([&] { scanned(*rocksdb_state_stores(directory.path())->open("g/0"), ""); });
+  EXPECT_NE(message.find("checksum mismatch"), std::string::npos) << message;
+  EXPECT_NE(message.find("remove it: the state is then restored from its changelog"), std::string::npos)
+      << message;
+}
+
 /// Without a log of its own, what is not flushed is lost with the process.
 TEST(RocksdbStore, IsOnDiskAfterAnHourHoweverLittleChanges) {
   const TemporaryDirectory directory;

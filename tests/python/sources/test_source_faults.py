@@ -173,7 +173,7 @@ def test_times_are_those_of_the_database(
     [
         ("SELECT date '2500-01-01' AS at", {"timestamp_unit": "ns"}, "2500-01-01 is no time in nanoseconds"),
         ("SELECT 1 AS id, 2 AS id", {}, 'two columns have the name "id"'),
-        ("CREATE TABLE IF NOT EXISTS t ()", {}, "wanted a query with rows, like SELECT"),
+        ("SET work_mem = '4MB'", {}, "wanted a query with rows, like SELECT"),
         ("", {}, "wanted a query with rows, like SELECT"),
         ("SELECT nothing", {}, 'column "nothing" does not exist .*42703'),
     ],
@@ -183,6 +183,23 @@ def test_queries_that_cannot_be(
 ) -> None:
     with pytest.raises(tr.ConfigError, match=message):
         bring(make_app, tr.PostgresSource(server.url, query, "wrong", **options))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "DELETE FROM kept",
+        "DELETE FROM kept RETURNING x",
+        "SELECT x FROM kept; DELETE FROM kept",
+        "WITH gone AS (DELETE FROM kept RETURNING x) SELECT x FROM gone",
+        "CREATE TABLE kept_too ()",
+    ],
+)
+def test_a_query_changes_nothing(query: str, make_app: MakeApp, server: Postgres) -> None:
+    server.query("DROP TABLE IF EXISTS kept; CREATE TABLE kept AS SELECT 1 AS x")
+    with pytest.raises(tr.ConfigError, match=r"read-only transaction.*a source reads and changes nothing"):
+        bring(make_app, tr.PostgresSource(server.url, query, "wrong"))
+    assert server.query("SELECT count(*) FROM kept") == "1"
 
 
 def test_a_stop_is_heard_while_a_query_runs(make_app: MakeApp, server: Postgres) -> None:
