@@ -120,8 +120,8 @@ std::string help() {
       "  tiderace topic read phone-data --until-end\n"
       "  tiderace topic list\n"
       "\n"
-      "Exit status: 0 done, 1 the log or a line failed, 2 what was asked for cannot be, 130 interrupted "
-      "(Ctrl-C).\n";
+      "Exit status: 0 done, 1 the log or a line failed, 2 what was asked for cannot be, 130 after Ctrl-C,\n"
+      "143 after SIGTERM.\n";
   return out;
 }
 

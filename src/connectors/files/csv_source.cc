@@ -5,6 +5,7 @@
 #include "connectors/files/file_sources.h"
 #include "connectors/files/piece_file.h"
 #include "connectors/source_rows.h"
+#include "formats/csv/kind.h"
 #include "formats/csv/splitter.h"
 
 namespace tiderace {
@@ -21,6 +22,8 @@ class CsvLines {
   }
 
   [[nodiscard]] const std::vector<std::string>& names() const noexcept { return names_; }
+  /// The number of the line that `next` gave.
+  [[nodiscard]] std::size_t line() const noexcept { return splitter_->line(); }
   /// The fields of the next line, as many as there are names; they live until the next call. False at the
   /// end.
   bool next(std::vector<std::string_view>& fields) {
@@ -91,32 +94,20 @@ std::vector<Kind> kinds_of(const std::string& path, const SourceOptions& options
                            const std::function<bool()>& stopped) {
   CsvLines lines(path);
   const std::size_t size = lines.names().size();
-  std::vector<KindMask> possible(
-      size, static_cast<KindMask>(mask_of(Kind::int64) | mask_of(Kind::float64) | mask_of(Kind::boolean)));
+  std::vector<CsvKind> found(size);
   std::vector<std::string_view> fields;
-  const auto strike = [&](std::size_t k, Kind kind) {
-    possible[k] = static_cast<KindMask>(possible[k] & static_cast<KindMask>(~mask_of(kind)));
-  };
   for (std::size_t line = 0; lines.next(fields); ++line) {
     if (line % rows_a_piece == 0 && stopped()) throw SourceStopped{};
-    for (std::size_t k = 0; k < size; ++k) {
-      if (possible[k] == 0 || is_csv_missing(fields[k])) continue;
-      if (in(Kind::int64, possible[k]) && !csv_int64(fields[k])) strike(k, Kind::int64);
-      if (in(Kind::float64, possible[k]) && !csv_float64(fields[k])) strike(k, Kind::float64);
-      if (in(Kind::boolean, possible[k]) && !csv_boolean(fields[k])) strike(k, Kind::boolean);
-    }
+    for (std::size_t k = 0; k < size; ++k) found[k].see(fields[k], lines.line());
   }
   std::vector<Kind> kinds;
   for (std::size_t k = 0; k < size; ++k) {
     const auto declared = options.schema.find(lines.names()[k]);
-    if (declared != options.schema.end())
-      kinds.push_back(kind_named(declared->second));
-    else if (in(Kind::int64, possible[k]))
-      kinds.push_back(Kind::int64);
-    else if (in(Kind::float64, possible[k]))
-      kinds.push_back(Kind::float64);
-    else
-      kinds.push_back(in(Kind::boolean, possible[k]) ? Kind::boolean : Kind::string);
+    const bool is_declared = declared != options.schema.end();
+    kinds.push_back(is_declared ? kind_named(declared->second) : found[k].kind());
+    if (!is_declared)
+      log_csv_oddity("'" + path + "'", lines.names()[k], found[k],
+                     "with schema= as float64 only rows with the others are bad ones");
   }
   return kinds;
 }

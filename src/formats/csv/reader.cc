@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "formats/csv/kind.h"
 #include "formats/csv/splitter.h"
 #include "formats/json/text.h"
 
@@ -22,29 +23,35 @@ std::optional<std::size_t> first_not_utf8(std::string_view text) {
   return std::nullopt;
 }
 
-Column column_of(const std::vector<std::string_view>& fields, const std::string& name) {
-  const auto all = [&](auto&& parse) {
-    return std::all_of(fields.begin(), fields.end(),
-                       [&](std::string_view field) { return is_csv_missing(field) || parse(field); });
-  };
-  ColumnBuilder out(fields.size());
+/// The fields of a column, and the line of each.
+struct Fields {
+  std::vector<std::string_view> values;
+  const std::vector<std::size_t>& lines;
+};
+
+Column column_of(const Fields& fields, const std::string& name) {
+  CsvKind seen;
+  for (std::size_t i = 0; i < fields.values.size(); ++i) seen.see(fields.values[i], fields.lines[i]);
+  log_csv_oddity("CSV", name, seen, "mend the others if it is to be one of numbers");
+  ColumnBuilder out(fields.values.size());
   const auto fill = [&](auto&& set) {
-    for (std::size_t i = 0; i < fields.size(); ++i) {
-      if (is_csv_missing(fields[i]))
+    for (std::size_t i = 0; i < fields.values.size(); ++i) {
+      if (is_csv_missing(fields.values[i]))
         out.set_null(i);
       else
-        set(i, fields[i]);
+        set(i, fields.values[i]);
     }
   };
-  if (all([](std::string_view field) { return csv_int64(field).has_value(); })) {
+  const Kind kind = seen.kind();
+  if (kind == Kind::int64) {
     fill([&](std::size_t i, std::string_view field) { out.set_int64(i, *csv_int64(field)); });
-  } else if (all([](std::string_view field) { return csv_float64(field).has_value(); })) {
+  } else if (kind == Kind::float64) {
     fill([&](std::size_t i, std::string_view field) { out.set_float64(i, *csv_float64(field)); });
-  } else if (all([](std::string_view field) { return csv_boolean(field).has_value(); })) {
+  } else if (kind == Kind::boolean) {
     fill([&](std::size_t i, std::string_view field) { out.set_boolean(i, *csv_boolean(field)); });
   } else {
     std::size_t size = 0;
-    for (const std::string_view field : fields) size += field.size();
+    for (const std::string_view field : fields.values) size += field.size();
     if (size > UINT32_MAX)
       throw_error(ErrorKind::plan, "the CSV column \"{}\" holds more than 4 GiB of text", name);
     fill([&](std::size_t i, std::string_view field) { out.set_text(i, Kind::string, field); });
@@ -62,7 +69,8 @@ std::vector<NamedColumn> read_csv_columns(std::string_view text) {
   }
   CsvSplitter splitter(text);
   const std::vector<std::string> names = csv_header(splitter);
-  std::vector<std::vector<std::string_view>> columns(names.size());
+  std::vector<std::size_t> lines;
+  std::vector<Fields> columns(names.size(), Fields{{}, lines});
   std::vector<std::string_view> fields;
   while (splitter.next(fields)) {
     if (fields.size() > names.size()) {
@@ -70,7 +78,8 @@ std::vector<NamedColumn> read_csv_columns(std::string_view text) {
                   fields.size());
     }
     fields.resize(names.size());
-    for (std::size_t k = 0; k < names.size(); ++k) columns[k].push_back(fields[k]);
+    lines.push_back(splitter.line());
+    for (std::size_t k = 0; k < names.size(); ++k) columns[k].values.push_back(fields[k]);
   }
   std::vector<NamedColumn> result;
   for (std::size_t k = 0; k < names.size(); ++k) {

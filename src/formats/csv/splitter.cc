@@ -114,6 +114,13 @@ std::optional<std::int64_t> csv_int64(std::string_view field) {
   return value;
 }
 
+bool is_csv_beyond_int64(std::string_view field) {
+  field = trimmed(field);
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
+  return error == std::errc::result_out_of_range && end == field.data() + field.size();
+}
+
 std::optional<double> csv_float64(std::string_view field) {
   field = trimmed(field);
   double value = 0;

@@ -46,6 +46,8 @@ class CsvSplitter {
 /// Nothing, or one of pandas' words for a missing value.
 [[nodiscard]] bool is_csv_missing(std::string_view field);
 [[nodiscard]] std::optional<std::int64_t> csv_int64(std::string_view field);
+/// Whether it is an integer that no int64 is.
+[[nodiscard]] bool is_csv_beyond_int64(std::string_view field);
 [[nodiscard]] std::optional<double> csv_float64(std::string_view field);
 [[nodiscard]] std::optional<bool> csv_boolean(std::string_view field);
 

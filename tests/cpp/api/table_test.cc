@@ -141,6 +141,33 @@ TEST(Table, ReadsCsvAsPandasDoes) {
   EXPECT_EQ(table.column<std::string>("mixed"), (Optionals<std::string>{"1", "x", std::nullopt}));
 }
 
+TEST(Table, AnIntegerInCsvThatNoInt64IsStaysWhatItIs) {
+  const File file(
+      "id,x,y\n12345678901234567890,9223372036854775807,1e300\n1,-9223372036854775808,"
+      "99999999999999999999\n");
+  const Table table = Table::read_csv(file.path());
+  EXPECT_EQ(table.column<std::string>("id"), (Optionals<std::string>{"12345678901234567890", "1"}));
+  EXPECT_EQ(table.column<std::int64_t>("x"), (Optionals<std::int64_t>{INT64_MAX, INT64_MIN}));
+  EXPECT_EQ(table.column<std::string>("y"), (Optionals<std::string>{"1e300", "99999999999999999999"}));
+}
+
+TEST(Table, ACsvColumnThatFewValuesMakeTextIsTold) {
+  std::string text = "speed,name,late\n";
+  for (int i = 0; i < 200; ++i) text += "5,b,True\n";
+  const File file(text + "abc,7,x\n");
+  testing::internal::CaptureStderr();
+  const Table table = Table::read_csv(file.path());
+  const std::string said = testing::internal::GetCapturedStderr();
+  for (const char* name : {"speed", "name", "late"})
+    EXPECT_EQ(table.column<std::string>(name).size(), 201u) << name;
+  EXPECT_NE(
+      said.find("column \"speed\": it is text since line 202 has \"abc\"; 200 of its 201 values are numbers"),
+      std::string::npos)
+      << said;
+  EXPECT_EQ(said.find("column \"name\""), std::string::npos) << said;
+  EXPECT_EQ(said.find("column \"late\""), std::string::npos) << said;
+}
+
 TEST(Table, ABadCsvFileIsRefused) {
   const auto read = [](const std::string& text) {
     const File file(text);
