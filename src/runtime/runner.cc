@@ -156,6 +156,7 @@ void run_stages(const RuntimeContext& context, std::vector<std::unique_ptr<Stage
   Workers workers(extended, stages, limits, state);
   workers.run();
   if (interrupt) interrupt->begin();
+  for (const auto& stage : stages) stage->unseen.end();
   summary = workers.summary(static_cast<double>(context.clock->steady_ns() - begin_ns) / 1e9);
   log(LogLevel::info, "{}: {}", context.options.consumer_group, summary.to_string());
   workers.rethrow();

@@ -13,6 +13,7 @@
 #include "operators/resolve/resolve.h"
 #include "runtime/metrics.h"
 #include "runtime/observation/run_metrics.h"
+#include "runtime/observation/unseen_fields.h"
 #include "runtime/sources/feeder.h"
 #include "state/store.h"
 
@@ -21,13 +22,16 @@ namespace tiderace {
 /// A source and its steps, with what its tasks share: the resolved plan and the counters of its steps.
 struct Stage {
   explicit Stage(ResolvedStage stage)
-      : resolved(std::move(stage)), counters(std::make_unique<StepCounters[]>(resolved.steps.size())) {}
+      : resolved(std::move(stage)),
+        counters(std::make_unique<StepCounters[]>(resolved.steps.size())),
+        unseen(resolved) {}
 
   [[nodiscard]] bool stateful() const noexcept { return !resolved.states.empty(); }
 
   ResolvedStage resolved;
   std::unique_ptr<StepCounters[]> counters;  ///< by step
-  std::vector<LoadedModelPtr> pinned;        ///< of a backtest: the versions of `resolved.models`
+  UnseenFields unseen;
+  std::vector<LoadedModelPtr> pinned;  ///< of a backtest: the versions of `resolved.models`
 };
 
 /// What everything at work in one application uses. Outlives tasks and workers; what it points to is safe to

@@ -59,6 +59,7 @@ std::optional<BadRow> Task::process_run(std::shared_ptr<const Records> records) 
   StepReport report;
   const std::size_t rows = records->rows.size();
   Batch batch = reader_.read(records, report);
+  stage_.unseen.note(batch);
   resources_.counters->rows_in += rows;
   count(stage_.counters[0].rows_in, rows);
   count(stage_.counters[0].nanoseconds, static_cast<std::uint64_t>(context_.clock->steady_ns() - begin_ns));

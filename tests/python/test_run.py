@@ -37,6 +37,23 @@ def test_round_trip(app: tr.Application, read: Reader) -> None:
     assert read("output") == [{"x": x, "y": 2 * x} for x in range(5)]
 
 
+@pytest.mark.parametrize("count", [3, 1500])
+def test_fields_that_no_row_has_are_told_of_once(
+    count: int, app: tr.Application, capfd: pytest.CaptureFixture[str]
+) -> None:
+    sdf = app.dataframe(app.topic("input"))
+    sdf["y"] = sdf["X"] + sdf["inner"]["z"] + sdf["x"]
+    sdf.to_topic(app.topic("output"))
+    produce(app, "input", [{"x": x, "inner": {"y": 1}, "seldom": None} for x in range(count)])
+    app.run(until_end=True)
+    (line,) = (line for line in capfd.readouterr().err.splitlines() if "none of the first" in line)
+    assert f'input: none of the first {count} rows of this run has a value in "X", "inner.z", which' in line
+    doubled(app)
+    produce(app, "input", [{"x": 1, "X": 1, "inner": {"z": 1}}])
+    app.run(until_end=True)
+    assert "none of the first" not in capfd.readouterr().err
+
+
 def test_records_pass_with_key_headers_and_time(app: tr.Application, tmp_path: Path) -> None:
     app.dataframe(app.topic("input")).to_topic(app.topic("output"))
     with app.get_producer() as producer:
