@@ -12,11 +12,14 @@
 #include <set>
 
 #include "base/error.h"
+#include "gateway/target.h"
 
 namespace tiderace::gateway {
 namespace {
 
 constexpr std::size_t most_bytes = std::size_t{1} << 40;
+constexpr std::size_t most_topic_bytes = 249;  // Kafka's rule
+constexpr std::size_t most_id_bytes = 200;     // that of a group
 
 /// A number and the unit behind it.
 std::optional<double> quantity(std::string_view text, const std::map<std::string_view, double>& units) {
@@ -30,15 +33,52 @@ std::optional<double> quantity(std::string_view text, const std::map<std::string
   return number * found->second;
 }
 
+/// A value of the file as a message has it.
+std::string shown(const toml::node& node) {
+  if (const auto text = node.value_exact<std::string>()) return fmt::format("\"{}\"", *text);
+  if (const auto number = node.value_exact<std::int64_t>()) return fmt::format("{}", *number);
+  if (const auto number = node.value_exact<double>()) return fmt::format("{}", *number);
+  if (const auto truth = node.value_exact<bool>()) return *truth ? "true" : "false";
+  return node.is_table() ? "a table" : node.is_array() ? "an array" : "a date or a time";
+}
+
+using Topics = std::map<std::string, ServedTopic>;
+
+std::string names_of(const Topics& topics) {
+  std::string names;
+  for (const auto& [name, topic] : topics) names += (names.empty() ? "" : ", ") + name;
+  return names;
+}
+
+/// Whether all of `text` may stand in the name of a topic, and it is not longer than `longest`.
+bool is_name(std::string_view text, std::size_t longest) {
+  constexpr std::string_view others = "._-";
+  return !text.empty() && text.size() <= longest && text != "." && text != ".." &&
+         std::ranges::all_of(text, [&](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  others.find(c) != std::string_view::npos;
+         });
+}
+
 /// A table of the file, whose entries are taken by name; what nobody takes is a mistake.
 class Table {
  public:
   Table(const toml::table& table, std::string file, std::string path, std::string folder)
       : table_(table), file_(std::move(file)), path_(std::move(path)), folder_(std::move(folder)) {}
 
+  /// `what` is said of the entry `name`, in the line of `node`.
+  [[noreturn]] void mistake(const toml::node& node, const std::string& name, std::string_view what) const {
+    throw_error(ErrorKind::config, "{} line {}: {}{} {}", file_, node.source().begin.line, path_, name, what);
+  }
+  /// What a token is, nobody is told.
   [[noreturn]] void wrong(const toml::node& node, const std::string& name, std::string_view wanted) const {
-    throw_error(ErrorKind::config, "{} line {}: {}{} wants {}", file_, node.source().begin.line, path_, name,
-                wanted);
+    mistake(node, name, fmt::format("wants {}{}", wanted, name == "token" ? "" : ", found " + shown(node)));
+  }
+  /// The entry `name`, which may be missing, is not as it should be.
+  [[noreturn]] void wrong(const std::string& name, std::string_view wanted) const {
+    const toml::node* node = table_.get(name);
+    if (node == nullptr) lacks(fmt::format("{} as {}", name, wanted));
+    wrong(*node, name, wanted);
   }
 
   const toml::node* find(const std::string& name) {
@@ -57,7 +97,7 @@ class Table {
   std::int64_t number(const std::string& name, std::int64_t usual, std::int64_t least, std::int64_t most) {
     const std::string wanted = fmt::format("a whole number from {} to {}", least, most);
     const auto value = take<std::int64_t>(name, wanted);
-    if (value && (*value < least || *value > most)) wrong(*table_.get(name), name, wanted);
+    if (value && (*value < least || *value > most)) wrong(name, wanted);
     return value.value_or(usual);
   }
   std::optional<std::vector<std::string>> texts(const std::string& name) {
@@ -73,20 +113,35 @@ class Table {
     }
     return texts;
   }
+  /// One of the topics that there are.
+  std::optional<std::string> topic(const std::string& name, const Topics& topics) {
+    const auto value = text(name);
+    if (value && !topics.contains(*value)) wrong(name, "a topic of [topics]: " + names_of(topics));
+    return value;
+  }
+  /// Topics that there are, and patterns that stand for some of them.
+  std::vector<std::string> patterns(const std::string& name, const Topics& topics) {
+    const auto patterns = texts(name).value_or(std::vector<std::string>());
+    for (std::size_t i = 0; i < patterns.size(); ++i) {
+      const auto is_meant = [&](const auto& topic) { return matches(patterns[i], topic.first); };
+      if (std::ranges::any_of(topics, is_meant)) continue;
+      wrong((*table_.get(name)->as_array())[i], name,
+            fmt::format("topics of [topics] ({}), * at the end stands for any rest", names_of(topics)));
+    }
+    return patterns;
+  }
   std::size_t bytes(const std::string& name, std::size_t usual) {
-    const std::string_view wanted = R"(a size such as "64MB")";
     const auto value = text(name);
     if (!value) return usual;
     const auto bytes = parse_bytes(*value);
-    if (!bytes || *bytes == 0) wrong(*table_.get(name), name, wanted);
+    if (!bytes || *bytes == 0) wrong(name, R"(a size such as "512kB" or "64MiB")");
     return *bytes;
   }
   std::chrono::nanoseconds duration(const std::string& name, std::chrono::nanoseconds usual) {
     const auto value = text(name);
     if (!value) return usual;
     const auto duration = parse_duration(*value);
-    if (!duration || duration->count() == 0)
-      wrong(*table_.get(name), name, R"(a time such as "5s", "500ms" or "1h")");
+    if (!duration || duration->count() == 0) wrong(name, R"(a time such as "500ms", "5s", "1h" or "7d")");
     return *duration;
   }
   /// A file, relative to that of the config.
@@ -101,8 +156,8 @@ class Table {
     if (!variable) return std::nullopt;
     const char* const value = std::getenv(variable->c_str());
     if (value == nullptr || *value == '\0')
-      wrong(*table_.get(name), name,
-            fmt::format("an environment variable that is set; {} is not", *variable));
+      mistake(*table_.get(name), name,
+              fmt::format("wants an environment variable that is set; {} is not", *variable));
     return value;
   }
   std::optional<Table> table(const std::string& name) {
@@ -160,7 +215,8 @@ Endpoint endpoint_of(Table& table) {
     const auto [stopped, error] = std::from_chars(text.data() + colon + 1, end, port);
     if (error != std::errc() || stopped != end) port = 65536;
   }
-  if (port > 65535) table.lacks(R"(listen = "ADDRESS:PORT", for example "127.0.0.1:8080" or "[::]:8080")");
+  if (port > 65535)
+    table.wrong("listen", R"("ADDRESS:PORT", for example "127.0.0.1:8080" or "[::]:8080", a port to 65535)");
   endpoint.port = static_cast<std::uint16_t>(port);
   endpoint.address = text.substr(0, colon);
   if (endpoint.address.starts_with('[') && endpoint.address.ends_with(']'))
@@ -168,13 +224,25 @@ Endpoint endpoint_of(Table& table) {
   return endpoint;
 }
 
-std::map<std::string, ServedTopic> topics_of(Table& config) {
-  std::map<std::string, ServedTopic> topics;
+std::string id_of(Table& config, const std::string& usual) {
+  const std::string id = config.text("id").value_or(usual);
+  if (!is_name(id, most_id_bytes))
+    config.wrong(
+        "id", fmt::format("1 to {} of a-z A-Z 0-9 . _ - (it is part of the name of a topic)", most_id_bytes));
+  return id;
+}
+
+Topics topics_of(Table& config, const std::string& id) {
+  Topics topics;
   auto table = config.table("topics");
   if (!table || table->names().empty())
     config.lacks("[topics]: what may be written and read, for example phone-data = { partitions = 4 }");
   for (const std::string& name : table->names()) {
     auto topic = *table->table(name);
+    if (!is_name(name, most_topic_bytes))
+      topic.lacks(fmt::format("a name of 1 to {} of a-z A-Z 0-9 . _ -", most_topic_bytes));
+    if (name == id + "-sequences")
+      topic.lacks(fmt::format("another name, or the gateway another id: {} is its own topic", name));
     ServedTopic served;
     served.partitions = static_cast<int>(topic.number("partitions", 1, 1, 100'000));
     served.replication_factor = static_cast<int>(topic.number("replication_factor", 1, 1, 100));
@@ -186,7 +254,7 @@ std::map<std::string, ServedTopic> topics_of(Table& config) {
   return topics;
 }
 
-std::vector<StaticToken> tokens_of(Table& config) {
+std::vector<StaticToken> tokens_of(Table& config, const Topics& topics) {
   std::vector<StaticToken> tokens;
   for (Table& table : config.tables("tokens")) {
     StaticToken token;
@@ -198,8 +266,10 @@ std::vector<StaticToken> tokens_of(Table& config) {
     if (token.token.size() < 16) table.lacks("a token of at least 16 characters");
     token.grant.subject = table.text("subject").value_or("");
     if (token.grant.subject.empty()) table.lacks("subject, whose token it is");
-    token.grant.write = table.texts("write").value_or(std::vector<std::string>());
-    token.grant.read = table.texts("read").value_or(std::vector<std::string>());
+    token.grant.write = table.patterns("write", topics);
+    token.grant.read = table.patterns("read", topics);
+    if (token.grant.write.empty() && token.grant.read.empty())
+      table.lacks("write, read or both, else it allows nothing; there are the topics " + names_of(topics));
     token.grant.keys = table.texts("keys");
     if (auto headers = table.table("headers")) {
       for (const std::string& name : headers->names()) {
@@ -226,7 +296,7 @@ std::optional<JwtConfig> jwt_of(Table& config) {
   jwt.algorithm = table->text("algorithm").value_or("");
   const bool secret = jwt.algorithm == "HS256";
   if (!secret && jwt.algorithm != "RS256" && jwt.algorithm != "ES256")
-    table->lacks("algorithm as HS256, RS256 or ES256");
+    table->wrong("algorithm", "HS256, RS256 or ES256");
   const auto file = table->file("key_file");
   const auto environment = table->environment("key_env");
   if (file.has_value() == environment.has_value())
@@ -287,13 +357,14 @@ std::optional<TlsConfig> tls_of(Table& config) {
   return tls;
 }
 
-std::map<std::string, std::string> pages_of(Table& config) {
+std::map<std::string, std::string> pages_of(Table& config, const Topics& topics) {
   std::map<std::string, std::string> pages;
   auto table = config.table("pages");
   if (!table) return pages;
-  for (const char* const name : {"in", "out", "tile_url"}) {
-    if (const auto text = table->text(name)) pages[name] = *text;
+  for (const char* const name : {"in", "out"}) {
+    if (const auto topic = table->topic(name, topics)) pages[name] = *topic;
   }
+  if (const auto tiles = table->text("tile_url")) pages["tile_url"] = *tiles;
   table->done();
   return pages;
 }
@@ -306,15 +377,13 @@ void check(const Config& config, const Table& file) {
         "so it listens on 127.0.0.1 or ::1 only",
         config.listen.address));
   }
-  if (config.topics.contains(config.id + "-sequences"))
-    file.lacks(fmt::format("[topics] without {}-sequences, which is the gateway's own", config.id));
 }
 
 Config config_of(Table& file) {
   Config config;
   const char* const usual = std::getenv("TIDERACE_BROKER_ADDRESS");
   config.broker_address = file.text("broker_address").value_or(usual == nullptr ? "" : usual);
-  config.id = file.text("id").value_or(config.id);
+  config.id = id_of(file, config.id);
   config.listen = endpoint_of(file);
   if (const auto port = file.number("metrics_port", 0, 0, 65535); port != 0)
     config.metrics_port = static_cast<std::uint16_t>(port);
@@ -323,10 +392,10 @@ Config config_of(Table& file) {
   config.queue_bytes = file.bytes("queue_bytes", config.queue_bytes);
   config.threads = static_cast<int>(file.number("threads", 0, 0, 64));
   config.session_ttl = file.duration("session_ttl", config.session_ttl);
-  config.topics = topics_of(file);
-  config.pages = pages_of(file);
+  config.topics = topics_of(file, config.id);
+  config.pages = pages_of(file, config.topics);
   config.tls = tls_of(file);
-  config.tokens = tokens_of(file);
+  config.tokens = tokens_of(file, config.topics);
   config.jwt = jwt_of(file);
   config.limits = limits_of(file);
   config.security = security_of(file);

@@ -177,7 +177,8 @@ struct Server::Impl {
     application.topic(config.id + "-sequences", {.replication_factor = copies, .compacted = true});
     if (!config.web_root && shipped_pages().empty())
       log(LogLevel::warning,
-          "gateway: its pages were not built with it, so it serves none; web_root names others");
+          "gateway: its pages were not built with it, so it serves none; in a clone `./dev web` builds them, "
+          "and web_root of gateway.toml names others");
     if (config.tls) tls.emplace(tls_context(*config.tls));
     raise_file_limit(config.limits.connections);
     metrics_limits.connections = 64;

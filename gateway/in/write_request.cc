@@ -101,11 +101,6 @@ WriteRequest write_request(const Config& config, const std::string& topic, const
       request.fields.headers[name.substr(header_field_prefix.size())] = value;
       if (request.fields.headers.size() > most_header_fields)
         refuse(400, fmt::format("header_field: wanted at most {} of them", most_header_fields));
-    } else if (name != "token") {
-      refuse(400, fmt::format(
-                      "{}: there is no such parameter; there are key, key_field, timestamp_field, session, "
-                      "header.NAME, header_field.NAME, token, and from= to read",
-                      json_string(name)));
     }
   }
   if (request.sequence > 0 && request.session.empty()) refuse(400, "sequence wants session=");

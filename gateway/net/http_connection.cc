@@ -16,6 +16,7 @@
 #include "gateway/net/reading.h"
 #include "gateway/net/websocket.h"
 #include "gateway/net/writing.h"
+#include "gateway/parameters.h"
 
 namespace tiderace::gateway {
 namespace {
@@ -92,7 +93,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream
     http::async_read_header(stream_, buffer_, *parser_, [self = self()](Failure failure, std::size_t) {
       if (failure == http::error::end_of_stream) return self->finish();
       if (failure == http::error::header_limit) return self->refuse({431, std::string(header_too_large)});
-      if (failure == http::error::body_limit) return self->refuse({413, "the message is too large"});
+      if (failure == http::error::body_limit) return self->refuse({413, self->too_large()});
       if (failure && failure.category() == http::make_error_code(http::error::bad_target).category())
         return self->refuse({400, "wanted HTTP"});
       if (!failure) self->guarded([&] { self->route(); });
@@ -110,6 +111,16 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream
   }
 
   [[nodiscard]] const HttpRequest& request() const { return parser_->get(); }
+
+  /// What comes in chunks does not say before how large it is.
+  [[nodiscard]] std::string too_large() const {
+    const std::string_view length = view(request()[http::field::content_length]);
+    return fmt::format(
+        "the message{} is too large: wanted at most {} bytes (limits.message_bytes in gateway.toml); send it "
+        "in "
+        "several",
+        length.empty() ? "" : fmt::format(" of {} bytes", length), services_.config.limits.message_bytes);
+  }
 
   void route() {
     served_ = true;
@@ -145,7 +156,10 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream
     std::optional<Refusal> refusal;
     const bool upgrade = beast::websocket::is_upgrade(request());
     const bool posts = request().method() == http::verb::post;
-    if (!posts && target.find("from") != nullptr) {
+    const bool reads = !posts && target.find("from") != nullptr;
+    if (auto fault = query_fault(target, posts ? Use::post : reads ? Use::read : Use::write))
+      return refuse({400, std::move(*fault)});
+    if (reads) {
       ReaderRequest wanted = reader_request(services_.config, split(names), target, *grant, refusal);
       if (refusal) return refuse(*refusal);
       if (!upgrade) return refuse({426, "wanted a WebSocket handshake"});
@@ -189,8 +203,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream
     lowest().expires_after(services_.config.limits.body_timeout);
     http::async_read(stream_, buffer_, *parser_,
                      [self = self(), wanted = std::move(wanted)](Failure failure, std::size_t) {
-                       if (failure == http::error::body_limit)
-                         return self->refuse({413, "the message is too large"});
+                       if (failure == http::error::body_limit) return self->refuse({413, self->too_large()});
                        if (!failure) self->guarded([&] { self->store(wanted); });
                      });
   }
@@ -228,13 +241,22 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream
     if (!head && request().method() != http::verb::get) return refuse({405, "wanted GET, HEAD or POST"});
     if (path == "/v1/config") return respond(200, "application/json", pages_config());
     const StaticFile* file = files_->find(path);
-    if (file == nullptr) return refuse({404, "there is nothing here"});
+    if (file == nullptr) return refuse({404, nothing_at(path)});
     const bool known = view(request()[http::field::if_none_match]) == file->etag;
     respond(known ? 304 : 200, file->content_type, known || head ? "" : file->body, [&](Response& response) {
       response.set(http::field::etag, file->etag);
       response.set(http::field::cache_control, "no-cache");
       response.set("Content-Security-Policy", page_policy());
     });
+  }
+
+  [[nodiscard]] std::string nothing_at(std::string_view path) const {
+    if (path.starts_with("/v1/")) return "there is nothing here; there are /v1/topics/TOPIC and /v1/config";
+    if (!files_->empty()) return "there is nothing here";
+    if (services_.config.web_root)
+      return "this gateway has no pages: web_root in gateway.toml names a folder without any, or \"\"";
+    return "this gateway has no pages, as they were not built with it: in a clone `./dev web` builds them, "
+           "else web_root in gateway.toml names a folder of them; then start the gateway again";
   }
 
   /// Pages load what comes from here, and tiles from where the file says.

@@ -1,6 +1,7 @@
 #include "gateway/net/reading.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <utility>
@@ -166,15 +167,13 @@ ReaderRequest reader_request(const Config& config, const std::vector<std::string
     } else if (name == "conflate") {
       if (value != "true" && value != "false") refuse(400, "conflate: wanted true or false");
       request.read.conflate = value == "true";
-    } else if (name != "token") {
-      refuse(400, fmt::format("{}: there is no such parameter; there are key, from, session, conflate, token",
-                              json_string(name)));
     }
   }
-  // What is not read costs nothing for as long as the socket lives.
-  std::erase_if(request.read.positions, [&](const auto& each) {
-    return std::ranges::find(topics, each.first.first) == topics.end();
-  });
+  for (const auto& [partition, offset] : request.read.positions) {
+    if (std::ranges::find(topics, partition.first) == topics.end())
+      refuse(400, fmt::format("from: wanted positions of the topics that are read, {}, found {}:{}:{}",
+                              fmt::join(topics, ", "), partition.first, partition.second, offset));
+  }
   if (request.from_session && request.session.empty()) refuse(400, "from=session wants session=");
   return request;
 }

@@ -25,6 +25,7 @@ class StaticFiles {
   /// By its path from the root, `/phone.html`; `/` is `/index.html`. Only what was there is found, so there
   /// is no path that leads elsewhere.
   [[nodiscard]] const StaticFile* find(std::string_view path) const;
+  [[nodiscard]] bool empty() const noexcept { return files_.empty(); }
 
  private:
   std::map<std::string, StaticFile, std::less<>> files_;

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "columnar/records.h"
 #include "formats/json/decoder.h"
+#include "formats/json/walker.h"
 #include "formats/record/row_fields.h"
 
 namespace tiderace {
@@ -57,7 +58,7 @@ class Cutter {
     }
     if (!at('{')) wrong("wanted an object");
     const auto end = end_of_object(text_, next_);
-    if (!end) wrong("wanted the end of an object");
+    if (!end) does_not_end();
     const std::string_view object = text_.substr(next_, *end - next_);
     next_ = *end;
     ++found_;
@@ -82,7 +83,18 @@ class Cutter {
     if (next_ < text_.size()) wrong("wanted the end after the array");
     return {};
   }
+  /// The object that begins here; the text is over inside it, or wrong before that.
+  [[noreturn]] void does_not_end() const {
+    json::WalkOptions options{.only_object = true};
+    options.origin = next_;
+    const std::string fault = json::Walker(text_.substr(next_), nullptr, options).walk();
+    TIDERACE_CHECK(!fault.empty());  // an object that is sound ends
+    throw_error(ErrorKind::config, "row {}: {}", found_ + 1, fault);
+  }
   [[noreturn]] void wrong(std::string_view wanted) const {
+    if (next_ >= text_.size() && array_)
+      throw_error(ErrorKind::config, "row {}: {}, but the text ends inside the array that begins at byte {}",
+                  found_ + 1, wanted, text_.find('['));
     if (next_ >= text_.size())
       throw_error(ErrorKind::config, "row {}: {}, found the end of the text", found_ + 1, wanted);
     throw_error(ErrorKind::config, "row {}: {} at byte {}, found byte 0x{:02x}", found_ + 1, wanted, next_,

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "gateway/net/reading.h"
+#include "gateway/parameters.h"
 #include "gateway/target.h"
 #include "gateway/tokens.h"
 
@@ -30,6 +31,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   constexpr std::string_view before = "/v1/topics/";
   const std::string_view path = target->path;
   const auto topics = split(path.substr(std::min(path.size(), before.size())));
+  if (const auto fault = query_fault(*target, Use::read)) {
+    if (fault->empty()) std::abort();
+    return 0;
+  }
   std::optional<Refusal> refusal;
   const ReaderRequest request = reader_request(config, topics, *target, grant, refusal);
   if (refusal) {

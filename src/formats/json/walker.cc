@@ -51,7 +51,8 @@ std::string Walker::walk() {
 
 bool Walker::check_start() {
   const std::string_view subject = options_.only_object ? "a JSON object" : "a JSON value";
-  if (std::string_view(reinterpret_cast<const char*>(begin_), position(end_)).starts_with("\xef\xbb\xbf")) {
+  if (std::string_view(reinterpret_cast<const char*>(begin_), static_cast<std::size_t>(end_ - begin_))
+          .starts_with("\xef\xbb\xbf")) {
     return fault(fmt::format("wanted {}, found a byte order mark at byte 0; leave it out", subject));
   }
   p_ = skip_white_space(p_, end_);

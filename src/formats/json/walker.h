@@ -18,6 +18,7 @@ struct WalkOptions {
   /// The values are used, not only shown: what an expression could not use is a fault (a number beyond int64
   /// or double, a lone surrogate). Otherwise the events have a double and U+FFFD for them.
   bool convert = false;
+  std::size_t origin = 0;  ///< the number of its first byte, in messages
 };
 
 /// Walks one JSON text byte by byte, checks all of it and says what is wrong in words. Slow beside the
@@ -56,7 +57,7 @@ class Walker {
   bool send_string(std::string_view body, const Byte* begin, bool is_name);
   [[nodiscard]] std::string found() const;
   [[nodiscard]] std::size_t position(const Byte* p) const noexcept {
-    return static_cast<std::size_t>(p - begin_);
+    return options_.origin + static_cast<std::size_t>(p - begin_);
   }
   [[nodiscard]] bool in_object() const noexcept { return *open_.back() == '{'; }
 

@@ -90,11 +90,13 @@ std::optional<FileLock> GroupLocks::wait_for(const std::string& group, const std
     if (stop != nullptr && stop->load(std::memory_order_relaxed)) return std::nullopt;
     const auto timeout = std::chrono::duration<double>(timeout_).count();
     if (waited >= timeout_) {
-      throw_error(ErrorKind::broker,
-                  "consumer group {} is held by {} (lock {}), also after waiting {:g} s; one process at a "
-                  "time may consume as a group "
-                  "of the embedded log: stop that process, or take another consumer_group",
-                  group, holder_of(path), path, timeout);
+      throw_error(
+          ErrorKind::broker,
+          "consumer group {} is held by {} (lock {}), also after waiting {:g} s; one process at a "
+          "time may consume as a group "
+          "of the embedded log: stop that process, or take another consumer_group (a gateway: another id in "
+          "gateway.toml)",
+          group, holder_of(path), path, timeout);
     }
     if (waited.count() == 0) {
       log(LogLevel::warning, "consumer group {} is held by {}; waiting up to {:g} s for it", group,

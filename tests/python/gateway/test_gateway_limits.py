@@ -2,13 +2,17 @@
 
 import asyncio
 import json
+import shutil
 import socket
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from gateway_support import Attacks, Gateway, all_of, post, receive
+from gateway_support import COMMAND, Attacks, Gateway, all_of, post, receive
 from observer import free_port
 
 Start = Callable[..., Gateway]
@@ -126,8 +130,29 @@ def test_a_reader_has_so_many_keys(start_gateway: Start) -> None:
     assert status(3001) == b"HTTP/1.1 400"
 
 
+def test_a_gateway_without_pages_says_how_it_gets_them(
+    start_gateway: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(gateway: Gateway, path: str) -> str:
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"http://127.0.0.1:{gateway.port}{path}", timeout=60)
+        assert refused.value.code == 404
+        return str(json.load(refused.value)["error"])
+
+    none = start_gateway(TOPICS)
+    assert answer(none, "/").startswith("this gateway has no pages: web_root in gateway.toml names a folder ")
+    assert "there are /v1/topics/TOPIC and /v1/config" in answer(none, "/v1/topic/alerts")
+    alone = shutil.copy(COMMAND, tmp_path)  # beside it there are none
+    monkeypatch.setattr("gateway_support.COMMAND", alone)
+    unbuilt = start_gateway(TOPICS + "# nor does it say a web_root\n")
+    assert "in a clone `./dev web` builds them, else web_root in gateway.toml names a " in answer(
+        unbuilt, "/"
+    )
+    assert "in a clone `./dev web` builds them, and web_root of gateway.toml names others" in unbuilt.stop()
+
+
 def test_a_gateway_says_when_it_listens_on_this_machine_only(start_gateway: Start) -> None:
     only = "it listens on this machine only"
     assert only in start_gateway(TOPICS).greeting
-    token = '[[tokens]]\ntoken = "canary-of-the-phones"\nsubject = "s"\n'
+    token = '[[tokens]]\ntoken = "canary-of-the-phones"\nsubject = "s"\nread = ["alerts"]\n'
     assert only not in start_gateway(TOPICS + token).greeting

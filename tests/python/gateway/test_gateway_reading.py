@@ -16,7 +16,7 @@ from gateway_support import Gateway, receive, rest_of
 from observer import free_port
 from prometheus_client.parser import text_string_to_metric_families
 from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 Start = Callable[..., Gateway]
 TOPICS = "[topics]\nphone-data = { partitions = 2 }\nalerts = {}\n"
@@ -97,6 +97,40 @@ def test_from_any_place(start_gateway: Start, target: str, expected: list[int]) 
             return sorted(record["value"]["x"] for record in await records_of(socket, len(expected)))
 
     assert asyncio.run(read()) == expected
+
+
+@pytest.mark.parametrize(
+    ("target", "error"),
+    [
+        (
+            "phone-data?from=phone-data:0:0,alerts:9:0",
+            "from: wanted positions of the topics that are read, phone-data, found alerts:9:0",
+        ),
+        ("phone-data?from=nowhere", "from: wanted latest, earliest, session or TOPIC:PARTITION:OFFSET"),
+        ("phone-data?from=latest&key=anna&key=bob", '"key": wanted it once, found it more than once'),
+        (
+            "phone-data?from=latest&key_field=rider",
+            '"key_field": there is no such parameter to read (from=), it is one to POST or to write by '
+            "WebSocket; there are key, from, session, conflate, token",
+        ),
+        (
+            "phone-data?session=s&sequence=1",
+            '"sequence": there is no such parameter to write by WebSocket, it is one to POST; there are ',
+        ),
+    ],
+)
+def test_sockets_that_want_what_there_is_not(start_gateway: Start, target: str, error: str) -> None:
+    gateway = start_gateway(TOPICS)
+
+    async def shake() -> Any:
+        with pytest.raises(InvalidStatus) as refused:
+            async with gateway.connect(target):
+                pass
+        return refused.value.response
+
+    answer = asyncio.run(shake())
+    assert answer.status_code == 400
+    assert json.loads(answer.body)["error"].startswith(error)
 
 
 def test_a_position_is_where_to_go_on(start_gateway: Start) -> None:

@@ -12,12 +12,16 @@ from typing import Any
 
 import pytest
 import tiderace as tr
-from gateway_support import Gateway, post, receive, rest_of
+from gateway_support import Attacks, Gateway, all_of, post, receive, rest_of
 from observer import free_port
 from websockets.exceptions import ConnectionClosed
 
 Start = Callable[..., Gateway]
 TOPICS = "[topics]\nphone-data = { partitions = 2 }\n"
+TOO_LARGE = (
+    "the message{} is too large: wanted at most 1000 bytes (limits.message_bytes in gateway.toml); "
+    "send it in several"
+)
 
 
 def test_messages_are_acknowledged_with_their_offsets(start_gateway: Start) -> None:
@@ -122,7 +126,11 @@ def test_posts_are_numbered_by_their_sender(start_gateway: Start) -> None:
         ("phone-data?session=s", 400, "session wants sequence="),
         ("phone-data?session=s&sequence=0", 400, "sequence: wanted a whole number"),
         ("phone-data?sequence=1", 400, "sequence wants session="),
-        ("phone-data?colour=red", 400, "there is no such parameter"),
+        ("phone-data?colour=red", 400, '"colour": there is no such parameter to POST; there are key, '),
+        ("phone-data?colour=red", 400, ", header_field.NAME, session, sequence, token"),
+        ("phone-data?conflate=true", 400, "no such parameter to POST, it is one to read (from=); there are"),
+        ("phone-data?key=a&key=b", 400, '"key": wanted it once, found it more than once'),
+        ("phone-data?header_field.x=a&header_field.x=b", 400, '"header_field.x": wanted it once'),
         ("phone-data?key=a&key_field=b", 400, "found both"),
         ("phone-data?key=%ff", 400, "no path and query in UTF-8"),
         ("%2e%2e%2fetc", 404, "there is no topic"),
@@ -134,9 +142,28 @@ def test_requests_that_are_none(start_gateway: Start, target: str, status: int, 
     assert error in answer[1]["error"]
 
 
+def test_what_is_no_message_hears_where_it_does_not_end(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS)
+    unfinished = "row 1: wanted `,` or `}`, but the text ends inside the object that begins at byte 0"
+    assert post(gateway, "phone-data", b'{"a":1') == (400, {"error": unfinished})
+
+    async def write() -> Any:
+        async with gateway.connect("phone-data") as socket:
+            await receive(socket)
+            await socket.send('{"a":1')
+            return await receive(socket)
+
+    assert asyncio.run(write()) == {"refused": 1, "error": unfinished}
+
+
 def test_a_message_over_the_limit_is_refused(start_gateway: Start) -> None:
     gateway = start_gateway(TOPICS + '[limits]\nmessage_bytes = "1kB"\n')
-    assert post(gateway, "phone-data", b'{"x":"' + b"a" * 2000 + b'"}')[0] == 413
+    status, answer = post(gateway, "phone-data", body := b'{"x":"' + b"a" * 2000 + b'"}')
+    assert (status, answer["error"]) == (413, TOO_LARGE.format(" of 2008 bytes"))
+    chunks = b"Transfer-Encoding: chunked\r\n\r\n7d8\r\n" + body + b"\r\n0\r\n\r\n"
+    head = b"POST /v1/topics/phone-data HTTP/1.1\r\nHost: localhost\r\n"
+    unsized = all_of(Attacks(gateway).raw(head + chunks))
+    assert json.loads(unsized.split(b"\r\n\r\n", 1)[1]) == {"error": TOO_LARGE.format("")}
 
     async def write() -> int:
         async with gateway.connect("phone-data") as socket:
