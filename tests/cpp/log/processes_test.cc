@@ -119,6 +119,9 @@ TEST(Processes, AGroupHasOneProcessAndIsFreeTheMomentItDies) {
       EXPECT_EQ(error.kind(), ErrorKind::broker);
       EXPECT_NE(std::string(error.what()).find(fmt::format("process {}", first.pid())), std::string::npos)
           << error.what();
+      EXPECT_TRUE(std::string_view(error.what())
+                      .ends_with("take another consumer_group (a gateway: another id in gateway.toml)"))
+          << error.what();
     }
   }
   ChildProcess waiting(hold);
