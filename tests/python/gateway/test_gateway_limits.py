@@ -144,7 +144,7 @@ def test_a_gateway_without_pages_says_how_it_gets_them(
     assert "there are /v1/topics/TOPIC and /v1/config" in answer(none, "/v1/topic/alerts")
     alone = shutil.copy(COMMAND, tmp_path)  # beside it there are none
     monkeypatch.setattr("gateway_support.COMMAND", alone)
-    unbuilt = start_gateway(TOPICS + "# nor does it say a web_root\n")
+    unbuilt = start_gateway('id = "unbuilt"  # and no web_root\n' + TOPICS)
     assert "in a clone `./dev web` builds them, else web_root in gateway.toml names a " in answer(
         unbuilt, "/"
     )
