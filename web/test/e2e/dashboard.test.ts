@@ -109,11 +109,11 @@ test("what the gateway says of a topic that it does not have is shown as it is",
   World.run(
     async (world) => {
       const page = await world.open(await world.context(), "/");
-      await untilText(page, "trouble", /The gateway refuses: there is no topic "crashes" here/);
+      await untilText(page, "trouble", /The gateway refuses: there is no topic "alerts" here/);
       world.proxy.cut();
       await untilText(page, "trouble", /^No connection\.$/);
     },
-    '[pages]\nout = "crashes"\n',
+    "[topics]\nphone-data = {}\n",
   ));
 
 test("positions that are too long for an address are said to be so", () =>
