@@ -88,7 +88,7 @@ class Cutter {
     json::WalkOptions options{.only_object = true};
     options.origin = next_;
     const std::string fault = json::Walker(text_.substr(next_), nullptr, options).walk();
-    TIDERACE_CHECK(!fault.empty());  // an object that is sound ends
+    if (fault.empty()) wrong("wanted the end of an object");
     throw_error(ErrorKind::config, "row {}: {}", found_ + 1, fault);
   }
   [[noreturn]] void wrong(std::string_view wanted) const {
