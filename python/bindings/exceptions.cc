@@ -58,7 +58,11 @@ const char* python_name(ErrorKind kind) {
 
 void raise(const Error& error) {
   const nb::object type = nb::module_::import_("tiderace.errors").attr(python_name(error.kind()));
-  const nb::object text = str_or_bytes(error.what());
+  const std::string advice =
+      error.bad_row() ? "; to go on without such rows, give the application or the topic on_error=\"skip\" or "
+                        "on_error=\"dead-letter\""
+                      : "";
+  const nb::object text = str_or_bytes(error.what() + advice);
   const nb::object raised = error.bad_row() ? type(text, *error.bad_row()) : type(text);
   PyErr_SetObject(type.ptr(), raised.ptr());
 }
@@ -80,6 +84,12 @@ std::string describe_exception(nb::python_error& error, nb::handle function) {
   const std::string what = text.is_valid() ? nb::cast<std::string>(text) : std::string();
   return fmt::format("{}{}{}{}", nb::cast<std::string>(error.type().attr("__name__")),
                      what.empty() ? "" : ": ", what, place_of(error.traceback(), function));
+}
+
+std::string describe_connector_error(nb::python_error& error, nb::handle function) {
+  if (!error.matches(nb::module_::import_("tiderace.errors").attr("ConfigError")))
+    return describe_exception(error, function);
+  return nb::cast<std::string>(nb::str(error.value()));
 }
 
 std::string name_of_function(nb::handle function) {

@@ -13,6 +13,9 @@ namespace nb = nanobind;
 /// (KeyboardInterrupt, SystemExit): it is meant for the program, not for the row. Needs the GIL.
 [[nodiscard]] std::string describe_exception(nb::python_error& error, nb::handle function);
 
+/// The same of a source or sink, whose `ConfigError` says all that there is to say.
+[[nodiscard]] std::string describe_connector_error(nb::python_error& error, nb::handle function);
+
 /// `f`, or the type of a callable without a name.
 [[nodiscard]] std::string name_of_function(nb::handle function);
 

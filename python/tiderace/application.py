@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from tiderace import _tiderace
 from tiderace._tiderace import BadRow, KafkaSecurity, Summary, Topic
+from tiderace.arguments import answers
 from tiderace.dataframe import StreamingDataFrame
 from tiderace.errors import ConfigError, PlanError
 from tiderace.producer import Producer, TransactionalProducer
@@ -32,6 +33,7 @@ class Explanation(str):
         return f"<pre>{html.escape(self)}</pre>"
 
 
+@answers(ConfigError)
 class Application:
     """A streaming application: a consumer group, its topics, its frames, and the engine that runs them.
 
@@ -165,6 +167,7 @@ class Application:
         )
         # fmt: on
 
+    @answers(PlanError)
     def topic(
         self,
         name: str,
@@ -220,6 +223,7 @@ class Application:
         )
         # fmt: on
 
+    @answers(PlanError)
     def dataframe(
         self,
         topic: Topic | None = None,
@@ -240,12 +244,15 @@ class Application:
             How many times as fast as event time these rows come: 1 is as they came, 10 ten times as fast.
             Default: as fast as it goes.
         """
+        if source is not None and topic is not None:
+            raise PlanError(f"app.dataframe: wanted a topic or a source, found both, {topic!r} and {source!r}")
         if source is not None:
-            return StreamingDataFrame(
-                self._application, source._native.dataframe(self._application, replay_speed)
-            )
+            native = source._native.dataframe(self._application, replay_speed)
+            return StreamingDataFrame(self._application, native)
         if not isinstance(topic, Topic):
             raise PlanError(f"app.dataframe: wanted a topic, app.topic(...), found {topic!r:.100}")
+        if replay_speed is not None:
+            raise ConfigError(f"replay_speed: {topic!r} is not replayed; give a source=, or leave it out")
         return StreamingDataFrame(self._application, self._application.dataframe(topic))
 
     def run(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from tiderace import _tiderace
 from tiderace._tiderace import State, Topic
+from tiderace.arguments import answers
 from tiderace.batches import adapter
 from tiderace.errors import PlanError
 from tiderace.rolling import Rolling
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 RowFunction = Callable[[dict[str, Any]], Any] | Callable[[dict[str, Any], State], Any]
 
 
+@answers(PlanError)
 class StreamingDataFrame:
     """A frame of rows that are still to come, as pandas' DataFrame: what is said of it is a plan.
 
@@ -254,6 +256,9 @@ class StreamingDataFrame:
             path of an NDJSON (`.ndjson .jsonl .json`), CSV or Parquet file.
         key, timestamp
             The columns that hold each row's key and event time. Default: no key; the topic's `timestamp=`.
+            The time's unit is the topic's `timestamp_unit=`, milliseconds unless it says another; where the
+            topic has a `timestamp=`, it is that column's unit, and another column is in milliseconds. A
+            column of an Arrow timestamp type has a unit of its own.
         batch_rows
             Rows a batch, for tests; results do not depend on it.
         progress
@@ -271,6 +276,14 @@ class StreamingDataFrame:
         >>> sdf["mean"] = sdf["x"].rolling(2).mean()
         >>> sdf.backtest([{"k": 1, "x": 1}, {"k": 1, "x": 4}], key="k").to_pylist()
         [{'k': 1, 'x': 1, 'mean': None}, {'k': 1, 'x': 4, 'mean': 2.5}]
+
+        Times in seconds:
+
+        >>> sdf = app.dataframe(app.topic("rides", timestamp_unit="s"))
+        >>> sdf["sum"] = sdf["x"].rolling("10s").sum()
+        >>> rows = [{"k": 1, "t": 1706781600, "x": 1}, {"k": 1, "t": 1706781615, "x": 4}]
+        >>> sdf.backtest(rows, key="k", timestamp="t")["sum"].to_pylist()
+        [1, 4]
         """
         rows, source = read(data)
         done = self._application.backtest(self._frame, rows, key, timestamp, batch_rows or 0, progress)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import unquote
 
+from tiderace.arguments import answers
 from tiderace.errors import ConfigError, SinkUnavailable
 from tiderace.sinks import Partition, Sink, SinkPart
 
@@ -33,6 +34,7 @@ KINDS = {"BOOLEAN": "bool", "VARCHAR": "string", "BLOB": "bytes", "DOUBLE": "flo
 KINDS |= dict.fromkeys(("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "HUGEINT"), "int64")
 
 
+@answers(ConfigError)
 class ParquetSink(Sink):
     """A folder of Parquet files: one for each partition and commit that has rows.
 
@@ -212,6 +214,7 @@ def _publish(temporary: Path, file: Path) -> None:
 HOPELESS = ("not a valid DuckDB database", "Permission denied", "No such file or directory", "version number")
 
 
+@answers(ConfigError)
 class DuckDBSink(Sink):
     """A table of a DuckDB file, through the package `duckdb`.
 
@@ -344,7 +347,7 @@ class DuckDBSink(Sink):
         """Makes the file, whole or not at all."""
         file = Path(self._path)
         if file.exists():
-            return
+            return _check_database(file)
         # Another host or container may have this process' number.
         temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}.tmp")
         try:
@@ -363,6 +366,17 @@ class DuckDBSink(Sink):
             # A file that another process has open, or a disk that is full, is waited for.
             hopeless = any(words in str(error) for words in HOPELESS)
             raise (ConfigError if hopeless else SinkUnavailable)(str(error)) from error
+
+
+def _check_database(file: Path) -> None:
+    """DuckDB opens files of other formats, too, as databases that nothing can be written to."""
+    try:
+        with file.open("rb") as content:
+            head = content.read(12)
+    except OSError:
+        return  # DuckDB says what it is
+    if head and head[8:] != b"DUCK":
+        raise ConfigError(f"'{file}' is not a valid DuckDB database: it is a file of another kind; name another")
 
 
 # What a file system says that has no hard links, or no locks.

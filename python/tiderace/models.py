@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tiderace import _tiderace, registry
+from tiderace.arguments import answers
 from tiderace.dataframe import StreamingDataFrame
 from tiderace.errors import ConfigError, PlanError
 from tiderace.registry.runnable import METHODS, Bind, of_file, of_object
@@ -20,6 +21,7 @@ from tiderace.series import Series
 Duration = float | str | timedelta
 
 
+@answers(ConfigError)
 class Model:
     """A trained model, as `load_model` returns it."""
 
@@ -109,6 +111,7 @@ class _Versions:
     source: Source
 
 
+@answers(ConfigError)
 def load_model(
     model: Any,
     sha256: str = "",
@@ -224,6 +227,7 @@ def _method(native: _tiderace.ModelVersions, method: str) -> _tiderace.Model:
     return native.method(method)
 
 
+@answers(ConfigError)
 def publish_model(
     model: Any,
     name: str | os.PathLike[str],
@@ -284,6 +288,7 @@ def publish_model(
     return to.publish(content, about, alias)
 
 
+@answers(ConfigError)
 def promote_model(name: str | os.PathLike[str], version: str | int, alias: str = "champion") -> None:
     """Lets an alias of a registry's model name another version, from one moment to the next.
 

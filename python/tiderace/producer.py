@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tiderace import _tiderace
+from tiderace.arguments import answers
+from tiderace.errors import ConfigError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 Headers = Mapping[str, str | bytes | None] | Iterable[tuple[str, str | bytes | None]]
 
 
+@answers(ConfigError)
 class Producer:
     """Writes records to topics, creating those that do not exist. Use it in a `with` block, which flushes.
 
@@ -82,6 +85,7 @@ class RecordMetadata(NamedTuple):
     offset: int
 
 
+@answers(ConfigError)
 class TransactionalProducer:
     """Writes records in transactions: what was produced becomes visible with `commit`, or not at all.
 

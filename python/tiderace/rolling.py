@@ -3,9 +3,13 @@
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
+from tiderace.arguments import answers
+from tiderace.errors import PlanError
+
 Result = TypeVar("Result")
 
 
+@answers(PlanError)
 class Rolling(Generic[Result]):
     """`sdf["x"].rolling("10s")`, or several columns at once: `sdf[["x", "y"]].rolling("10s")`.
 

@@ -9,15 +9,23 @@ from typing import Any, NoReturn
 
 from tiderace import _tiderace
 from tiderace._tiderace import Topic
+from tiderace.arguments import answers
 from tiderace.errors import PlanError
 from tiderace.rolling import Rolling
 
 
 def unwrapped(value: object) -> object:
-    """What the engine knows a value by."""
+    """What the engine knows a value by. Raises `PlanError` for what is still to be called."""
+    if isinstance(value, Rolling):
+        ways = ", ".join(f".{name}()" for name in vars(Rolling) if not name.startswith("_"))
+        raise PlanError(f"wanted a series or a constant, found a window of which nothing is asked; call {ways}")
+    if type(getattr(value, "__self__", None)).__module__.startswith("tiderace."):
+        name = getattr(value, "__name__", "method")
+        raise PlanError(f"wanted a series or a constant, found the method {name}, not called: write .{name}()")
     return value._series if isinstance(value, Series) else value
 
 
+@answers(PlanError)
 class Series:
     """A column of a frame, or an expression over its columns; pandas' meaning under nulls.
 
@@ -290,6 +298,7 @@ class Series:
         return Rolling(self._series.rolling(window, grace, min_periods, on_late, name), Series)
 
 
+@answers(PlanError)
 class Strings:
     """`sdf["name"].str`: what strings have beside operators. Nulls stay null; numbers make their row bad.
 

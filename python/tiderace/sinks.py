@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tiderace import _tiderace
+from tiderace.arguments import answers
+from tiderace.errors import ConfigError
 
 if TYPE_CHECKING:
     import pyarrow  # type: ignore[import-untyped]
@@ -39,6 +41,7 @@ class SinkPart:
     table: pyarrow.Table
 
 
+@answers(ConfigError)
 class Sink:
     """A place of your own that rows are written to, once each. Implement `open` and `write`.
 
@@ -137,6 +140,7 @@ class Sink:
         return table.set_column(table.column_names.index(self._event_time), self._event_time, times)
 
 
+@answers(ConfigError)
 class PostgresSink(Sink):
     """A table of PostgreSQL, for `sdf.sink(...)`.
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tiderace import _tiderace
+from tiderace.arguments import answers
 from tiderace.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 Path = str | os.PathLike[str]
 
 
+@answers(ConfigError)
 class Source:
     """A history of rows, for `app.dataframe(source=...)`. One of your own implements `tables()`.
 
@@ -84,6 +86,7 @@ class Source:
         raise NotImplementedError
 
 
+@answers(ConfigError)
 class CsvSource(Source):
     """A CSV file with a header, read piece by piece, whatever its size.
 
@@ -132,6 +135,7 @@ class NdjsonSource(CsvSource):
         return _tiderace.ndjson_source(self._path, self._options)
 
 
+@answers(ConfigError)
 class ParquetSource(Source):
     """A Parquet file, or a folder of them, read group by group through pyarrow.
 
@@ -154,11 +158,15 @@ class ParquetSource(Source):
         import pyarrow.dataset as dataset  # type: ignore[import-untyped]
 
         try:
-            found = dataset.dataset(self._path, format="parquet")
+            fragments = list(dataset.dataset(self._path, format="parquet").get_fragments())
+        except FileNotFoundError as error:
+            raise ConfigError("there is no file or folder of that name") from error
         except (OSError, pa.ArrowException) as error:
             raise ConfigError(f"cannot read '{self._path}': {error}") from error
+        if not fragments:
+            raise ConfigError("wanted a Parquet file or a folder of them, found a folder without a file")
         # File by file: each has the columns and kinds that are its own.
-        for fragment in found.get_fragments():
+        for fragment in fragments:
             for batch in fragment.to_batches(batch_size=8192):
                 yield _without_times(pa.table(batch), self.timestamp_unit)
 

@@ -23,8 +23,9 @@ std::optional<std::string> timestamp_column(const BacktestRequest& request, cons
 
 /// How the column `name`, of an Arrow timestamp type in `unit_ns` if any, is read as event times.
 auto event_times_of(const std::string& name, std::optional<std::int64_t> unit_ns, const Topic& topic) {
-  const TimestampUnit unit =
-      topic.options.timestamp == name ? topic.options.timestamp_unit : TimestampUnit::ms;
+  // A topic that names no column says the unit of the one that the backtest names.
+  const bool is_other = topic.options.timestamp.value_or(name) != name;
+  const TimestampUnit unit = is_other ? TimestampUnit::ms : topic.options.timestamp_unit;
   return [=](const Column& column, RowErrors& errors) {
     return unit_ns ? scaled_event_times(column, *unit_ns, name, errors)
                    : event_times(column, unit, name, errors);

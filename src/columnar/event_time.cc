@@ -114,6 +114,22 @@ std::optional<std::int64_t> time_of(const Column& column, std::size_t i, Timesta
   return std::nullopt;
 }
 
+std::string_view wanted_in(TimestampUnit unit) noexcept {
+  switch (unit) {
+    case TimestampUnit::s:
+      return "a number of seconds since 1970 (up to the year 2262)";
+    case TimestampUnit::ms:
+      return "a number of milliseconds since 1970 (up to the year 2262)";
+    case TimestampUnit::us:
+      return "a number of microseconds since 1970 (up to the year 2262)";
+    case TimestampUnit::ns:
+      return "a number of nanoseconds since 1970 (up to the year 2262)";
+    case TimestampUnit::iso8601:
+      break;
+  }
+  return "an ISO 8601 time between 1970 and 2262";
+}
+
 }  // namespace
 
 std::optional<std::int64_t> ms_to_ns(std::int64_t ms) noexcept {
@@ -161,11 +177,12 @@ std::vector<std::int64_t> event_times(const Column& column, TimestampUnit unit, 
     const auto time = time_of(column, i, unit);
     times[i] = time.value_or(0);
     if (time) continue;
-    const char* wanted =
-        unit == TimestampUnit::iso8601 ? "an ISO 8601 time" : "a time since 1970 as a number";
+    const char* advice = unit != TimestampUnit::iso8601 && column.kind(i) == Kind::string
+                             ? "; texts such as \"2026-11-23 10:00:00\" want timestamp_unit=\"iso8601\""
+                             : "";
     errors.add(i, BadRowKind::timestamp,
-               fmt::format("wanted {} between 1970 and 2262 in the field \"{}\", found {}", wanted, field,
-                           describe(column, i)));
+               fmt::format("wanted {} in the field \"{}\", found {}{}", wanted_in(unit), field,
+                           describe(column, i), advice));
   }
   return times;
 }

@@ -22,7 +22,7 @@ class PythonSink final : public TableSink {
       return call(function.get());
     } catch (nb::python_error& error) {
       const bool away = error.matches(nb::module_::import_("tiderace.errors").attr("SinkUnavailable"));
-      const std::string what = text_ + ": " + describe_exception(error, function.get());
+      const std::string what = text_ + ": " + describe_connector_error(error, function.get());
       if (away) throw SinkUnavailable(what);
       throw Error(ErrorKind::config, what);
     } catch (const nb::cast_error&) {

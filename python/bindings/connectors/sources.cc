@@ -60,7 +60,7 @@ class PythonReader final : public SourceReader {
     try {
       call();
     } catch (nb::python_error& error) {
-      throw Error(ErrorKind::config, text_ + ": " + describe_exception(error, function));
+      throw Error(ErrorKind::config, text_ + ": " + describe_connector_error(error, function));
     } catch (const Error& error) {
       throw Error(ErrorKind::config, text_ + ": " + error.what());
     }

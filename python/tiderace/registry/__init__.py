@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -83,9 +84,17 @@ def _local(text: str) -> Path:
     """`file:folder`, `file:///folder`, or a plain path."""
     if _OTHER_SCHEME.match(text):
         raise ConfigError(f"wanted models:/NAME, s3://BUCKET/PREFIX, file:FOLDER or a path, found '{text}'")
-    if not text.startswith("file:"):
-        return Path(text)
-    return Path(unquote(urlsplit(text).path) if text.startswith("file://") else text.removeprefix("file:"))
+    path = text.removeprefix("file:")
+    if path != text and path.startswith("//"):
+        host, path = urlsplit(text).netloc, unquote(urlsplit(text).path)
+        if host not in ("", "localhost"):
+            raise ConfigError(
+                f"'{text}': wanted a folder of this machine, found the host '{host}'; "
+                f"write file:{host}{path}, or file:///{host}{path} for one below the root"
+            )
+    if not path:
+        raise ConfigError(f"wanted the folder or file of a model, file:models/NAME or a path, found '{text}'")
+    return Path(path)
 
 
 def _of_bucket(address: str) -> Registry:
@@ -124,13 +133,22 @@ def described(model: Any, name: str, **given: Any) -> tuple[bytes, ModelVersion]
     content, suffix = packed(model)
     file = f"model{suffix}"
     bind = of_file(content, file, name)  # what does not load is not published
-    features = types_of(given["features"] if given["features"] is not None else known_features(model))
+    features = types_of(given["features"] if given["features"] is not None else _own_features(model))
     _check_features(bind, features)
     about = ModelVersion(
         name, "", sha256_of(content), file, len(content), features, _numbers(given["metrics"] or {}),
         _plain(given["training_range"]), _libraries(model), datetime.now(UTC).isoformat(),
     )  # fmt: skip
     return content, about
+
+
+def _own_features(model: Any) -> Sequence[str]:
+    if known := known_features(model):
+        return known
+    raise ConfigError(
+        "features: the model does not say the names of its features; give them in the order of training: "
+        'features=["speed", "x"], or the table that it was trained on'
+    )
 
 
 def _check_features(bind: Bind, features: dict[str, str]) -> None:

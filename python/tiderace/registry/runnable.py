@@ -28,11 +28,20 @@ def sha256_of(content: bytes) -> str:
 def of_file(content: bytes, file: str, name: str) -> Bind:
     """What runs the model in `content`, a file called `file`, under `name`. Raises `ConfigError`."""
     if PurePosixPath(file).suffix in (".ubj", ".json"):
-        first = _tiderace.xgboost_model_of(content, name, "predict")  # what is wrong with it shows here
+        first = _of_xgboost(content, file, name)  # what is wrong with it shows here
         return lambda method: (
             first if method == "predict" else _tiderace.xgboost_model_of(content, name, method)
         )
     return of_object(unpacked(content, file), name)
+
+
+def _of_xgboost(content: bytes, file: str, name: str) -> _tiderace.Model:
+    try:
+        return _tiderace.xgboost_model_of(content, name, "predict")
+    except ConfigError as error:
+        if name in str(error):
+            raise
+        raise ConfigError(f"cannot load the model '{file}': {error}") from error
 
 
 def of_object(model: Any, name: str) -> Bind:

@@ -1,0 +1,185 @@
+"""Answers to arguments of a wrong type: which parameter it is, what was wanted, what was found."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import os
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tiderace.errors import Error
+
+T = TypeVar("T", bound=Callable[..., Any])
+
+_HERE = os.path.dirname(__file__)
+_MEMBERS = ("__init__", "__getitem__", "__setitem__")
+# What may hold a password: its type is shown, not its value.
+_SECRET = ("security", "url", "query", "consumer_config", "producer_config")
+_OWNERS = {"StreamingDataFrame": "sdf", "Application": "app", "Series": "series", "Strings": "series.str"}
+_WORDS = {str: "text", int: "an integer", float: "a number", bool: "True or False", type(None): "None"}
+_SOURCES = {".parquet": "Parquet", ".ndjson": "Ndjson", ".jsonl": "Ndjson", ".json": "Ndjson"}
+
+
+def answers(kind: type[Error]) -> Callable[[T], T]:
+    """Lets a function, or all methods of a class, raise `kind` for an argument that is of a wrong type.
+
+    The types are those of its annotations. They are looked at once a call has failed, so that what the engine
+    can take is taken, and a call that is right pays nothing for it. What code of the user's raises is left as
+    it is, and so is a method that has been told another `kind`.
+    """
+
+    def decorate(what: T) -> T:
+        if not isinstance(what, type):
+            return _answering(what, kind)
+        for name, member in list(vars(what).items()):
+            public = name in _MEMBERS or not name.startswith("_")
+            if public and inspect.isfunction(member) and not hasattr(member, "__wrapped__"):
+                setattr(what, name, _answering(member, kind))
+        return what
+
+    return decorate
+
+
+def _answering(function: T, kind: type[Error]) -> T:
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except (TypeError, AttributeError) as error:
+            mistake = _mistake(error, function, args, kwargs)
+            if mistake is None:
+                raise
+            raise kind(f"{_shown(function)}: {mistake}") from None
+
+    return typing.cast(T, call)
+
+
+def _mistake(error: Exception, function: Callable[..., Any], args: Any, kwargs: Any) -> str | None:
+    """What is wrong with the arguments; None if it is not they that `error` is about."""
+    files = _files_of(error)
+    if len(files) < 2 or not all(file.startswith(_HERE) for file in files):
+        return None  # the arguments do not fit the signature, or code of the user's failed
+    given = list(_given(function, args, kwargs))
+    for name, value, hint in given:
+        if not _matches(value, hint):
+            return f"{name}: wanted {_wanted(hint, value)}, found {_found(name, value)}"
+    if len(files) > 2 or "incompatible function arguments" not in str(error):
+        return None
+    found = ", ".join(f"{name}={_found(name, value)}" for name, value, _ in given)
+    return f"wanted values that the engine can hold (a number may be out of its range), found {found}"
+
+
+def _files_of(error: Exception) -> list[str]:
+    """Of the frames that the error went through."""
+    files = []
+    at = error.__traceback__
+    while at is not None:
+        files.append(at.tb_frame.f_code.co_filename)
+        at = at.tb_next
+    return files
+
+
+def _given(function: Callable[..., Any], args: Any, kwargs: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Name, value and type of every argument that was given, but `self`."""
+    signature = inspect.signature(function)
+    for name, value in signature.bind(*args, **kwargs).arguments.items():
+        parameter = signature.parameters[name]
+        hint = _hint(parameter.annotation, function)
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            yield from ((each, found, hint) for each, found in value.items())
+        elif name != "self":
+            yield name, value, hint
+
+
+def _hint(annotation: Any, function: Callable[..., Any]) -> Any:
+    """The type that an annotation names; Any where it stands for types that are not imported."""
+    if annotation is inspect.Parameter.empty:
+        return Any
+    try:
+        return eval(annotation, function.__globals__) if isinstance(annotation, str) else annotation
+    except NameError:
+        return Any
+
+
+def _alternatives(hint: Any) -> tuple[Any, ...]:
+    is_union = isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
+    return typing.get_args(hint) if is_union else (hint,)
+
+
+def _matches(value: Any, hint: Any) -> bool:
+    return any(_is(value, each) for each in _alternatives(hint))
+
+
+def _is(value: Any, hint: Any) -> bool:
+    if hint is None:
+        return value is None
+    if hint is int:
+        return hasattr(value, "__index__")
+    if hint is float:
+        return hasattr(value, "__float__")
+    wanted = typing.get_origin(hint) or hint
+    if not isinstance(wanted, type):
+        return True  # Any, a type variable
+    return isinstance(value, wanted) and _holds(value, typing.get_args(hint))
+
+
+def _holds(value: Any, parts: tuple[Any, ...]) -> bool:
+    """Whether what is in a dict, list or tuple is of the types that are wanted."""
+    if isinstance(value, Mapping) and len(parts) == 2:
+        return all(_matches(k, parts[0]) and _matches(v, parts[1]) for k, v in value.items())
+    if isinstance(value, tuple) and len(parts) > 1:
+        return len(value) == len(parts) and all(map(_matches, value, parts))
+    if isinstance(value, list | tuple) and len(parts) == 1:
+        return all(_matches(each, parts[0]) for each in value)
+    return True
+
+
+def _wanted(hint: Any, value: Any) -> str:
+    words = dict.fromkeys(_words(each, value) for each in _alternatives(hint))
+    *others, last = sorted(words, key=lambda word: word == "None")
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _words(hint: Any, value: Any) -> str:
+    """A type as a reader would call it, and how to get one."""
+    wanted = typing.get_origin(hint) or hint
+    name = getattr(wanted, "__name__", str(wanted))
+    text = value if isinstance(value, str) and value else None
+    if name == "Topic":
+        return f"a topic, app.topic({json.dumps(text or 'name', ensure_ascii=False)})"
+    if name == "Source":
+        return f"a source, such as {_source(text or 'rides.csv')}"
+    if name == "Sink":
+        return 'a sink, such as tr.ParquetSink("folder") (a topic is written to by sdf.to_topic)'
+    if wanted is Callable or name == "Callable":
+        return "a function"
+    if parts := [each for each in typing.get_args(hint) if each is not ...]:
+        plain = {"Mapping": "dict", "Sequence": "list", "Iterable": "list", "PathLike": "path"}.get(name, name)
+        of = "" if plain == "path" else f" of {' and '.join(_wanted(each, None) for each in parts)}"
+        return f"a {plain}{of}"
+    return _WORDS.get(wanted, f"a {name}")
+
+
+def _source(path: str) -> str:
+    kind = _SOURCES.get(Path(path).suffix, "Csv")
+    return f"tr.{kind}Source({json.dumps(path, ensure_ascii=False)})"
+
+
+def _found(name: str, value: Any) -> str:
+    if name in _SECRET:
+        return f"a value of type {type(value).__name__}"
+    return f"{value!r:.100}"
+
+
+def _shown(function: Callable[..., Any]) -> str:
+    """The call as it is written: `sdf.to_topic`, `tr.Application`."""
+    owner, _, name = function.__qualname__.rpartition(".")
+    if not owner or name == "__init__":
+        return f"tr.{owner or name}"
+    variable = _OWNERS.get(owner, owner)
+    return f"{variable}[...]" if name.startswith("__") else f"{variable}.{name}"
