@@ -245,7 +245,9 @@ class Application:
             Default: as fast as it goes.
         """
         if source is not None and topic is not None:
-            raise PlanError(f"app.dataframe: wanted a topic or a source, found both, {topic!r} and {source!r}")
+            raise PlanError(
+                f"app.dataframe: wanted a topic or a source, found both, {topic!r} and {source!r}"
+            )
         if source is not None:
             native = source._native.dataframe(self._application, replay_speed)
             return StreamingDataFrame(self._application, native)

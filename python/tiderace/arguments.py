@@ -22,6 +22,8 @@ _MEMBERS = ("__init__", "__getitem__", "__setitem__")
 _SECRET = ("security", "url", "query", "consumer_config", "producer_config")
 _OWNERS = {"StreamingDataFrame": "sdf", "Application": "app", "Series": "series", "Strings": "series.str"}
 _WORDS = {str: "text", int: "an integer", float: "a number", bool: "True or False", type(None): "None"}
+_CONTAINERS = {"Mapping": "a dict from {} to {}", "dict": "a dict from {} to {}", "PathLike": "a path"}
+_CONTAINERS |= {"Sequence": "a list of {}", "Iterable": "a list of {}", "tuple": "a tuple of {} and {}"}
 _SOURCES = {".parquet": "Parquet", ".ndjson": "Ndjson", ".jsonl": "Ndjson", ".json": "Ndjson"}
 
 
@@ -50,11 +52,11 @@ def _answering(function: T, kind: type[Error]) -> T:
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
-        except (TypeError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError) as error:
             mistake = _mistake(error, function, args, kwargs)
             if mistake is None:
                 raise
-            raise kind(f"{_shown(function)}: {mistake}") from None
+            raise kind(f"{_shown(function, args)}: {mistake}") from None
 
     return typing.cast(T, call)
 
@@ -123,8 +125,8 @@ def _is(value: Any, hint: Any) -> bool:
     if hint is float:
         return hasattr(value, "__float__")
     wanted = typing.get_origin(hint) or hint
-    if not isinstance(wanted, type):
-        return True  # Any, a type variable
+    if wanted is Any or not isinstance(wanted, type):
+        return True  # or a type variable
     return isinstance(value, wanted) and _holds(value, typing.get_args(hint))
 
 
@@ -140,8 +142,8 @@ def _holds(value: Any, parts: tuple[Any, ...]) -> bool:
 
 
 def _wanted(hint: Any, value: Any) -> str:
-    words = dict.fromkeys(_words(each, value) for each in _alternatives(hint))
-    *others, last = sorted(words, key=lambda word: word == "None")
+    given = [each for each in _alternatives(hint) if each is not type(None)]
+    *others, last = dict.fromkeys(_words(each, value) for each in given or [type(None)])
     return f"{', '.join(others)} or {last}" if others else last
 
 
@@ -158,10 +160,8 @@ def _words(hint: Any, value: Any) -> str:
         return 'a sink, such as tr.ParquetSink("folder") (a topic is written to by sdf.to_topic)'
     if wanted is Callable or name == "Callable":
         return "a function"
-    if parts := [each for each in typing.get_args(hint) if each is not ...]:
-        plain = {"Mapping": "dict", "Sequence": "list", "Iterable": "list", "PathLike": "path"}.get(name, name)
-        of = "" if plain == "path" else f" of {' and '.join(_wanted(each, None) for each in parts)}"
-        return f"a {plain}{of}"
+    if of := [_wanted(each, None) for each in typing.get_args(hint) if each is not ...]:
+        return _CONTAINERS.get(name, f"a {name} of {{}}").format(*of)
     return _WORDS.get(wanted, f"a {name}")
 
 
@@ -171,15 +171,21 @@ def _source(path: str) -> str:
 
 
 def _found(name: str, value: Any) -> str:
+    if name in _SECRET and isinstance(value, Mapping):
+        return (
+            f"a {type(value).__name__} of {', '.join(f'{k}: {type(v).__name__}' for k, v in value.items())}"
+        )
     if name in _SECRET:
         return f"a value of type {type(value).__name__}"
     return f"{value!r:.100}"
 
 
-def _shown(function: Callable[..., Any]) -> str:
+def _shown(function: Callable[..., Any], args: Any) -> str:
     """The call as it is written: `sdf.to_topic`, `tr.Application`."""
     owner, _, name = function.__qualname__.rpartition(".")
-    if not owner or name == "__init__":
-        return f"tr.{owner or name}"
+    if name == "__init__":
+        return f"tr.{type(args[0]).__name__}"
+    if not owner:
+        return f"tr.{name}"
     variable = _OWNERS.get(owner, owner)
     return f"{variable}[...]" if name.startswith("__") else f"{variable}.{name}"

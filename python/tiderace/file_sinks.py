@@ -376,7 +376,9 @@ def _check_database(file: Path) -> None:
     except OSError:
         return  # DuckDB says what it is
     if head and head[8:] != b"DUCK":
-        raise ConfigError(f"'{file}' is not a valid DuckDB database: it is a file of another kind; name another")
+        raise ConfigError(
+            f"'{file}' is not a valid DuckDB database: it is a file of another kind; name another"
+        )
 
 
 # What a file system says that has no hard links, or no locks.

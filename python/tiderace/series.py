@@ -18,10 +18,14 @@ def unwrapped(value: object) -> object:
     """What the engine knows a value by. Raises `PlanError` for what is still to be called."""
     if isinstance(value, Rolling):
         ways = ", ".join(f".{name}()" for name in vars(Rolling) if not name.startswith("_"))
-        raise PlanError(f"wanted a series or a constant, found a window of which nothing is asked; call {ways}")
+        raise PlanError(
+            f"wanted a series or a constant, found a window of which nothing is asked; call {ways}"
+        )
     if type(getattr(value, "__self__", None)).__module__.startswith("tiderace."):
         name = getattr(value, "__name__", "method")
-        raise PlanError(f"wanted a series or a constant, found the method {name}, not called: write .{name}()")
+        raise PlanError(
+            f"wanted a series or a constant, found the method {name}, not called: write .{name}()"
+        )
     return value._series if isinstance(value, Series) else value
 
 

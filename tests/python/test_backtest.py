@@ -337,3 +337,21 @@ def test_a_result_does_not_stand_on_memory_that_may_change(mean: tr.StreamingDat
     result = mean.backtest(frame, key="k", timestamp="t")
     frame.loc[:, "x"] = 99.0
     assert result["x"].to_pylist() == [row["x"] for row in ROWS]
+
+
+@pytest.mark.parametrize(
+    ("topic", "sums"),
+    [
+        ({"timestamp_unit": "s"}, [1, 4]),
+        ({"timestamp_unit": "s", "timestamp": "t"}, [1, 4]),
+        ({"timestamp_unit": "s", "timestamp": "other"}, [1, 5]),
+        ({}, [1, 5]),
+    ],
+)
+def test_times_are_in_the_unit_of_the_topic(
+    app: tr.Application, topic: dict[str, str], sums: list[int]
+) -> None:
+    sdf = app.dataframe(app.topic("units", **topic))  # type: ignore[arg-type]
+    sdf["sum"] = sdf["x"].rolling("10s").sum()
+    rows = [{"k": 1, "t": 1706781600, "x": 1}, {"k": 1, "t": 1706781615, "x": 4}]
+    assert sdf.backtest(rows, key="k", timestamp="t")["sum"].to_pylist() == sums

@@ -2,9 +2,11 @@
 
 import doctest
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -13,8 +15,16 @@ import tiderace as tr
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
+class Finder(doctest.DocTestFinder):
+    """Looks through decorators, which stand in another module."""
+
+    def _from_module(self, module: ModuleType | None, thing: object) -> bool:
+        found: bool = super()._from_module(module, inspect.unwrap(thing))  # type: ignore[misc, arg-type]
+        return found
+
+
 def examples() -> Iterator[doctest.DocTest]:
-    finder = doctest.DocTestFinder(exclude_empty=True)
+    finder = Finder(exclude_empty=True)
     for module in pkgutil.iter_modules(tr.__path__, "tiderace."):
         if module.name != "tiderace._tiderace":
             yield from (test for test in finder.find(importlib.import_module(module.name)) if test.examples)
@@ -32,7 +42,9 @@ def test_example(example: doctest.DocTest, tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_there_are_examples() -> None:
-    assert len(list(examples())) > 20
+    names = {example.name for example in examples()}
+    assert len(names) > 40
+    assert {"tiderace.dataframe.StreamingDataFrame.to_topic", "tiderace.models.load_model"} <= names
 
 
 def test_everything_public_is_documented() -> None:

@@ -210,3 +210,19 @@ def test_a_dead_letter_topic_of_its_own(make_app: MakeApp, tmp_path: Path) -> No
 def test_errors_are_one_family() -> None:
     for kind in (tr.PlanError, tr.ConfigError, tr.BadRowError, tr.BrokerError, tr.StateError):
         assert issubclass(kind, tr.Error)
+
+
+def test_a_row_that_stops_says_how_to_go_on(app: tr.Application) -> None:
+    sdf = plus_one(app.dataframe(app.topic("input")))
+    with pytest.raises(tr.BadRowError, match=r'on_error="skip" or on_error="dead-letter"$') as raised:
+        sdf.backtest([{"x": "high"}])
+    assert "on_error" not in raised.value.message
+
+
+def test_a_text_as_time_says_how_texts_are_read(app: tr.Application) -> None:
+    rows = [{"t": "2024-02-01 10:00:00"}]
+    wanted = 'wanted a number of milliseconds since 1970 .*found the string .*timestamp_unit="iso8601"'
+    with pytest.raises(tr.BadRowError, match=wanted):
+        app.dataframe(app.topic("input", timestamp="t")).backtest(rows)
+    iso = app.topic("texts", timestamp="t", timestamp_unit="iso8601")
+    assert app.dataframe(iso).backtest(rows).to_pylist() == rows

@@ -3,7 +3,9 @@
 import datetime as dt
 import operator
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -249,3 +251,97 @@ def test_nothing_is_contacted_before_run(tmp_path: Path) -> None:
     app = tr.Application(f"embedded:{tmp_path}/log", consumer_group="g", state_dir=tmp_path / "state")
     app.dataframe(app.topic("a")).to_topic(app.topic("b"))
     assert os.listdir(tmp_path) == []
+
+
+Call = Callable[[tr.Application, tr.StreamingDataFrame, Any], object]
+PLANS: list[tuple[Call, Any, str]] = [
+    (lambda _, sdf, v: sdf.to_topic(v), "alerts", r'topic: wanted a .*app.topic\("alerts"\), found'),
+    (lambda _, sdf, v: sdf.sink(v), "x", r"sink: wanted a sink, such as tr.ParquetSink.*found 'x'"),
+    (lambda app, sdf, _: sdf.sink(app.topic("x")), None, r'sdf.to_topic.*found app.topic\("x"\)'),  # type: ignore[arg-type]
+    (lambda _, sdf, v: sdf.sink(v), None, "sdf.sink: sink: wanted a sink.*found None"),
+    (lambda app, _, v: app.dataframe(source=v), "a.csv", r'wanted a source.*CsvSource\("a.csv"\)'),
+    (lambda app, _, v: app.dataframe(source=v), "a.parquet", r'ParquetSource\("a.parquet"\)'),
+    (lambda app, _, v: app.topic("t", timestamp=v), 5, "app.topic: timestamp: wanted text, found 5"),
+    (lambda app, _, v: app.topic("t", schema=v), ["x"], "schema: wanted a dict from text to text"),
+    (lambda _, sdf, v: sdf["x"].diff(v), "a", "series.diff: periods: wanted an integer, found 'a'"),
+    (lambda _, sdf, v: sdf["x"].shift(v), 1.5, "series.shift: periods: wanted an integer, found 1.5"),
+    (lambda _, sdf, v: sdf["x"][v], 0, "name: wanted text, found 0"),
+    (lambda _, sdf, v: sdf["x"].rolling(2).std(v), "a", "std: ddof: wanted an integer, found 'a'"),
+]  # fmt: skip
+CONFIGURATIONS: list[tuple[Call, Any, str]] = [
+    (lambda *a: tr.Application(workers=a[2]), "4", "tr.Application: workers: wanted an integer"),
+    (lambda *a: tr.Application(workers=a[2]), 2**40, "out of its range.*workers=1099511627776"),
+    (lambda *a: tr.Application(consumer_group=a[2]), 5, "consumer_group: wanted text, found 5"),
+    (lambda *a: tr.Application(state_dir=a[2]), 5, "state_dir: wanted text or a path, found 5"),
+    (lambda *a: tr.CsvSource("a.csv", key=a[2]), 5, "tr.CsvSource: key: wanted text, found 5"),
+    (lambda *a: tr.ParquetSink("a", key_column=a[2]), 5, "tr.ParquetSink: key_column: wanted text"),
+    (lambda *a: tr.PostgresSink("a", table=a[2]), 5, "tr.PostgresSink: table: wanted text"),
+    (lambda app, *a: app.get_transactional_producer(a[1]), 5, "transactional_id: wanted text"),
+    (lambda app, *a: app.run(until_end=a[1]), "x", "until_end: wanted True or False, found 'x'"),
+    (lambda *a: tr.publish_model(object(), a[2]), 5, "tr.publish_model: name: wanted text or a path"),
+]  # fmt: skip
+WRONG = [(tr.PlanError, *case) for case in PLANS] + [(tr.ConfigError, *case) for case in CONFIGURATIONS]
+
+
+@pytest.mark.parametrize(("kind", "call", "value", "message"), WRONG, ids=range(len(WRONG)))
+def test_an_argument_of_a_wrong_type_is_named(
+    kind: type[tr.Error],
+    call: Call,
+    value: Any,
+    message: str,
+    app: tr.Application,
+    sdf: tr.StreamingDataFrame,
+) -> None:
+    with pytest.raises(kind, match=message):
+        call(app, sdf, value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"security": {"sasl.password": "canary"}},
+        {"producer_config": {"sasl.password": b"canary"}},
+        {"consumer_config": "canary"},
+    ],
+)
+def test_an_argument_of_a_wrong_type_shows_no_secret(options: dict[str, Any]) -> None:
+    with pytest.raises(tr.ConfigError, match=r"wanted .*, found a ") as error:
+        tr.Application(consumer_group="g", **options)
+    assert "canary" not in str(error.value)
+
+
+def test_what_does_not_fit_a_signature_stays_a_type_error(app: tr.Application) -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument 'wurkers'"):
+        tr.Application(wurkers=4)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="name"):
+        app.topic()  # type: ignore[call-arg]
+
+
+def test_what_code_of_the_user_raises_is_left_as_it_is(sdf: tr.StreamingDataFrame) -> None:
+    class Odd(tr.Sink):
+        def _connector(self, name: str, columns: dict[str, str]) -> Any:
+            raise TypeError("of the user")
+
+    with pytest.raises(TypeError, match="of the user"):
+        Odd(5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (
+            lambda sdf: sdf["x"].rolling("10s"),
+            r"a window of which nothing is asked; call \.mean\(\), \.sum\(\)",
+        ),
+        (lambda sdf: sdf[["x"]].rolling("10s"), r"a window of which nothing is asked; call \.mean\(\)"),
+        (lambda sdf: sdf["x"].rolling("10s").mean, r"the method mean, not called: write \.mean\(\)"),
+        (lambda sdf: sdf["x"].abs, r"the method abs, not called: write \.abs\(\)"),
+    ],
+)
+def test_what_is_still_to_be_called(
+    value: Callable[[tr.StreamingDataFrame], Any], message: str, sdf: tr.StreamingDataFrame
+) -> None:
+    with pytest.raises(tr.PlanError, match=message):
+        sdf["y"] = value(sdf)
+    with pytest.raises(tr.PlanError, match=message):
+        sdf["x"] + value(sdf)

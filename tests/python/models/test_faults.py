@@ -451,3 +451,32 @@ def test_two_models_of_one_name_and_one_control_topic(make_app: MakeApp, tmp_pat
 def test_an_alias_of_a_registry_without_models_says_that_there_is_none(tmp_path: Path) -> None:
     with pytest.raises(tr.ConfigError, match=r"no model at .*: publish one with"):
         tr.load_model(f"file:{tmp_path}/none@champion")
+
+
+@pytest.mark.parametrize("name", ["", "file:", "file://", "file:@champion"])
+def test_a_model_without_a_place_is_refused(name: str) -> None:
+    with pytest.raises(tr.ConfigError, match="wanted the folder or file of a model"):
+        tr.load_model(name)
+    with pytest.raises(tr.ConfigError, match="wanted the folder or file of a model"):
+        tr.publish_model(Times(1, always), name, features=["x"])
+
+
+def test_a_folder_of_another_host_is_refused(tmp_path: Path) -> None:
+    wanted = "found the host 'models'; write file:models/shaking, or file:///models/shaking"
+    for act in (tr.load_model, lambda name: tr.promote_model(name, 1)):
+        with pytest.raises(tr.ConfigError, match=wanted):
+            act("file://models/shaking")
+    publish(f"file://localhost{tmp_path}/shaking", 1)
+    assert tr.load_model(f"file://{tmp_path}/shaking").version == "1"
+
+
+def test_a_model_that_does_not_know_its_features(tmp_path: Path) -> None:
+    with pytest.raises(tr.ConfigError, match=r"does not say the names of its features; .*features=\["):
+        tr.publish_model(Times(1, always), tmp_path / "shaking")
+
+
+@pytest.mark.parametrize("file", ["wrong.ubj", "wrong.json"])
+def test_a_file_that_is_no_model_is_named(tmp_path: Path, file: str) -> None:
+    (tmp_path / file).write_text("junk")
+    with pytest.raises(tr.ConfigError, match=f"cannot load the model '.*{file}': byte 0: wanted"):
+        tr.load_model(tmp_path / file)

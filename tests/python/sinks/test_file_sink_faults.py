@@ -322,10 +322,12 @@ def test_a_key_that_is_no_text_is_a_bad_row(make_app: MakeApp, tmp_path: Path, t
 def test_a_file_that_is_no_database_ends_the_run(make_app: MakeApp, tmp_path: Path) -> None:
     produce(make_app(), "in", [{"x": 1}])
     (tmp_path / "text.duckdb").write_text("nothing of a database " * 1000)
-    for file in ("text.duckdb", "no folder/rows.duckdb"):
+    (tmp_path / "duckdb.csv").write_text("x,speed\n1,2\n")  # DuckDB opens it as a database
+    for file in ("text.duckdb", "duckdb.csv", "no folder/rows.duckdb"):
         app = make_app()
         app.dataframe(app.topic("in")).sink(tr.DuckDBSink(tmp_path / file, "rows"))
-        with pytest.raises(tr.ConfigError, match="duckdb"):
+        wanted = "No such file" if "/" in file else f"{file}' is not a valid DuckDB database: .*name another$"
+        with pytest.raises(tr.ConfigError, match=wanted):
             app.run(until_end=True)
 
 

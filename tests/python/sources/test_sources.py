@@ -167,6 +167,16 @@ def test_what_cannot_be_read_ends_the_run_and_says_why(
         app.run()
 
 
+def test_parquet_files_that_are_not_there(make_app: Callable[..., tr.Application], tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    missing = "there is no file or folder of that name"
+    for name, message in (("none", missing), ("empty", "found a folder without a file")):
+        app = make_app()
+        app.dataframe(source=tr.ParquetSource(tmp_path / name)).to_topic(app.topic("out"))
+        with pytest.raises(tr.ConfigError, match=rf"{name}'\): .*{message}$"):
+            app.run(until_end=True)
+
+
 def test_options_that_cannot_be(app: tr.Application) -> None:
     with pytest.raises(tr.ConfigError, match="replay_speed: wanted a number above 0"):
         app.dataframe(source=tr.CsvSource("a.csv", timestamp="t"), replay_speed=0)
@@ -175,6 +185,10 @@ def test_options_that_cannot_be(app: tr.Application) -> None:
     app.dataframe(source=tr.CsvSource("a.csv"))
     with pytest.raises(tr.PlanError, match="another source of that name"):
         app.dataframe(source=tr.CsvSource("b/a.csv"))
+    with pytest.raises(tr.ConfigError, match=r'app.topic\("t"\) is not replayed; give a source='):
+        app.dataframe(app.topic("t"), replay_speed=2)
+    with pytest.raises(tr.PlanError, match="wanted a topic or a source, found both"):
+        app.dataframe(app.topic("t"), source=tr.CsvSource("c.csv"))
     with pytest.raises(tr.ConfigError, match="name="):
         tr.PostgresSource("postgresql://db/x", "SELECT 1", "")
 
