@@ -244,18 +244,21 @@ class Application:
             How many times as fast as event time these rows come: 1 is as they came, 10 ten times as fast.
             Default: as fast as it goes.
         """
-        if source is not None and topic is not None:
+        if source is None:
+            return StreamingDataFrame(self._application, self._frame_of(topic, replay_speed))
+        if topic is not None:
             raise PlanError(
                 f"app.dataframe: wanted a topic or a source, found both, {topic!r} and {source!r}"
             )
-        if source is not None:
-            native = source._native.dataframe(self._application, replay_speed)
-            return StreamingDataFrame(self._application, native)
+        native = source._native.dataframe(self._application, replay_speed)
+        return StreamingDataFrame(self._application, native)
+
+    def _frame_of(self, topic: Topic | None, replay_speed: float | None) -> _tiderace.Frame:
         if not isinstance(topic, Topic):
             raise PlanError(f"app.dataframe: wanted a topic, app.topic(...), found {topic!r:.100}")
         if replay_speed is not None:
             raise ConfigError(f"replay_speed: {topic!r} is not replayed; give a source=, or leave it out")
-        return StreamingDataFrame(self._application, self._application.dataframe(topic))
+        return self._application.dataframe(topic)
 
     def run(
         self, until_end: bool = False, timeout: Duration | None = None, count: int | None = None

@@ -70,8 +70,11 @@ def _mistake(error: Exception, function: Callable[..., Any], args: Any, kwargs: 
     for name, value, hint in given:
         if not _matches(value, hint):
             return f"{name}: wanted {_wanted(hint, value)}, found {_found(name, value)}"
-    if len(files) > 2 or "incompatible function arguments" not in str(error):
-        return None
+    by_the_engine = len(files) == 2 and "incompatible function arguments" in str(error)
+    return _beyond_limits(given) if by_the_engine else None
+
+
+def _beyond_limits(given: list[tuple[str, Any, Any]]) -> str:
     found = ", ".join(f"{name}={_found(name, value)}" for name, value, _ in given)
     return f"wanted values that the engine can hold (a number may be out of its range), found {found}"
 
@@ -151,23 +154,28 @@ def _words(hint: Any, value: Any) -> str:
     """A type as a reader would call it, and how to get one."""
     wanted = typing.get_origin(hint) or hint
     name = getattr(wanted, "__name__", str(wanted))
-    text = value if isinstance(value, str) and value else None
-    if name == "Topic":
-        return f"a topic, app.topic({json.dumps(text or 'name', ensure_ascii=False)})"
-    if name == "Source":
-        return f"a source, such as {_source(text or 'rides.csv')}"
-    if name == "Sink":
-        return 'a sink, such as tr.ParquetSink("folder") (a topic is written to by sdf.to_topic)'
-    if wanted is Callable or name == "Callable":
-        return "a function"
+    if name in _MADE_BY:
+        return _MADE_BY[name](value if isinstance(value, str) else "")
     if of := [_wanted(each, None) for each in typing.get_args(hint) if each is not ...]:
         return _CONTAINERS.get(name, f"a {name} of {{}}").format(*of)
     return _WORDS.get(wanted, f"a {name}")
 
 
+def _topic(name: str) -> str:
+    return f"a topic, app.topic({json.dumps(name or 'name', ensure_ascii=False)})"
+
+
 def _source(path: str) -> str:
     kind = _SOURCES.get(Path(path).suffix, "Csv")
-    return f"tr.{kind}Source({json.dumps(path, ensure_ascii=False)})"
+    return f"a source, such as tr.{kind}Source({json.dumps(path or 'rides.csv', ensure_ascii=False)})"
+
+
+_MADE_BY: dict[str, Callable[[str], str]] = {
+    "Topic": _topic,
+    "Source": _source,
+    "Sink": lambda _: 'a sink, such as tr.ParquetSink("folder") (a topic is written to by sdf.to_topic)',
+    "Callable": lambda _: "a function",
+}
 
 
 def _found(name: str, value: Any) -> str:

@@ -16,17 +16,24 @@ from tiderace.rolling import Rolling
 
 def unwrapped(value: object) -> object:
     """What the engine knows a value by. Raises `PlanError` for what is still to be called."""
-    if isinstance(value, Rolling):
-        ways = ", ".join(f".{name}()" for name in vars(Rolling) if not name.startswith("_"))
-        raise PlanError(
-            f"wanted a series or a constant, found a window of which nothing is asked; call {ways}"
-        )
-    if type(getattr(value, "__self__", None)).__module__.startswith("tiderace."):
+    if isinstance(value, Series):
+        return value._series
+    if isinstance(value, Rolling) or _is_method(value):
+        raise PlanError(f"wanted a series or a constant, found {_uncalled(value)}")
+    return value
+
+
+def _is_method(value: object) -> bool:
+    """Whether it is one of a series, a frame or the like."""
+    return type(getattr(value, "__self__", None)).__module__.startswith("tiderace.")
+
+
+def _uncalled(value: object) -> str:
+    if not isinstance(value, Rolling):
         name = getattr(value, "__name__", "method")
-        raise PlanError(
-            f"wanted a series or a constant, found the method {name}, not called: write .{name}()"
-        )
-    return value._series if isinstance(value, Series) else value
+        return f"the method {name}, not called: write .{name}()"
+    ways = ", ".join(f".{name}()" for name in vars(Rolling) if not name.startswith("_"))
+    return f"a window of which nothing is asked; call {ways}"
 
 
 @answers(PlanError)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from tiderace import _tiderace
 from tiderace.arguments import answers
@@ -155,20 +155,27 @@ class ParquetSource(Source):
     def tables(self) -> Iterator[pyarrow.Table]:
         """The rows, in pieces."""
         import pyarrow as pa
+
+        # File by file: each has the columns and kinds that are its own.
+        for fragment in self._files():
+            for batch in fragment.to_batches(batch_size=8192):
+                yield _without_times(pa.table(batch), self.timestamp_unit)
+
+    def _files(self) -> list[Any]:
+        import pyarrow as pa
         import pyarrow.dataset as dataset  # type: ignore[import-untyped]
 
         try:
-            fragments = list(dataset.dataset(self._path, format="parquet").get_fragments())
+            files = list(dataset.dataset(self._path, format="parquet").get_fragments())
         except FileNotFoundError as error:
             raise ConfigError("there is no file or folder of that name") from error
         except (OSError, pa.ArrowException) as error:
             raise ConfigError(f"cannot read '{self._path}': {error}") from error
-        if not fragments:
-            raise ConfigError("wanted a Parquet file or a folder of them, found a folder without a file")
-        # File by file: each has the columns and kinds that are its own.
-        for fragment in fragments:
-            for batch in fragment.to_batches(batch_size=8192):
-                yield _without_times(pa.table(batch), self.timestamp_unit)
+        return files or _refuse_empty()
+
+
+def _refuse_empty() -> NoReturn:
+    raise ConfigError("wanted a Parquet file or a folder of them, found a folder without a file")
 
 
 def _without_times(table: pyarrow.Table, unit: str) -> pyarrow.Table:

@@ -84,17 +84,20 @@ def _local(text: str) -> Path:
     """`file:folder`, `file:///folder`, or a plain path."""
     if _OTHER_SCHEME.match(text):
         raise ConfigError(f"wanted models:/NAME, s3://BUCKET/PREFIX, file:FOLDER or a path, found '{text}'")
-    path = text.removeprefix("file:")
-    if path != text and path.startswith("//"):
-        host, path = urlsplit(text).netloc, unquote(urlsplit(text).path)
-        if host not in ("", "localhost"):
-            raise ConfigError(
-                f"'{text}': wanted a folder of this machine, found the host '{host}'; "
-                f"write file:{host}{path}, or file:///{host}{path} for one below the root"
-            )
+    path = _path_of_url(text) if text.startswith("file://") else text.removeprefix("file:")
     if not path:
         raise ConfigError(f"wanted the folder or file of a model, file:models/NAME or a path, found '{text}'")
     return Path(path)
+
+
+def _path_of_url(text: str) -> str:
+    host, path = urlsplit(text).netloc, unquote(urlsplit(text).path)
+    if host not in ("", "localhost"):
+        raise ConfigError(
+            f"'{text}': wanted a folder of this machine, found the host '{host}'; "
+            f"write file:{host}{path}, or file:///{host}{path} for one below the root"
+        )
+    return path
 
 
 def _of_bucket(address: str) -> Registry:

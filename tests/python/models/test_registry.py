@@ -342,7 +342,7 @@ def test_arrays_in_a_training_range(tmp_path: Path) -> None:
 def test_features_that_a_model_says_itself_or_is_said_of(tmp_path: Path) -> None:
     line = LinearRegression().fit(FEATURES.to_numpy(), LABELS)
     address = f"{tmp_path}/line"
-    with pytest.raises(tr.ConfigError, match="features: wanted names"):
+    with pytest.raises(tr.ConfigError, match="features: the model does not say"):
         tr.publish_model(line, address)
     assert tr.publish_model(line, address, features=["a", "b"]).features == {"a": "float64", "b": "float64"}
     typed = FEATURES.assign(count=1, flag=True).astype({"total": np.float32})
