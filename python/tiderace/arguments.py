@@ -16,7 +16,7 @@ from tiderace.errors import Error
 
 T = TypeVar("T", bound=Callable[..., Any])
 
-_HERE = os.path.dirname(__file__)
+_HERE = os.path.join(os.path.dirname(__file__), "")
 _MEMBERS = ("__init__", "__getitem__", "__setitem__")
 # What may hold a password: its type is shown, not its value.
 _SECRET = ("security", "url", "query", "consumer_config", "producer_config")
@@ -27,12 +27,12 @@ _CONTAINERS |= {"Sequence": "a list of {}", "Iterable": "a list of {}", "tuple":
 _SOURCES = {".parquet": "Parquet", ".ndjson": "Ndjson", ".jsonl": "Ndjson", ".json": "Ndjson"}
 
 
-def answers(kind: type[Error]) -> Callable[[T], T]:
+def answers(kind: type[Error], itself: str = "") -> Callable[[T], T]:
     """Lets a function, or all methods of a class, raise `kind` for an argument that is of a wrong type.
 
     The types are those of its annotations. They are looked at once a call has failed, so that what the engine
-    can take is taken, and a call that is right pays nothing for it. What code of the user's raises is left as
-    it is, and so is a method that has been told another `kind`.
+    can take is taken. What code of the user's raises is left as it is, and so are methods that have been told
+    another `kind`, and the one called `itself`, which is too fast for a call around it and asks `explained`.
     """
 
     def decorate(what: T) -> T:
@@ -40,11 +40,17 @@ def answers(kind: type[Error]) -> Callable[[T], T]:
             return _answering(what, kind)
         for name, member in list(vars(what).items()):
             public = name in _MEMBERS or not name.startswith("_")
-            if public and inspect.isfunction(member) and not hasattr(member, "__wrapped__"):
+            done = name == itself or hasattr(member, "__wrapped__")
+            if public and not done and inspect.isfunction(member):
                 setattr(what, name, _answering(member, kind))
         return what
 
     return decorate
+
+
+def explained(error: Exception, kind: type[Error], function: Callable[..., Any], *args: Any) -> Exception:
+    """What `function`, which met `error`, is to raise: `kind` if it is about `args`, else the error."""
+    return _explained(error, _files_of(error), kind, function, args, {}) or error
 
 
 def _answering(function: T, kind: type[Error]) -> T:
@@ -53,25 +59,37 @@ def _answering(function: T, kind: type[Error]) -> T:
         try:
             return function(*args, **kwargs)
         except (TypeError, ValueError, AttributeError) as error:
-            mistake = _mistake(error, function, args, kwargs)
-            if mistake is None:
+            better = _explained(error, _files_of(error)[1:], kind, function, args, kwargs)
+            if better is None:
                 raise
-            raise kind(f"{_shown(function, args)}: {mistake}") from None
+            raise better from None
 
     return typing.cast(T, call)
 
 
-def _mistake(error: Exception, function: Callable[..., Any], args: Any, kwargs: Any) -> str | None:
-    """What is wrong with the arguments; None if it is not they that `error` is about."""
-    files = _files_of(error)
-    if len(files) < 2 or not all(file.startswith(_HERE) for file in files):
+def _explained(
+    error: Exception,
+    files: list[str],
+    kind: type[Error],
+    function: Callable[..., Any],
+    args: Any,
+    kwargs: Any,
+) -> Error | None:
+    """None if it is not the arguments that `error`, met in `files` from `function` on, is about."""
+    if not files or not all(file.startswith(_HERE) for file in files):
         return None  # the arguments do not fit the signature, or code of the user's failed
     given = list(_given(function, args, kwargs))
+    mistake = _mistake(given)
+    if not mistake and len(files) == 1 and "incompatible function arguments" in str(error):
+        mistake = _beyond_limits(given)
+    return kind(f"{_shown(function, args)}: {mistake}") if mistake else None
+
+
+def _mistake(given: list[tuple[str, Any, Any]]) -> str | None:
     for name, value, hint in given:
         if not _matches(value, hint):
             return f"{name}: wanted {_wanted(hint, value)}, found {_found(name, value)}"
-    by_the_engine = len(files) == 2 and "incompatible function arguments" in str(error)
-    return _beyond_limits(given) if by_the_engine else None
+    return None
 
 
 def _beyond_limits(given: list[tuple[str, Any, Any]]) -> str:

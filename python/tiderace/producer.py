@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tiderace import _tiderace
-from tiderace.arguments import answers
+from tiderace.arguments import answers, explained
 from tiderace.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Headers = Mapping[str, str | bytes | None] | Iterable[tuple[str, str | bytes | None]]
 
 
-@answers(ConfigError)
+@answers(ConfigError, itself="produce")
 class Producer:
     """Writes records to topics, creating those that do not exist. Use it in a `with` block, which flushes.
 
@@ -64,7 +64,11 @@ class Producer:
         BrokerError
             If the log refuses the record.
         """
-        self._producer.produce(topic, key, value, timestamp, headers)
+        try:
+            self._producer.produce(topic, key, value, timestamp, headers)
+        except TypeError as error:
+            given = (topic, key, value, timestamp, headers)
+            raise explained(error, ConfigError, Producer.produce, self, *given) from None
 
     def flush(self) -> None:
         """Returns when everything produced so far is in the log.
@@ -85,7 +89,7 @@ class RecordMetadata(NamedTuple):
     offset: int
 
 
-@answers(ConfigError)
+@answers(ConfigError, itself="produce")
 class TransactionalProducer:
     """Writes records in transactions: what was produced becomes visible with `commit`, or not at all.
 
@@ -139,7 +143,11 @@ class TransactionalProducer:
         headers: Headers | None = None,
     ) -> None:
         """Adds a record to the transaction; parameters and errors as of `Producer.produce`."""
-        self._producer.produce(topic, key, value, timestamp, headers)
+        try:
+            self._producer.produce(topic, key, value, timestamp, headers)
+        except TypeError as error:
+            given = (topic, key, value, timestamp, headers)
+            raise explained(error, ConfigError, TransactionalProducer.produce, self, *given) from None
 
     def commit(self) -> list[RecordMetadata]:
         """Returns when the log has all that was produced since the last commit.

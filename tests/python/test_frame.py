@@ -269,6 +269,8 @@ PLANS: list[tuple[Call, Any, str]] = [
     (lambda _, sdf, v: sdf["x"].rolling(2).std(v), "a", "std: ddof: wanted an integer, found 'a'"),
 ]  # fmt: skip
 CONFIGURATIONS: list[tuple[Call, Any, str]] = [
+    (lambda app, *a: app.get_producer().produce(a[1]), 5, "Producer.produce: topic: wanted text, found 5"),
+    (lambda app, *a: app.get_producer().produce("t", timestamp=a[1]), "now", "timestamp: wanted an integer"),
     (lambda *a: tr.Application(workers=a[2]), "4", "tr.Application: workers: wanted an integer"),
     (lambda *a: tr.Application(workers=a[2]), 2**40, "out of its range.*workers=1099511627776"),
     (lambda *a: tr.Application(consumer_group=a[2]), 5, "consumer_group: wanted text, found 5"),
