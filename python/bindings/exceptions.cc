@@ -58,12 +58,7 @@ const char* python_name(ErrorKind kind) {
 
 void raise(const Error& error) {
   const nb::object type = nb::module_::import_("tiderace.errors").attr(python_name(error.kind()));
-  const std::string advice =
-      error.bad_row()
-          ? "; to go on without such rows, give the application or the topic on_error=\"skip\" or "
-            "on_error=\"dead-letter\""
-          : "";
-  const nb::object text = str_or_bytes(error.what() + advice);
+  const nb::object text = str_or_bytes(error.what());
   const nb::object raised = error.bad_row() ? type(text, *error.bad_row()) : type(text);
   PyErr_SetObject(type.ptr(), raised.ptr());
 }

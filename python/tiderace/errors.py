@@ -27,8 +27,16 @@ class StateError(Error):
     """The state or its changelog cannot be read or written."""
 
 
+_GOING_ON = (
+    'To go on without such rows, give the application or the topic on_error="skip", or "dead-letter", which '
+    "keeps them in a topic; on_error= may also be a function that decides."
+)
+
+
 class BadRowError(Error):
     """A row could not be processed and the policy is `"stop"`; everything before it is committed.
+
+    What is printed of it where nobody catches it says how to go on without such rows.
 
     Attributes
     ----------
@@ -48,6 +56,7 @@ class BadRowError(Error):
 
     def __init__(self, text: str, row: BadRow) -> None:
         super().__init__(text)
+        self.add_note(_GOING_ON)
         self.kind, self.step, self.message = row.kind, row.step, row.message
         self.topic, self.partition, self.offset = row.topic, row.partition, row.offset
         self.key, self.value = row.key, row.value
