@@ -119,21 +119,23 @@ SourceRows SourceRowMaker::of_columns(const std::vector<NamedColumn>& columns) {
 }
 
 void SourceRowMaker::require_columns(const std::vector<std::string>& names) const {
-  const auto require = [&](const char* option, const std::optional<std::string>& name) {
-    if (!name || std::find(names.begin(), names.end(), *name) != names.end()) return;
-    std::string all;
-    for (const std::string& each : names) all += (all.empty() ? "" : ", ") + tiderace::quoted(each);
-    throw_error(ErrorKind::config, "{}: {}={}: there is no such column; there are {}", text_, option,
-                tiderace::quoted(*name), all);
-  };
   std::set<std::string> known;
   for (const std::string& name : names) {
     if (!known.insert(name).second)
       throw_error(ErrorKind::config, "{}: two columns have the name {}; give one another, as with AS in SQL",
                   text_, tiderace::quoted(name));
   }
-  require("key", options_.key);
-  require("timestamp", options_.timestamp);
+  if (options_.key) require("key", *options_.key, names);
+  if (options_.timestamp) require("timestamp", *options_.timestamp, names);
+}
+
+void SourceRowMaker::require(std::string_view option, const std::string& name,
+                             const std::vector<std::string>& names) const {
+  if (std::find(names.begin(), names.end(), name) != names.end()) return;
+  std::string all;
+  for (const std::string& each : names) all += (all.empty() ? "" : ", ") + tiderace::quoted(each);
+  throw_error(ErrorKind::config, "{}: {}={}: there is no such column; there are {}", text_, option,
+              tiderace::quoted(name), all);
 }
 
 TopicOptions source_topic(const SourceOptions& options) {

@@ -25,6 +25,8 @@ class SourceRowMaker {
   [[nodiscard]] SourceRows of_columns(const std::vector<NamedColumn>& columns);
   /// Throws Error{config} if `names` lacks the key's or the time's, or has one twice.
   void require_columns(const std::vector<std::string>& names) const;
+  /// Throws Error{config} if `names` lacks `name`, which `option` has.
+  void require(std::string_view option, const std::string& name, const std::vector<std::string>& names) const;
 
  private:
   enum class OtherKeys { are_none, are_errors };

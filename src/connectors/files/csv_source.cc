@@ -133,6 +133,7 @@ class CsvReader final : public SourceReader {
             const std::function<bool()>& stopped)
       : maker_(options, text), lines_(path) {
     maker_.require_columns(lines_.names());
+    for (const auto& [name, kind] : options.schema) maker_.require("schema", name, lines_.names());
     kinds_ = kinds_of(path, options, stopped);
   }
 

@@ -154,6 +154,7 @@ def test_a_database_gives_the_rows_of_a_query(app: tr.Application, read: Reader)
         ('a\n"open\n', {}, "CSV line 2: a quote is opened and never closed"),
         ("a\n1\n", {"key": "k"}, 'key="k": there is no such column; there are "a"'),
         ("a\n1\n", {"timestamp": "t"}, 'timestamp="t": there is no such column'),
+        ("a\n1\n", {"schema": {"A": "int64"}}, 'schema="A": there is no such column; there are "a"'),
         ("a\n1.5\n", {"key": "a"}, "row 0: wanted a string or an integer as key"),
     ],
 )
