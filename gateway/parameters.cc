@@ -31,7 +31,8 @@ struct Parameter {
 };
 
 constexpr std::array parameters = {
-    Parameter{"key", true, true, true},
+    Parameter{"key", true, true, false},
+    Parameter{"key", false, false, true, true},
     Parameter{"key_field", true, true, false},
     Parameter{"timestamp_field", true, true, false},
     Parameter{"header.NAME", true, true, false, true},
@@ -68,10 +69,13 @@ std::string unknown(std::string_view name, const Parameter* meant, Use use) {
 std::optional<std::string> query_fault(const Target& target, Use use) {
   std::set<std::string_view> seen;
   for (const auto& [name, value] : target.query) {
-    const auto* const found = std::ranges::find_if(
-        parameters, [&name = name](const Parameter& each) { return each.is_called(name); });
-    const Parameter* const parameter = found == parameters.end() ? nullptr : found;
-    if (parameter == nullptr || !parameter->is_for(use)) return unknown(name, parameter, use);
+    const auto find = [&name = name](const auto& suits) {
+      const auto* const found = std::ranges::find_if(
+          parameters, [&](const Parameter& each) { return each.is_called(name) && suits(each); });
+      return found == parameters.end() ? nullptr : found;
+    };
+    const Parameter* const parameter = find([&](const Parameter& each) { return each.is_for(use); });
+    if (parameter == nullptr) return unknown(name, find([](const Parameter&) { return true; }), use);
     if (!parameter->repeats && !seen.insert(name).second)
       return fmt::format("{}: wanted it once, found it more than once", json_string(name));
   }

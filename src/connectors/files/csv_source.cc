@@ -107,7 +107,7 @@ std::vector<Kind> kinds_of(const std::string& path, const SourceOptions& options
     kinds.push_back(is_declared ? kind_named(declared->second) : found[k].kind());
     if (!is_declared)
       log_csv_oddity("'" + path + "'", lines.names()[k], found[k],
-                     "with schema= as float64 only rows with the others are bad ones");
+                     "schema= declares its kind, and makes rows with others bad ones");
   }
   return kinds;
 }

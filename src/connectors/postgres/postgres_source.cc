@@ -137,8 +137,7 @@ class PostgresReader final : public SourceReader {
       : maker_(options, text), text_(text), unit_(options.timestamp_unit), stopped_(std::move(stopped)) {
     attempt([&] {
       connection_ = std::make_unique<Connection>(url, timeout, stopped_);
-      connection_->query(
-          "SET default_transaction_read_only = on");  // a source changes nothing, nor half of it
+      connection_->query("BEGIN READ ONLY");  // not of the session, which a pooler gives to others, too
       connection_->begin_stream(query);
       first_ = connection_->next();
     });

@@ -17,25 +17,37 @@ constexpr std::size_t few = 100;
 void CsvKind::see(std::string_view field, std::size_t line) {
   if (is_csv_missing(field) || (others_ > few && !is_boolean_)) return;
   is_boolean_ = is_boolean_ && csv_boolean(field);
-  const bool is_int64 = csv_int64(field).has_value();
-  const bool is_number = is_int64 || (!is_csv_beyond_int64(field) && csv_float64(field));
-  is_int64_ = is_int64_ && is_int64;
-  is_float64_ = is_float64_ && is_number;
-  if (is_number) {
+  if (is_boolean_) {
+    is_int64_ = false;
+    if (others_++ == 0) first_other_ = {line, quoted(field)};
+  } else if (csv_int64(field)) {
     ++numbers_;
-    return;
+  } else if (is_csv_beyond_int64(field)) {
+    ++numbers_;
+    is_int64_ = false;
+    if (!beyond_int64_) beyond_int64_ = {line, quoted(shortened(field))};
+  } else if (csv_float64(field)) {
+    ++numbers_;
+    is_int64_ = false;
+    has_fractions_ = true;
+  } else {
+    is_int64_ = false;
+    if (others_++ == 0) first_other_ = {line, quoted(shortened(field))};
   }
-  if (others_++ == 0) first_other_ = {line, quoted(shortened(field))};
 }
 
 Kind CsvKind::kind() const noexcept {
   if (is_int64_) return Kind::int64;
-  if (is_float64_) return Kind::float64;
+  if (others_ == 0) return beyond_int64_ && !has_fractions_ ? Kind::string : Kind::float64;
   return is_boolean_ ? Kind::boolean : Kind::string;
 }
 
 std::optional<std::string> CsvKind::oddity() const {
-  if (kind() != Kind::string || others_ > few || others_ >= numbers_) return std::nullopt;
+  if (kind() != Kind::string) return std::nullopt;
+  if (others_ == 0)
+    return fmt::format("it is text, as it is, since line {} has {}, an integer beyond int64",
+                       beyond_int64_->line, beyond_int64_->shown);
+  if (others_ > few || others_ >= numbers_) return std::nullopt;
   return fmt::format("it is text since line {} has {}; {} of its {} values are numbers", first_other_.line,
                      first_other_.shown, numbers_, numbers_ + others_);
 }

@@ -32,7 +32,7 @@ struct Fields {
 Column column_of(const Fields& fields, const std::string& name) {
   CsvKind seen;
   for (std::size_t i = 0; i < fields.values.size(); ++i) seen.see(fields.values[i], fields.lines[i]);
-  log_csv_oddity("CSV", name, seen, "mend the others if it is to be one of numbers");
+  log_csv_oddity("CSV", name, seen, "mend such values if it is to be one of numbers");
   ColumnBuilder out(fields.values.size());
   const auto fill = [&](auto&& set) {
     for (std::size_t i = 0; i < fields.values.size(); ++i) {

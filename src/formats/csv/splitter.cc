@@ -115,6 +115,7 @@ std::optional<std::int64_t> csv_int64(std::string_view field) {
 }
 
 bool is_csv_beyond_int64(std::string_view field) {
+  if (field.size() < 19) return false;
   field = trimmed(field);
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);

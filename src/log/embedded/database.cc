@@ -169,16 +169,19 @@ bool Database::checkpoint(bool wait) {
   return code == SQLITE_OK && pages == copied;
 }
 
-void Database::check_in_place() const {
-  int moved = 0;
-  if (sqlite3_file_control(connection_, "main", SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK || moved == 0)
-    return;
+void throw_moved(const std::string& path) {
   throw_error(
       ErrorKind::state,
       "embedded log {}: the file was deleted, moved or replaced while it was open. Nothing of this call was "
       "written; stop all that use this log, put its directory back, or leave it away for a new log, "
       "and start them again",
-      options_.path);
+      path);
+}
+
+void Database::check_in_place() const {
+  int moved = 0;
+  if (sqlite3_file_control(connection_, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved != 0)
+    throw_moved(options_.path);
 }
 
 void Database::fail(int code, std::string_view doing) const {

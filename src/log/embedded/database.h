@@ -58,6 +58,9 @@ class Statement {
   class Database* database_ = nullptr;
 };
 
+/// Says that the file of a log is no longer the one that was opened under its name.
+[[noreturn]] void throw_moved(const std::string& path);
+
 /// One connection to a SQLite file in WAL mode. One thread. Every call may throw the Error that `fail` makes.
 class Database {
  public:

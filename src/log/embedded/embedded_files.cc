@@ -1,5 +1,7 @@
 #include "log/embedded/embedded_files.h"
 
+#include <sys/stat.h>
+
 #include <filesystem>
 
 #include "base/error.h"
@@ -22,6 +24,13 @@ void make_directory(const std::string& directory) {
   }
 }
 
+/// Which file has the name; none: 0.
+std::pair<dev_t, ino_t> file_at(const std::string& path) {
+  struct stat found {};
+  if (stat(path.c_str(), &found) != 0) return {};
+  return {found.st_dev, found.st_ino};
+}
+
 }  // namespace
 
 EmbeddedFiles::EmbeddedFiles(const std::string& directory, const EmbeddedOptions& options, Clock& clock)
@@ -33,6 +42,7 @@ EmbeddedFiles::EmbeddedFiles(const std::string& directory, const EmbeddedOptions
     Database database(
         {.path = directory_ + "/log.db", .vfs = options_.vfs, .busy_timeout = options_.busy_timeout});
     prepare_schema(database);
+    file_ = file_at(database.path());
     idle_.push_back(connect());
   }
   wake_ = std::make_unique<WakeCounter>(directory_ + "/wake");
@@ -40,11 +50,19 @@ EmbeddedFiles::EmbeddedFiles(const std::string& directory, const EmbeddedOptions
 }
 
 std::unique_ptr<Connection> EmbeddedFiles::connect() const {
-  return std::make_unique<Connection>(
-      DatabaseOptions{.path = directory_ + "/log.db",
+  const std::string path = directory_ + "/log.db";
+  // What is remembered of this file, such as its topics' numbers, is not true of another one.
+  const auto check = [&] {
+    if (file_at(path) != file_) throw_moved(path);
+  };
+  check();
+  auto connection = std::make_unique<Connection>(
+      DatabaseOptions{.path = path,
                       .vfs = options_.vfs,
                       .busy_timeout = options_.busy_timeout,
                       .sync_every_commit = options_.durability == Durability::full});
+  check();
+  return connection;
 }
 
 EmbeddedFiles::Lease::Lease(EmbeddedFiles& owner) : files(owner) {

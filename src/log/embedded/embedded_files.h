@@ -34,12 +34,13 @@ class EmbeddedFiles {
   /// Opens `directory`, made if absent.
   EmbeddedFiles(const std::string& directory, const EmbeddedOptions& options, Clock& clock);
 
-  /// A connection of the caller's own.
+  /// A connection of the caller's own. Throws Error{state} where log.db is another file by now.
   [[nodiscard]] std::unique_ptr<Connection> connect() const;
   /// Calls `use(Connection&)` with a connection that nobody else uses meanwhile.
   template <class Use>
   auto with_connection(const Use& use) {
     Lease lease(*this);
+    lease.connection->database.check_in_place();
     return use(*lease.connection);
   }
 
@@ -73,6 +74,7 @@ class EmbeddedFiles {
   const std::string directory_;
   const EmbeddedOptions options_;
   Clock& clock_;
+  std::pair<dev_t, ino_t> file_{};  ///< log.db, as it was opened
   std::unique_ptr<WakeCounter> wake_;
   std::unique_ptr<GroupLocks> groups_;
   std::mutex write_mutex_;

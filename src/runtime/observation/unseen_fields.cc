@@ -2,7 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <mutex>
+#include <set>
 
 #include "base/logging.h"
 #include "columnar/describe.h"
@@ -12,11 +13,20 @@ namespace {
 
 constexpr std::uint64_t enough_rows = 1000;
 
+/// Whether nobody has said so before: a program may run an application again and again.
+bool is_news(const std::string& text) {
+  static std::mutex mutex;
+  static std::set<std::string> said;
+  const std::lock_guard lock(mutex);
+  return said.insert(text).second;
+}
+
 }  // namespace
 
 UnseenFields::UnseenFields(const ResolvedStage& stage) : topic_(stage.topic ? stage.topic->name : "") {
   if (stage.reads.empty()) return;
   for (const JsonField& read : stage.reads.front().fields) {
+    if (read.declared) continue;
     auto field = std::make_unique<Field>();
     field->name = fmt::format("{}", fmt::join(read.path, "."));
     field->slot = read.slot;
@@ -51,12 +61,12 @@ void UnseenFields::tell() {
   for (const auto& field : fields_) {
     if (!field->seen) unseen.push_back(quoted(field->name));
   }
-  if (unseen.empty()) return;
+  const std::string names = fmt::format("{}", fmt::join(unseen, ", "));
+  if (unseen.empty() || !is_news(topic_ + ": " + names)) return;
   log(LogLevel::warning,
-      "{}: none of the first {} rows of this run has a value in {}, which this application reads as null; if "
-      "the "
-      "name is misspelt, mend it",
-      topic_, rows_.load(), fmt::join(unseen, ", "));
+      "{}: none of the first {} rows of this run has a value in {}, which this application reads as null; "
+      "mend the name if it is misspelt, declare it in schema= if it is not",
+      topic_, rows_.load(), names);
 }
 
 }  // namespace tiderace

@@ -12,7 +12,7 @@
 namespace tiderace {
 
 /// Fields that a stage reads and no row has had a value in: a name that is misspelt gives nulls, which is no
-/// error. Says so in the log, once a run. Any thread.
+/// error. Says so in the log, the same once a process. Those that the topic declares are meant. Any thread.
 class UnseenFields {
  public:
   explicit UnseenFields(const ResolvedStage& stage);

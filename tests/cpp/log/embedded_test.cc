@@ -86,6 +86,12 @@ TEST(EmbeddedLog, ADeletedLogIsNeitherWrittenNorRead) {
       while (std::chrono::steady_clock::now() < deadline) EXPECT_TRUE(consumer->poll(100ms).records.empty());
     });
     EXPECT_NE(unread.find("deleted, moved or replaced"), std::string::npos) << unread;
+    // Nor is another one that is there now taken for it, by what is opened anew.
+    const std::string unopened = message_of([&] { write(*log, "t", "after"); });
+    EXPECT_NE(unopened.find("deleted, moved or replaced"), std::string::npos) << unopened;
+    const std::string unseen = message_of([&] { static_cast<void>(log->topic("t2")); });
+    EXPECT_NE(unseen.find("deleted, moved or replaced"), std::string::npos) << unseen;
+    EXPECT_FALSE(!another && std::filesystem::exists(path + "/log.db"));
   }
 }
 

@@ -78,6 +78,7 @@ def test_records_come_as_the_command_line_prints_them(start_gateway: Start) -> N
         ("phone-data?from=earliest", [0, 1, 2, 3]),
         ("phone-data?from=earliest&key=anna", [0, 2]),
         ("phone-data?from=earliest&key=anna,cy", [0, 2, 3]),
+        ("phone-data?from=earliest&key=anna&key=cy", [0, 2, 3]),
         ("phone-data?from=phone-data:0:0,phone-data:1:1", [1, 2, 3]),
         ("phone-data,alerts?from=earliest", [0, 1, 2, 3, 9]),
     ],
@@ -107,7 +108,7 @@ def test_from_any_place(start_gateway: Start, target: str, expected: list[int]) 
             "from: wanted positions of the topics that are read, phone-data, found alerts:9:0",
         ),
         ("phone-data?from=nowhere", "from: wanted latest, earliest, session or TOPIC:PARTITION:OFFSET"),
-        ("phone-data?from=latest&key=anna&key=bob", '"key": wanted it once, found it more than once'),
+        ("phone-data?from=latest&from=earliest", '"from": wanted it once, found it more than once'),
         (
             "phone-data?from=latest&key_field=rider",
             '"key_field": there is no such parameter to read (from=), it is one to POST or to write by '
