@@ -62,6 +62,24 @@ Frame Frame::assign(const std::vector<std::string>& names, const Frame& values) 
   return assign_all(names, chosen->columns);
 }
 
+/// What the steps from `begin` to `end` set beside a prediction is not assigned to at once, and lost so.
+static void refuse_overwritten(const NodePtr& begin, const NodePtr& end,
+                               const std::vector<std::string>& names) {
+  for (NodePtr node = end; node != begin && node != nullptr; node = node->input) {
+    const auto* const step = std::get_if<Predict>(&node->step);
+    if (step == nullptr) continue;
+    for (const auto& [option, name] :
+         {std::pair("version_column", step->version_column),
+          std::pair("shadow_column", step->shadow_hidden ? std::string() : step->shadow_output)}) {
+      if (name.empty() || std::find(names.begin(), names.end(), name) == names.end()) continue;
+      throw_error(
+          ErrorKind::plan,
+          "sdf[{}] = ...: {}={} is the same column, which would be replaced; give one of them another name",
+          quoted_list(names), option, quoted(name));
+    }
+  }
+}
+
 Frame Frame::assign_all(const std::vector<std::string>& names, const std::vector<Series>& values) const {
   std::vector<Assign> assigned;
   NodePtr at = node_;
@@ -79,6 +97,7 @@ Frame Frame::assign_all(const std::vector<std::string>& names, const std::vector
     at = std::move(placed.node);
     assigned.push_back({names[i], false, std::move(placed.expression)});
   }
+  refuse_overwritten(node_, at, names);
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (const auto& beside = values[i].companion()) {
       const ColumnReference reference{{*beside}, true};
@@ -227,6 +246,20 @@ std::string Frame::unique_name(const PlannedModel& model) const {
                         : pipeline_->unique_name(model.model, model.name);
 }
 
+/// The columns that a prediction sets beside its own replace no feature, nor each other.
+static void check_beside(const PredictOptions& options, const std::vector<std::string>& features) {
+  for (const auto& [option, name] : {std::pair("version_column", &options.version_column),
+                                     std::pair("shadow_column", &options.shadow_column)}) {
+    if (std::find(features.begin(), features.end(), *name) != features.end())
+      throw_error(ErrorKind::plan,
+                  "{}={}: that is a feature of the model, which would be replaced; take another name", option,
+                  quoted(*name));
+  }
+  if (!options.version_column.empty() && options.version_column == options.shadow_column)
+    throw_error(ErrorKind::plan, "version_column and shadow_column: wanted two names, found {} twice",
+                quoted(options.version_column));
+}
+
 Series Frame::predict(PlannedModel model, PredictOptions options) const {
   const Selection selection =
       selections(fmt::format("load_model({}).predict(sdf)", quoted(model.name))).front();
@@ -240,6 +273,7 @@ Series Frame::predict(PlannedModel model, PredictOptions options) const {
   }
   if (!options.shadow_column.empty() && !options.shadow)
     throw_error(ErrorKind::plan, "shadow_column={}: there is no shadow=", quoted(options.shadow_column));
+  check_beside(options, selection.names);
   Predict step;
   step.model = std::move(model);
   step.model.name = unique_name(step.model);

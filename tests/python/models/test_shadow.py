@@ -52,6 +52,24 @@ def test_a_shadow_without_a_name_stands_alone(sdf: tr.StreamingDataFrame) -> Non
         tr.load_model(Times(1)).predict(sdf[["x"]], shadow_column="z")
 
 
+def test_columns_beside_a_prediction_replace_nothing(sdf: tr.StreamingDataFrame, tmp_path: Path) -> None:
+    tr.publish_model(Times(1), tmp_path / "shaking", features=["x"])
+    model, shadow = tr.load_model(tmp_path / "shaking"), tr.load_model(Times(2))
+    features = sdf[["x"]]
+    for options in ({"version_column": "x"}, {"shadow": shadow, "shadow_column": "x"}):
+        with pytest.raises(tr.PlanError, match='_column="x": that is a feature of the model'):
+            model.predict(features, **options)
+    with pytest.raises(tr.PlanError, match='wanted two names, found "v" twice'):
+        model.predict(features, version_column="v", shadow=shadow, shadow_column="v")
+    for options in ({"version_column": "y"}, {"shadow": shadow, "shadow_column": "y"}):
+        with pytest.raises(tr.PlanError, match='_column="y" is the same column'):
+            sdf["y"] = model.predict(features, **options)
+        with pytest.raises(tr.PlanError, match='_column="y" is the same column'):
+            sdf["y"] = model.predict(features, **options) + 1
+    sdf["y"] = model.predict(features, version_column="v")
+    sdf["v"] = sdf["y"]  # said by itself, as ever
+
+
 def test_features_of_a_shadow_are_checked(sdf: tr.StreamingDataFrame, tmp_path: Path) -> None:
     tr.publish_model(Times(1), tmp_path / "shaking", features=["w"])
     with pytest.raises(tr.PlanError, match="missing: w; not known to it: x"):
