@@ -10,13 +10,18 @@
 #include <cstdlib>
 #include <iostream>
 #include <stdexcept>
+#include <string>
 #include <string_view>
 
 namespace tr = tiderace;
 using namespace std::chrono_literals;
 
 int main(int argc, char** argv) try {
-  const bool once = argc > 3 && std::string_view(argv[3]) == "exactly-once";
+  const std::string_view guarantee = argc > 3 ? argv[3] : "at-least-once";
+  const bool once = guarantee == "exactly-once";
+  if (!once && guarantee != "at-least-once")
+    throw std::invalid_argument("GUARANTEE: wanted at-least-once or exactly-once, found " +
+                                std::string(guarantee));
   tr::Application app({
       .broker_address = argc > 1 ? argv[1] : "",
       .consumer_group = "crash-detector",

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tiderace._tiderace import Table
+from tiderace.errors import PlanError
 
 Adapter = Callable[[Table], Any]
 
@@ -15,6 +16,10 @@ Adapter = Callable[[Table], Any]
 def adapter(function: Callable[..., Any]) -> Adapter:
     """`function` from a table of the engine to an Arrow table, by the annotation of its first parameter."""
     hints = _annotations(function)
+    if not callable(function) or (hints and _form_of(hints[0]) in _NO_FORMS):
+        wanted = "pyarrow.Table or RecordBatch, pandas.DataFrame, dict, numpy.ndarray or nothing"
+        found = f"one with {_form_of(hints[0])}" if hints else repr(function)[:100]
+        raise PlanError(f"map_batches: wanted a function with {wanted} as annotation, found {found}")
     make = _FORMS.get(_form_of(hints[0]) if hints else "", _as_table)
     if hints and all(_form_of(hint) == "ndarray" for hint in hints):
         return lambda table: _as_arrow(_with_rows(function(*_as_arrays(table).values())))
@@ -60,6 +65,22 @@ _FORMS: dict[str, Callable[[Table], Any]] = {
     "RecordBatch": _as_record_batch,
     "DataFrame": _as_pandas,
     "dict": _as_arrays,
+}
+
+
+# What somebody may hope for, and a table is not.
+_NO_FORMS = {
+    "list",
+    "tuple",
+    "set",
+    "str",
+    "int",
+    "float",
+    "bool",
+    "bytes",
+    "Series",
+    "Array",
+    "ChunkedArray",
 }
 
 

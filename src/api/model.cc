@@ -42,6 +42,25 @@ void check(const std::string& path, bool versions, const ModelOptions& options) 
                 "load_model: a model that is to change cannot have one sha256; leave it out");
 }
 
+/// What models of Python and other registries are called.
+void refuse_others(const std::string& path) {
+  for (const std::string_view begin : {"models:/", "runs:/", "s3://", "gs://", "http://", "https://"}) {
+    if (path.starts_with(begin))
+      throw_error(
+          ErrorKind::config,
+          "load_model(\"{}\"): wanted a file or a registry in a folder, \"file:models/NAME@champion\"; of "
+          "other registries models come in Python only",
+          path);
+  }
+  for (const std::string_view end : {".pkl", ".pickle", ".joblib", ".onnx"}) {
+    if (path.ends_with(end))
+      throw_error(
+          ErrorKind::config,
+          "load_model(\"{}\"): wanted a model of XGBoost, .ubj or .json; other kinds run in Python only",
+          path);
+  }
+}
+
 }  // namespace
 
 struct ModelState {
@@ -65,6 +84,7 @@ std::string TrainedModel::version() const {
 }
 
 TrainedModel load_model(const std::string& path, const ModelOptions& options) {
+  refuse_others(path);
   auto reference = file_reference(path);
   check(path, reference.has_value(), options);
   PlannedModel planned;

@@ -407,3 +407,14 @@ def test_a_policy_function_that_returns_nonsense(app: tr.Application) -> None:
     sdf["y"] = sdf["x"] + 1
     with pytest.raises(tr.ConfigError, match="what on_error returned"):
         sdf.backtest([{"x": "one"}])
+
+
+@pytest.mark.parametrize("annotation", [list, "pd.Series", str])
+def test_batches_for_what_is_no_function_of_tables(annotation: Any, sdf: tr.StreamingDataFrame) -> None:
+    def annotated(values: Any) -> Any:
+        return values
+
+    annotated.__annotations__["values"] = annotation
+    for function in (3, None, annotated):
+        with pytest.raises(tr.PlanError, match=r"map_batches: wanted a function with pyarrow.Table"):
+            sdf[["x"]].map_batches(function)

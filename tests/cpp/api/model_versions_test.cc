@@ -120,5 +120,21 @@ TEST(ModelsOfARegistry, AreCheckedWhereTheyAreUsed) {
   EXPECT_EQ(load_model(file).version(), "");
 }
 
+TEST(ModelsOfOthers, AreNamedAsWhatTheyAre) {
+  const auto refusal = [](const std::string& path) {
+    try {
+      static_cast<void>(load_model(path));
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::config);
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  for (const char* path : {"s3://bucket/shaking", "models:/shaking@champion"})
+    EXPECT_NE(refusal(path).find("in Python only"), std::string::npos) << refusal(path);
+  EXPECT_NE(refusal("shaking.pkl").find("wanted a model of XGBoost"), std::string::npos);
+  EXPECT_NE(refusal("nowhere.ubj").find("no model at"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace tiderace
