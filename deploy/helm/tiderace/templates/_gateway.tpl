@@ -66,7 +66,7 @@ audience = {{ toJson . }}
 {{- end }}
 {{- end }}
 {{- end }}
-{{- $limits := deepCopy .limits -}}
+{{- $limits := deepCopy (.limits | default dict) -}}
 {{- if and .ingress.enabled (not (hasKey $limits "connections_per_address")) -}}
 {{- /* Behind the Ingress all clients have one address, or a few. */ -}}
 {{- $_ := set $limits "connections_per_address" ($limits.connections | default 10000) -}}
@@ -87,7 +87,7 @@ itself would be strangers to it.
 */}}
 {{- define "tiderace.gatewayOrigins" -}}
 {{- with .Values.gateway -}}
-{{- $origins := .allowedOrigins -}}
+{{- $origins := .allowedOrigins | default list -}}
 {{- if .ingress.enabled -}}
 {{- $scheme := ternary "https" "http" (ne .ingress.tlsSecret "") -}}
 {{- range .ingress.hosts -}}
@@ -100,12 +100,79 @@ itself would be strangers to it.
 {{- end -}}
 {{- end -}}
 
+{{/* Sizes and times as long as the gateway takes them; the schema has seen to their form. */}}
+{{- define "tiderace.checkQuantities" -}}
+{{- $bytes := dict "" 1 "B" 1 "kB" 1e3 "KB" 1e3 "MB" 1e6 "GB" 1e9 "KiB" 1024 "MiB" 1048576 "GiB" 1073741824 -}}
+{{- $seconds := dict "ms" 1e-3 "s" 1 "min" 60 "h" 3600 "d" 86400 -}}
+{{- $limits := .Values.gateway.limits | default dict -}}
+{{- $sizes := dict "queueBytes" .Values.gateway.queueBytes "limits.message_bytes" (get $limits "message_bytes") -}}
+{{- $times := dict "sessionTtl" .Values.gateway.sessionTtl -}}
+{{- range $name := list "handshake_timeout" "body_timeout" "idle_timeout" -}}
+{{- $_ := set $times (printf "limits.%s" $name) (get $limits $name) -}}
+{{- end -}}
+{{- include "tiderace.checkRange" (dict "found" $sizes "units" $bytes "least" 1 "most" 1099511627776 "wanted" "a size from 1B to 1024GiB") -}}
+{{- include "tiderace.checkRange" (dict "found" $times "units" $seconds "least" 1e-3 "most" 8640000000 "wanted" "a time from 1ms to 100000d") -}}
+{{- end -}}
+
+{{/* Of a dict: found (texts by their paths below gateway), units, least and most (in the unit that is 1), wanted. */}}
+{{- define "tiderace.checkRange" -}}
+{{- range $name, $text := .found -}}
+{{- if and $text (kindIs "string" $text) -}}
+{{- $number := regexFind "^[0-9.]+" $text | float64 -}}
+{{- $value := mulf $number (get $.units (regexFind "[A-Za-z]*$" $text)) -}}
+{{- if or (lt $value (float64 $.least)) (gt $value (float64 $.most)) -}}
+{{- fail (printf "gateway.%s: wanted %s, found %s" $name $.wanted $text) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Topics that pages and tokens name. */}}
+{{- define "tiderace.checkNames" -}}
+{{- with .Values.gateway -}}
+{{- if not .topics -}}
+{{- fail "gateway.topics: wanted the topics that may be written and read, for example phone-data: {}, found none" -}}
+{{- end -}}
+{{- $topics := keys .topics | sortAlpha -}}
+{{- range $name := list "in" "out" -}}
+{{- $topic := get ($.Values.gateway.pages | default dict) $name -}}
+{{- if and (hasKey ($.Values.gateway.pages | default dict) $name) (not (has $topic $topics)) -}}
+{{- fail (printf "gateway.pages.%s: wanted a topic of gateway.topics (%s), found %q" $name (join ", " $topics) $topic) -}}
+{{- end -}}
+{{- end -}}
+{{- range $index, $token := .tokens -}}
+{{- $of := printf "gateway.tokens[%d]" $index -}}
+{{- if not (or $token.write $token.read) -}}
+{{- fail (printf "%s (subject %s): wanted write, read or both, found neither: it would allow nothing; there are the topics %s" $of $token.subject (join ", " $topics)) -}}
+{{- end -}}
+{{- range $right := list "write" "read" -}}
+{{- range $pattern := get $token $right | default list -}}
+{{- $meant := false -}}
+{{- range $topic := $topics -}}
+{{- if or (eq $pattern $topic) (and (hasSuffix "*" $pattern) (hasPrefix (trimSuffix "*" $pattern) $topic)) -}}
+{{- $meant = true -}}
+{{- end -}}
+{{- end -}}
+{{- if not $meant -}}
+{{- fail (printf "%s.%s (subject %s): wanted topics of gateway.topics (%s), * at the end stands for any rest, found %q" $of $right $token.subject (join ", " $topics) $pattern) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Mistakes that a schema cannot see. */}}
 {{- define "tiderace.checkGateway" -}}
 {{- with .Values.gateway -}}
 {{- if not (or .tokens .jwt.algorithm) -}}
 {{- fail "gateway.tokens or gateway.jwt is wanted: without any, the gateway listens on loopback only, where nobody reaches it" -}}
 {{- end -}}
+{{- if eq (int .port) (int .metricsPort) -}}
+{{- fail (printf "gateway.port and gateway.metricsPort: wanted two ports, found %d for both" (int .port)) -}}
+{{- end -}}
+{{- include "tiderace.checkNames" $ -}}
+{{- include "tiderace.checkQuantities" $ -}}
 {{- range $topic, $options := .topics -}}
 {{- if and $options.partitions (has $topic $.Values.service.topics) (ne (int64 $options.partitions) (int64 $.Values.service.partitions)) -}}
 {{- fail (printf "gateway.topics.%s.partitions is %d, service.partitions is %d: who comes first would make the topic; leave out that of the gateway, or, if the program does not make the topic, take it out of service.topics" $topic (int64 $options.partitions) (int64 $.Values.service.partitions)) -}}
@@ -114,6 +181,7 @@ itself would be strangers to it.
 {{- if and .kafka.username (not .kafka.passwordSecret.name) -}}
 {{- fail "gateway.kafka.passwordSecret.name is wanted: the Secret with the password of gateway.kafka.username" -}}
 {{- end -}}
+{{- include "tiderace.checkSecurity" (dict "of" "gateway.kafka" "protocol" $.Values.kafka.security.protocol "security" .kafka) -}}
 {{- range .ingress.hosts -}}
 {{- if and $.Values.gateway.ingress.enabled (hasPrefix "*" .) (not $.Values.gateway.allowedOrigins) -}}
 {{- fail (printf "gateway.ingress.hosts has %s: name the addresses of its pages in gateway.allowedOrigins, for example https://a%s, since an origin has no * in front" . (trimPrefix "*" .)) -}}

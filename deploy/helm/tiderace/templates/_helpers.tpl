@@ -1,10 +1,16 @@
 {{- define "tiderace.fullname" -}}
 {{- if .Values.nameOverride -}}
-{{- .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
-{{- else if contains .Chart.Name .Release.Name -}}
-{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- .Values.nameOverride -}}
 {{- else -}}
-{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 40 | trimSuffix "-" -}}
+{{- $name := .Release.Name -}}
+{{- if not (contains .Chart.Name $name) -}}
+{{- $name = printf "%s-%s" $name .Chart.Name -}}
+{{- end -}}
+{{- /* Helm takes more than Kubernetes takes for a Service. */ -}}
+{{- if not (regexMatch "^[a-z][a-z0-9-]*$" $name) -}}
+{{- fail (printf "the name of the release: wanted a letter and then letters, digits and -, since it begins the names of Services, found %s; take another, or set nameOverride" .Release.Name) -}}
+{{- end -}}
+{{- trunc 40 $name | trimSuffix "-" -}}
 {{- end -}}
 {{- end -}}
 
@@ -198,6 +204,33 @@ affinity:
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end -}}
+
+{{/*
+What the protocol has no use for would be left out, and a connection be less safe than the values look. Of a dict: security, with
+protocol and what of it is set; of, the path of these values.
+*/}}
+{{- define "tiderace.checkSecurity" -}}
+{{- $protocol := .protocol -}}
+{{- $of := .of -}}
+{{- with .security -}}
+{{- $sasl := dict "mechanism" .mechanism "username" .username "passwordSecret.name" (dig "passwordSecret" "name" "" .) -}}
+{{- $tls := dict "certificateSecret" .certificateSecret "caSecret.name" (dig "caSecret" "name" "" .) -}}
+{{- $wanted := dict -}}
+{{- if not (hasPrefix "SASL_" $protocol) -}}
+{{- $wanted = merge $wanted (dict "SASL_PLAINTEXT or SASL_SSL" $sasl) -}}
+{{- end -}}
+{{- if not (hasSuffix "SSL" $protocol) -}}
+{{- $wanted = merge $wanted (dict "SSL or SASL_SSL" $tls) -}}
+{{- end -}}
+{{- range $protocols, $settings := $wanted -}}
+{{- range $name, $value := $settings -}}
+{{- if $value -}}
+{{- fail (printf "%s.%s is %s, which goes with kafka.security.protocol %s, found %s: change the protocol, or take it out" $of $name $value $protocols $protocol) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/* The ports in kafka.brokerAddress, as YAML. */}}
