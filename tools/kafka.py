@@ -4,7 +4,7 @@ up starts what does not run, waits until it answers, and keeps the data of earli
 prints a line a broker and ends with 0 if all of them are up, else with 3.
 
 Environment:
-  KAFKA_HEAP   memory of a broker (default: -Xms256m -Xmx768m)
+  KAFKA_HEAP   memory of a broker, as options of its JVM (default: -Xms256m -Xmx768m)
   KAFKA_JVM    further options of the JVM, which win over those chosen here (for example
                -Dorg.slf4j.simpleLogger.defaultLogLevel=info for a talkative .kafka/1/kafka.log)
   JAVA_HOME    the Java to run it with (default: the first on the PATH)
@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from kafka_broker import Broker
+from kafka_broker import Broker, heap_options
 from kafka_cluster import FOLDER, SIZES, Cluster, Listener, recorded
 from kafka_jars import VERSION, Jars, KafkaError
 
@@ -26,6 +26,7 @@ NOT_UP = 3
 
 
 def up(options: argparse.Namespace) -> int:
+    heap_options()  # a mistake in them is said before anything is fetched or started
     port = recorded(options.folder).get("port", PORT) if options.port is None else options.port
     cluster = Cluster(options.folder, options.brokers, port)
     if not cluster.jars.fetched:

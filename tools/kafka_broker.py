@@ -14,6 +14,18 @@ from kafka_jars import Jars, KafkaError, last_lines
 from kafka_ports import HOST, holder, is_free
 
 
+def heap_options() -> list[str]:
+    """The options of the JVM in KAFKA_HEAP; KafkaError if a word of it is none."""
+    found = os.environ.get("KAFKA_HEAP", "-Xms256m -Xmx768m")
+    for word in found.split():
+        if not word.startswith("-X"):
+            raise KafkaError(
+                'KAFKA_HEAP: wanted options of a JVM such as "-Xms512m -Xmx512m" (memory at the start, and '
+                f'at most), found "{found}", where {word} is none: set it so, or unset it'
+            )
+    return found.split()
+
+
 class Broker:
     """Node `node` of a cluster, broker and controller in one.
 
@@ -91,10 +103,9 @@ class Broker:
 
     def launch(self, options: Iterable[str] = ()) -> None:
         """Starts the process, with these options of the JVM, and does not wait for it."""
+        chosen = [*heap_options(), *options, *os.environ.get("KAFKA_JVM", "").split()]
         if self.log.exists():
             self.log.replace(self.folder / "kafka.log.1")
-        heap = os.environ.get("KAFKA_HEAP", "-Xms256m -Xmx768m").split()
-        chosen = [*heap, *options, *os.environ.get("KAFKA_JVM", "").split()]
         with self.log.open("wb") as log:
             self._started = subprocess.Popen(
                 self._command("kafka.Kafka", str(self._properties), options=chosen),

@@ -7,10 +7,12 @@
 #include <cstdint>
 #include <cstdlib>
 #include <functional>
+#include <iomanip>
 #include <iostream>
 #include <map>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 namespace tr = tiderace;
 using namespace std::chrono_literals;
@@ -47,51 +49,88 @@ Number number(std::string_view option, std::string_view text) {
   return value;
 }
 
+struct Option {
+  const char* value;  ///< what it is called in the help
+  const char* help;
+  std::function<void(std::string_view option, const std::string& value)> set;
+};
+using Options = std::map<std::string_view, Option>;
+
+/// What can be set of `found`, which is to outlive it.
+Options options_of(Settings& found) {
+  tr::ApplicationOptions& application = found.application;
+  const auto whole = [](auto& to) {
+    return [&to](auto name, const auto& text) { to = number<std::decay_t<decltype(to)>>(name, text); };
+  };
+  const auto text = [](std::string& to) { return [&to](auto, const auto& value) { to = value; }; };
+  return {
+      {"--model", {"MODEL", "a file, or a registry's: file:/models/shaking@champion", text(found.model)}},
+      {"--poll-interval",
+       {"SECONDS", "between looks for a new version; 0: none",
+        [&found](auto name, const auto& value) {
+          if (const int seconds = number(name, value); seconds > 0)
+            found.model_options.poll_interval = std::chrono::seconds(seconds);
+        }}},
+      {"--partitions", {"N", "of topics that it creates", whole(found.topic.num_partitions)}},
+      {"--replication-factor",
+       {"N", "copies of each topic that it creates, on Kafka", whole(found.topic.replication_factor)}},
+      {"--retention-ms",
+       {"MS", "how long topics that it creates keep rows; -1: for ever", whole(found.topic.retention_ms)}},
+      {"--workers", {"N", "threads", whole(application.workers)}},
+      {"--state-dir", {"DIRECTORY", "of this process alone", text(application.state_dir)}},
+      {"--state-memory-mib",
+       {"MIB", "of state that each worker keeps in memory",
+        [&application](auto name, const auto& value) {
+          application.max_state_memory = number<std::size_t>(name, value) << 20;
+        }}},
+      {"--standby-replicas",
+       {"N", "copies of state in other processes", whole(application.standby_replicas)}},
+      {"--metrics-port", {"PORT", "of /metrics, /healthz and /readyz", whole(application.metrics_port)}},
+      {"--group-instance-id",
+       {"NAME", "static membership: a name that is kept", text(application.group_instance_id)}},
+      {"--session-timeout-ms",
+       {"MS", "when the group misses a process; default: 6000",
+        [&application](auto name, const auto& value) {
+          application.consumer_config["session.timeout.ms"] = std::to_string(number(name, value));
+        }}},
+      {"--database",
+       {"URL", "address of a PostgreSQL that rows go into as well; default: $DATABASE_URL, else none",
+        text(found.database)}},
+      {"--table", {"NAME", "of the database; created if it is not there", text(found.table.table)}},
+  };
+}
+
+[[noreturn]] void help(const Options& options) {
+  std::cout
+      << "usage: crash_detector [--help] [OPTION VALUE | OPTION=VALUE]...\n\n"
+         "The crash detector as a container runs it: the pipeline of the example, and what a deployment\n"
+         "sets of it. Brokers, their login and the log come from the environment: "
+         "TIDERACE_BROKER_ADDRESS,\nTIDERACE_SECURITY_..., TIDERACE_LOG, TIDERACE_LOG_FORMAT.\n\n"
+         "options:\n";
+  const auto line = [](const std::string& left, const char* right) {
+    std::cout << "  " << std::left << std::setw(28) << left << right << '\n';
+  };
+  line("-h, --help", "this text");
+  for (const auto& [name, option] : options) line(std::string(name) + ' ' + option.value, option.help);
+  std::exit(0);
+}
+
 /// Options as `--name value` and `--name=value`.
 Settings settings(int argc, char** argv) {
   Settings found;
   if (const char* const url = std::getenv("DATABASE_URL")) found.database = url;
-  tr::ApplicationOptions& application = found.application;
-  using Set = std::function<void(std::string_view option, const std::string& value)>;
-  const std::map<std::string_view, Set> options = {
-      {"--model", [&](auto, const auto& value) { found.model = value; }},
-      {"--poll-interval",
-       [&](auto name, const auto& value) {
-         if (const int seconds = number(name, value); seconds > 0)
-           found.model_options.poll_interval = std::chrono::seconds(seconds);
-       }},
-      {"--partitions",
-       [&](auto name, const auto& value) { found.topic.num_partitions = number(name, value); }},
-      {"--replication-factor",
-       [&](auto name, const auto& value) { found.topic.replication_factor = number(name, value); }},
-      {"--retention-ms",
-       [&](auto name, const auto& value) { found.topic.retention_ms = number<std::int64_t>(name, value); }},
-      {"--workers", [&](auto name, const auto& value) { application.workers = number(name, value); }},
-      {"--state-dir", [&](auto, const auto& value) { application.state_dir = value; }},
-      {"--state-memory-mib",
-       [&](auto name, const auto& value) {
-         application.max_state_memory = number<std::size_t>(name, value) << 20;
-       }},
-      {"--standby-replicas",
-       [&](auto name, const auto& value) { application.standby_replicas = number(name, value); }},
-      {"--metrics-port",
-       [&](auto name, const auto& value) { application.metrics_port = number(name, value); }},
-      {"--group-instance-id", [&](auto, const auto& value) { application.group_instance_id = value; }},
-      {"--session-timeout-ms",
-       [&](auto name, const auto& value) {
-         application.consumer_config["session.timeout.ms"] = std::to_string(number(name, value));
-       }},
-      {"--database", [&](auto, const auto& value) { found.database = value; }},
-      {"--table", [&](auto, const auto& value) { found.table.table = value; }},
-  };
+  const Options options = options_of(found);
   for (int i = 1; i < argc; ++i) {
     const std::string_view word = argv[i];
+    if (word == "--help" || word == "-h") help(options);
     const auto equals = word.find('=');
     const std::string_view name = word.substr(0, equals);
     const auto option = options.find(name);
-    if (option == options.end()) refuse("unknown option " + std::string(name));
+    if (option == options.end())
+      refuse("unknown option " + std::string(name) + "; --help lists those there are");
     if (equals == std::string_view::npos && i + 1 == argc) refuse(std::string(name) + ": wants a value");
-    option->second(name, std::string(equals == std::string_view::npos ? argv[++i] : word.substr(equals + 1)));
+    option->second.set(name,
+                       std::string(equals == std::string_view::npos ? argv[++i] : word.substr(equals + 1)));
   }
   return found;
 }

@@ -64,6 +64,16 @@ def program(request: pytest.FixtureRequest, app_folder: Path) -> list[str | Path
     return [request.getfixturevalue("cpp_program"), "--model", app_folder / "shaking.ubj"]
 
 
+def test_help_has_every_option_that_a_deployment_sets(program: list[str | Path]) -> None:
+    done = subprocess.run([*program, "--help"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    page = (ROOT / "docs/guide/deployment.md").read_text()
+    (named,) = re.findall(r"crash_detector.py` takes it as arguments: (.*?);", page, re.DOTALL)
+    options = re.findall(r"`(--[a-z-]+)`", named)
+    assert len(options) == 14
+    assert set(options) | {"--help"} == set(re.findall(r"^  (?:-h, )?(--[a-z-]+)", done.stdout, re.MULTILINE))
+
+
 def test_it_runs_as_the_chart_starts_it(program: list[str | Path], tmp_path: Path) -> None:
     observer, log = Observer(), tmp_path / "log"
     assert probe(observer.port) != 0, "nobody is there yet"
