@@ -132,6 +132,14 @@ def test_a_broker_that_ends_at_once_shows_its_log(cluster: Cluster, monkeypatch:
     assert not (cluster.folder / "1" / "kafka.pid").exists()
 
 
+def test_a_heap_that_is_no_option_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAFKA_HEAP", "512m")
+    status, said = command(tmp_path, "up")
+    assert status == 1
+    assert 'such as "-Xms512m -Xmx512m"' in said
+    assert 'found "512m"' in said
+
+
 def test_a_broker_that_never_answers_is_not_left_running(cluster: Cluster) -> None:
     with pytest.raises(KafkaError, match=r"is not ready after 0 s: it should answer and know of 1 brokers"):
         cluster.start(timeout_s=0)
