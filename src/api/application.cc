@@ -277,22 +277,24 @@ Application::Application(Application&&) noexcept = default;
 Application& Application::operator=(Application&&) noexcept = default;
 
 TopicPtr Application::topic(const std::string& name, TopicOptions options) {
-  return state_->pipeline->topic(name, std::move(options));
+  return ApplicationAccess::state(*this)->pipeline->topic(name, std::move(options));
 }
 
 StreamingDataFrame Application::dataframe(const TopicPtr& topic) {
-  return FrameAccess::make(state_->pipeline->dataframe(topic));
+  return FrameAccess::make(ApplicationAccess::state(*this)->pipeline->dataframe(topic));
 }
 
 StreamingDataFrame Application::dataframe(const History& source, const ReplayOptions& options) {
-  return FrameAccess::make(state_->dataframe(SourceAccess::of(source), options.replay_speed));
+  return FrameAccess::make(
+      ApplicationAccess::state(*this)->dataframe(SourceAccess::of(source), options.replay_speed));
 }
 
 Summary Application::run(const RunOptions& options) {
-  return state_->run(options);
+  return ApplicationAccess::state(*this)->run(options);
 }
 
 void Application::stop() noexcept {
+  if (state_ == nullptr) return;
   std::shared_ptr<RunState> present;
   {
     const std::lock_guard lock(state_->mutex);
@@ -302,12 +304,13 @@ void Application::stop() noexcept {
 }
 
 Summary Application::summary() const {
-  const std::lock_guard lock(state_->mutex);
-  return state_->last_summary;
+  const std::shared_ptr<ApplicationState>& state = ApplicationAccess::state(*this);
+  const std::lock_guard lock(state->mutex);
+  return state->last_summary;
 }
 
 std::string Application::explain() const {
-  return state_->explain();
+  return ApplicationAccess::state(*this)->explain();
 }
 
 }  // namespace tiderace

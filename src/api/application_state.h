@@ -6,6 +6,7 @@
 #include <mutex>
 #include <vector>
 
+#include "api/required.h"
 #include "plan/frame.h"
 #include "plan/pipeline.h"
 #include "runtime/runner.h"
@@ -47,7 +48,7 @@ struct ApplicationState {
 /// How the front ends reach what is behind an application.
 struct ApplicationAccess {
   [[nodiscard]] static const std::shared_ptr<ApplicationState>& state(const Application& application) {
-    return application.state_;
+    return required(application.state_, "tr::Application");
   }
 };
 

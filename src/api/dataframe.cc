@@ -31,7 +31,7 @@ ColumnOfFrame StreamingDataFrame::operator[](const char* column) {
   return {*this, column};
 }
 Series StreamingDataFrame::operator[](const std::string& column) const {
-  return FrameAccess::make(state_->get().column(column));
+  return FrameAccess::make(FrameAccess::of(*this).column(column));
 }
 Series StreamingDataFrame::operator[](const char* column) const {
   return (*this)[std::string(column)];
@@ -46,33 +46,37 @@ StreamingDataFrame StreamingDataFrame::operator[](std::initializer_list<std::str
   return (*this)[std::vector<std::string>(columns)];
 }
 StreamingDataFrame StreamingDataFrame::operator[](std::vector<std::string> columns) const {
-  return FrameAccess::make(state_->get().project(std::move(columns)));
+  return FrameAccess::make(FrameAccess::of(*this).project(std::move(columns)));
 }
 StreamingDataFrame StreamingDataFrame::operator[](const Series& mask) const {
-  return FrameAccess::make(state_->get().filter(FrameAccess::of(mask)));
+  return FrameAccess::make(FrameAccess::of(*this).filter(FrameAccess::of(mask)));
 }
 
 StreamingDataFrame StreamingDataFrame::drop(std::vector<std::string> columns) const {
-  return FrameAccess::make(state_->get().drop(std::move(columns)));
+  return FrameAccess::make(FrameAccess::of(*this).drop(std::move(columns)));
 }
 StreamingDataFrame StreamingDataFrame::rename(
     std::vector<std::pair<std::string, std::string>> columns) const {
-  return FrameAccess::make(state_->get().rename(std::move(columns)));
+  return FrameAccess::make(FrameAccess::of(*this).rename(std::move(columns)));
 }
 
 StreamingDataFrame StreamingDataFrame::apply_row(RowCall function, const FunctionOptions& options) const {
-  return FrameAccess::make(state_->get().apply(call(std::move(function)), row_options(options, false)));
+  return FrameAccess::make(
+      FrameAccess::of(*this).apply(call(std::move(function)), row_options(options, false)));
 }
 StreamingDataFrame StreamingDataFrame::apply_row(StatefulRowCall function,
                                                  const FunctionOptions& options) const {
-  return FrameAccess::make(state_->get().apply(call(std::move(function)), row_options(options, true)));
+  return FrameAccess::make(
+      FrameAccess::of(*this).apply(call(std::move(function)), row_options(options, true)));
 }
 StreamingDataFrame StreamingDataFrame::filter_row(RowCall function, const FunctionOptions& options) const {
-  return FrameAccess::make(state_->get().filter(call(std::move(function)), row_options(options, false)));
+  return FrameAccess::make(
+      FrameAccess::of(*this).filter(call(std::move(function)), row_options(options, false)));
 }
 StreamingDataFrame StreamingDataFrame::filter_row(StatefulRowCall function,
                                                   const FunctionOptions& options) const {
-  return FrameAccess::make(state_->get().filter(call(std::move(function)), row_options(options, true)));
+  return FrameAccess::make(
+      FrameAccess::of(*this).filter(call(std::move(function)), row_options(options, true)));
 }
 StreamingDataFrame StreamingDataFrame::update_row(std::function<void(Row&, State*)> function, bool stateful,
                                                   const FunctionOptions& options) const {
@@ -80,28 +84,28 @@ StreamingDataFrame StreamingDataFrame::update_row(std::function<void(Row&, State
     function(row, state);
     return Value(std::move(row));
   });
-  return FrameAccess::make(state_->get().update(std::move(update), row_options(options, stateful)));
+  return FrameAccess::make(FrameAccess::of(*this).update(std::move(update), row_options(options, stateful)));
 }
 
 StreamingDataFrame& StreamingDataFrame::to_topic(const TopicPtr& topic) {
-  (void)state_->get().to_topic(topic);
+  (void)FrameAccess::of(*this).to_topic(topic);
   return *this;
 }
 StreamingDataFrame& StreamingDataFrame::to_topic(const TopicPtr& topic, const Series& key) {
-  (void)state_->get().to_topic(topic, FrameAccess::of(key));
+  (void)FrameAccess::of(*this).to_topic(topic, FrameAccess::of(key));
   return *this;
 }
 StreamingDataFrame& StreamingDataFrame::to_topic(const TopicPtr& topic, const std::string& key) {
-  (void)state_->get().to_topic(topic, std::optional(key));
+  (void)FrameAccess::of(*this).to_topic(topic, std::optional(key));
   return *this;
 }
 StreamingDataFrame& StreamingDataFrame::sink(const Sink& sink) {
-  state_->get().sink(FrameAccess::of(sink));
+  FrameAccess::of(*this).sink(FrameAccess::of(sink));
   return *this;
 }
 
 StreamingDataFrame& StreamingDataFrame::print(int width, bool live) {
-  (void)state_->get().print(width, live);
+  (void)FrameAccess::of(*this).print(width, live);
   return *this;
 }
 
@@ -136,41 +140,42 @@ struct RollingFrame::State {
 
 RollingFrame StreamingDataFrame::rolling(std::chrono::nanoseconds window,
                                          const RollingOptions& options) const {
-  return RollingFrame(std::make_shared<const RollingFrame::State>(RollingFrame::State{
-      state_->get().rolling(plan::Window::of_nanoseconds(window.count()), rolling_options(options))}));
+  return RollingFrame(
+      std::make_shared<const RollingFrame::State>(RollingFrame::State{FrameAccess::of(*this).rolling(
+          plan::Window::of_nanoseconds(window.count()), rolling_options(options))}));
 }
 RollingFrame StreamingDataFrame::rolling(const std::string& window, const RollingOptions& options) const {
-  return RollingFrame(std::make_shared<const RollingFrame::State>(
-      RollingFrame::State{state_->get().rolling(plan::Window::of_text(window), rolling_options(options))}));
+  return RollingFrame(std::make_shared<const RollingFrame::State>(RollingFrame::State{
+      FrameAccess::of(*this).rolling(plan::Window::of_text(window), rolling_options(options))}));
 }
 RollingFrame StreamingDataFrame::rolling(std::int64_t rows, const RollingOptions& options) const {
-  return RollingFrame(std::make_shared<const RollingFrame::State>(
-      RollingFrame::State{state_->get().rolling(plan::Window::of_rows(rows), rolling_options(options))}));
+  return RollingFrame(std::make_shared<const RollingFrame::State>(RollingFrame::State{
+      FrameAccess::of(*this).rolling(plan::Window::of_rows(rows), rolling_options(options))}));
 }
 RollingFrame StreamingDataFrame::rolling(int rows, const RollingOptions& options) const {
   return rolling(std::int64_t{rows}, options);
 }
 
 StreamingDataFrame RollingFrame::mean() const {
-  return state_->aggregate(Aggregate::mean);
+  return required(state_, "tr::RollingFrame")->aggregate(Aggregate::mean);
 }
 StreamingDataFrame RollingFrame::sum() const {
-  return state_->aggregate(Aggregate::sum);
+  return required(state_, "tr::RollingFrame")->aggregate(Aggregate::sum);
 }
 StreamingDataFrame RollingFrame::min() const {
-  return state_->aggregate(Aggregate::min);
+  return required(state_, "tr::RollingFrame")->aggregate(Aggregate::min);
 }
 StreamingDataFrame RollingFrame::max() const {
-  return state_->aggregate(Aggregate::max);
+  return required(state_, "tr::RollingFrame")->aggregate(Aggregate::max);
 }
 StreamingDataFrame RollingFrame::count() const {
-  return state_->aggregate(Aggregate::count);
+  return required(state_, "tr::RollingFrame")->aggregate(Aggregate::count);
 }
 StreamingDataFrame RollingFrame::std(int ddof) const {
-  return state_->aggregate(Aggregate::std, ddof);
+  return required(state_, "tr::RollingFrame")->aggregate(Aggregate::std, ddof);
 }
 StreamingDataFrame RollingFrame::var(int ddof) const {
-  return state_->aggregate(Aggregate::var, ddof);
+  return required(state_, "tr::RollingFrame")->aggregate(Aggregate::var, ddof);
 }
 
 }  // namespace tiderace

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "api/required.h"
 #include "plan/frame.h"
 
 namespace tiderace {
@@ -44,15 +45,21 @@ struct FrameAccess {
   [[nodiscard]] static Series make(std::shared_ptr<const SeriesState> state) {
     return Series(std::move(state));
   }
-  [[nodiscard]] static const plan::Frame& of(const StreamingDataFrame& frame) { return frame.state_->get(); }
-  [[nodiscard]] static const std::shared_ptr<SinkConnector>& of(const Sink& sink) { return sink.connector_; }
-  [[nodiscard]] static const plan::Series& of(const Series& series) { return series.state_->get(); }
+  [[nodiscard]] static const plan::Frame& of(const StreamingDataFrame& frame) {
+    return required(frame.state_, "tr::StreamingDataFrame")->get();
+  }
+  [[nodiscard]] static const std::shared_ptr<SinkConnector>& of(const Sink& sink) {
+    return required(sink.connector_, "tr::Sink");
+  }
+  [[nodiscard]] static const plan::Series& of(const Series& series) {
+    return required(series.state_, "tr::Series")->get();
+  }
 };
 
 /// From a history to what it is made of.
 struct SourceAccess {
   [[nodiscard]] static const std::shared_ptr<SourceConnector>& of(const History& source) {
-    return source.connector_;
+    return required(source.connector_, "tr::History");
   }
 };
 

@@ -60,6 +60,7 @@ void refuse_others(const std::string& path) {
           path);
   }
 }
+constexpr const char* type = "tr::TrainedModel";
 
 }  // namespace
 
@@ -73,13 +74,14 @@ Series TrainedModel::predict(const StreamingDataFrame& features, const PredictOp
   plan::PredictOptions planned;
   planned.pass_nulls = options.pass_nulls;
   planned.version_column = options.version_column;
-  if (options.shadow) planned.shadow = options.shadow->state_->planned;
+  if (options.shadow) planned.shadow = required(options.shadow->state_, type)->planned;
   planned.shadow_column = options.shadow_column;
-  return FrameAccess::make(FrameAccess::of(features).predict(state_->planned, std::move(planned)));
+  return FrameAccess::make(
+      FrameAccess::of(features).predict(required(state_, type)->planned, std::move(planned)));
 }
 
 std::string TrainedModel::version() const {
-  const auto versions = std::dynamic_pointer_cast<ModelVersions>(state_->planned.versions);
+  const auto versions = std::dynamic_pointer_cast<ModelVersions>(required(state_, type)->planned.versions);
   return versions ? versions->newest()->version : "";
 }
 

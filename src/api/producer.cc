@@ -18,6 +18,8 @@ namespace tiderace {
 namespace {
 
 constexpr std::chrono::milliseconds linger{5};
+constexpr const char* topic_producer = "tr::TopicProducer";
+constexpr const char* transactional_producer = "tr::TransactionalProducer";
 constexpr std::size_t block_bytes = 1u << 20;
 
 /// Puts records of the user into a producer of the log.
@@ -128,7 +130,7 @@ TopicProducer::~TopicProducer() {
 }
 
 void TopicProducer::produce(const ProduceOptions& record) {
-  const std::lock_guard lock(impl_->mutex);
+  const std::lock_guard lock(required(impl_, topic_producer)->mutex);
   impl_->rethrow_failure();
   impl_->sender.send(*impl_->producer, record);
   const bool first = impl_->pending_bytes == 0;
@@ -140,20 +142,22 @@ void TopicProducer::produce(const ProduceOptions& record) {
 }
 
 void TopicProducer::flush() {
-  const std::lock_guard lock(impl_->mutex);
+  const std::lock_guard lock(required(impl_, topic_producer)->mutex);
   impl_->rethrow_failure();
   impl_->pending_bytes = 0;
   static_cast<void>(impl_->producer->commit({}, {}));  // waits until the log has it
 }
 
 void Application::create_topics() {
-  const std::shared_ptr<Log> log = state_->log();
-  for (const TopicPtr& topic : state_->pipeline->topics())
+  const std::shared_ptr<ApplicationState>& state = ApplicationAccess::state(*this);
+  const std::shared_ptr<Log> log = state->log();
+  for (const TopicPtr& topic : state->pipeline->topics())
     log->create_topic(topic->name, topic_config(topic->options));
 }
 
 TopicProducer Application::get_producer() {
-  return TopicProducer(std::make_unique<TopicProducer::Impl>(RecordSender(*state_, state_->log())));
+  const std::shared_ptr<ApplicationState>& state = ApplicationAccess::state(*this);
+  return TopicProducer(std::make_unique<TopicProducer::Impl>(RecordSender(*state, state->log())));
 }
 
 /// After an error of the log the producer is let go of, and with it what it had not committed.
@@ -185,16 +189,18 @@ TransactionalProducer& TransactionalProducer::operator=(TransactionalProducer&&)
 TransactionalProducer::~TransactionalProducer() = default;
 
 void TransactionalProducer::init_transactions() {
-  impl_->producer.reset();
+  required(impl_, transactional_producer)->producer.reset();
   impl_->with_producer([](Producer&) {});
 }
 
 void TransactionalProducer::produce(const ProduceOptions& record) {
-  impl_->with_producer([&](Producer& producer) { impl_->sender.send(producer, record); });
+  required(impl_, transactional_producer)->with_producer([&](Producer& producer) {
+    impl_->sender.send(producer, record);
+  });
 }
 
 std::vector<RecordMetadata> TransactionalProducer::commit() {
-  return impl_->with_producer([this](Producer& producer) {
+  return required(impl_, transactional_producer)->with_producer([this](Producer& producer) {
     try {
       static_cast<void>(producer.commit({}, {}));
     } catch (const Error& error) {
@@ -209,7 +215,7 @@ std::vector<RecordMetadata> TransactionalProducer::commit() {
 }
 
 void TransactionalProducer::abort() noexcept {
-  if (impl_->producer == nullptr) return;
+  if (impl_ == nullptr || impl_->producer == nullptr) return;
   // It keeps the id: who has lost it to another must not get it back by that.
   impl_->producer->abort();
   static_cast<void>(impl_->producer->take_placements());
@@ -218,8 +224,9 @@ void TransactionalProducer::abort() noexcept {
 TransactionalProducer Application::get_transactional_producer(const std::string& transactional_id) {
   if (transactional_id.empty())
     throw Error(ErrorKind::config, "get_transactional_producer: wanted a transactional id, found none");
+  const std::shared_ptr<ApplicationState>& state = ApplicationAccess::state(*this);
   return TransactionalProducer(
-      std::make_unique<TransactionalProducer::Impl>(RecordSender(*state_, state_->log()), transactional_id));
+      std::make_unique<TransactionalProducer::Impl>(RecordSender(*state, state->log()), transactional_id));
 }
 
 }  // namespace tiderace

@@ -86,13 +86,13 @@ std::vector<TopicRecord> TopicReader::poll(std::chrono::nanoseconds timeout) {
 
 std::map<std::pair<std::string, std::int32_t>, std::int64_t> TopicReader::positions() const {
   std::map<std::pair<std::string, std::int32_t>, std::int64_t> positions;
-  for (const auto& [partition, next] : impl_->follower.positions())
+  for (const auto& [partition, next] : required(impl_, "tr::TopicReader")->follower.positions())
     positions[{partition.topic, partition.partition}] = next;
   return positions;
 }
 
 bool TopicReader::at_end() const {
-  return impl_->follower.at_end();
+  return required(impl_, "tr::TopicReader")->follower.at_end();
 }
 
 std::vector<std::pair<std::string, std::optional<std::string>>> TopicRecord::headers() const {
@@ -115,7 +115,7 @@ void append_json(std::string& out, const TopicRecord& record) {
 
 TopicReader Application::get_reader(const std::vector<std::string>& topics, const ReaderOptions& options) {
   if (topics.empty()) throw Error(ErrorKind::config, "get_reader: wanted the names of topics, found none");
-  std::shared_ptr<Log> log = state_->log();
+  std::shared_ptr<Log> log = ApplicationAccess::state(*this)->log();
   BoundedFollower follower(*log, beginnings(*log, topics, options), options.until_end);
   return TopicReader(std::make_unique<TopicReader::Impl>(std::move(log), std::move(follower)));
 }

@@ -228,25 +228,25 @@ RollingSeries Series::rolling(int rows, const RollingOptions& options) const {
 }
 
 Series RollingSeries::mean() const {
-  return state_->aggregate(Aggregate::mean);
+  return required(state_, "tr::RollingSeries")->aggregate(Aggregate::mean);
 }
 Series RollingSeries::sum() const {
-  return state_->aggregate(Aggregate::sum);
+  return required(state_, "tr::RollingSeries")->aggregate(Aggregate::sum);
 }
 Series RollingSeries::min() const {
-  return state_->aggregate(Aggregate::min);
+  return required(state_, "tr::RollingSeries")->aggregate(Aggregate::min);
 }
 Series RollingSeries::max() const {
-  return state_->aggregate(Aggregate::max);
+  return required(state_, "tr::RollingSeries")->aggregate(Aggregate::max);
 }
 Series RollingSeries::count() const {
-  return state_->aggregate(Aggregate::count);
+  return required(state_, "tr::RollingSeries")->aggregate(Aggregate::count);
 }
 Series RollingSeries::std(int ddof) const {
-  return state_->aggregate(Aggregate::std, ddof);
+  return required(state_, "tr::RollingSeries")->aggregate(Aggregate::std, ddof);
 }
 Series RollingSeries::var(int ddof) const {
-  return state_->aggregate(Aggregate::var, ddof);
+  return required(state_, "tr::RollingSeries")->aggregate(Aggregate::var, ddof);
 }
 
 }  // namespace tiderace

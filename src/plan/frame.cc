@@ -300,6 +300,8 @@ Series Frame::predict(PlannedModel model, PredictOptions options) const {
 
 Frame Frame::write(std::shared_ptr<const Topic> topic, const NodePtr& node,
                    std::optional<ColumnReference> key) const {
+  if (topic == nullptr)
+    throw Error(ErrorKind::plan, "sdf.to_topic: wanted a topic, found none; make one with app.topic(name)");
   const auto& topics = pipeline_->topics();
   if (std::find(topics.begin(), topics.end(), topic) == topics.end()) {
     throw_error(ErrorKind::plan, "sdf.to_topic({}): the topic is another application's", to_text(*topic));

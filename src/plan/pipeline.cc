@@ -108,6 +108,8 @@ std::shared_ptr<const Topic> Pipeline::topic(const std::string& name, TopicOptio
 }
 
 Frame Pipeline::dataframe(const std::shared_ptr<const Topic>& topic) {
+  if (topic == nullptr)
+    throw Error(ErrorKind::plan, "app.dataframe: wanted a topic, found none; make one with app.topic(name)");
   if (std::find(topics_.begin(), topics_.end(), topic) == topics_.end()) {
     throw_error(ErrorKind::plan, "app.dataframe({}): the topic is another application's", to_text(*topic));
   }

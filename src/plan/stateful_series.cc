@@ -79,6 +79,8 @@ Rolling make_rolling(std::vector<ColumnReference> columns, const Window& window,
   if (!window.by_time && !std::holds_alternative<KeepLate>(options.on_late)) {
     refuse("on_late= is for windows over time; no row is late where rows are counted");
   }
+  if (const auto* topic = std::get_if<std::shared_ptr<const Topic>>(&options.on_late); topic && !*topic)
+    refuse("on_late= wanted a topic, found none; make one with app.topic(name)");
   const std::int64_t min_periods = options.min_periods.value_or(window.by_time ? 1 : window.size);
   if (min_periods < 0) refuse(fmt::format("min_periods={} is negative", min_periods));
   if (!window.by_time && min_periods > window.size) {
