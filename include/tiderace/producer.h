@@ -79,8 +79,8 @@ class TransactionalProducer {
 
   /// Takes the transactional id: what another producer has left open under it is decided, and on Kafka it
   /// cannot commit any more; in the embedded log one in another process is waited for
-  /// (`group_lock_timeout`). `produce` does it where it was not done. Throws Error{broker} if Kafka does not
-  /// answer for 10 s.
+  /// (`group_lock_timeout`), and one of this application has to be let go of first. `produce` does it where
+  /// it was not done. Throws Error{broker} if another has it still, or if Kafka does not answer for 10 s.
   void init_transactions();
   /// Throws Error{config} for a record over the topic's limit, of which nothing is kept.
   void produce(const ProduceOptions& record);

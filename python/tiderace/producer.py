@@ -130,7 +130,8 @@ class TransactionalProducer:
         Raises
         ------
         BrokerError
-            If Kafka does not answer for 10 s, or another process has the id and does not let go of it.
+            If Kafka does not answer for 10 s; on the embedded log if another process has the id and does not
+            let go of it, or another producer of this application has it.
         """
         self._producer.init_transactions()
 

@@ -153,7 +153,8 @@ struct ProducerOptions {
       nullptr;                ///< whose offsets `commit` writes; it outlives the producer. Null: no group's
   bool exactly_once = false;  ///< everything that is sent becomes visible with `commit` alone
   /// Without a member: exactly-once under a name that one producer has at a time. On Kafka `warm_up` takes it
-  /// over from another; in the other logs it waits for another process as a group does, then throws.
+  /// over from another; in the embedded log it waits for another process as a group does, then throws,
+  /// and for another producer of the same log it throws at once.
   std::string transactional_id = {};
   bool stateful = false;  ///< `send_state` will be called
   /// Once it is set, brokers that are away are waited for for some seconds only. Null: for 10 s without a

@@ -44,12 +44,25 @@ def test_another_process_waits_for_the_id(tmp_path: Path) -> None:
     first, second = (app.get_transactional_producer("id") for app in apps)
     with first:
         first.init_transactions()
-        with pytest.raises(tr.BrokerError, match="transactional-id id"):
+        with pytest.raises(tr.BrokerError, match=r"^transactional id id is held by process .*another id"):
             second.init_transactions()
         first.abort()  # forgets records, and keeps the id
-        with pytest.raises(tr.BrokerError, match="transactional-id id"):
+        with pytest.raises(tr.BrokerError, match=r"^transactional id id is held by process .*another id"):
             second.init_transactions()
     second.init_transactions()
+
+
+def test_an_application_has_one_producer_of_an_id(app: tr.Application) -> None:
+    first, second = (app.get_transactional_producer("id") for _ in range(2))
+    with first:
+        first.produce("t", value="1")
+        with pytest.raises(tr.BrokerError, match=r"^transactional id id is held by another producer of this"):
+            second.produce("t", value="2")
+        first.init_transactions()  # who has it takes it again
+        first.produce("t", value="3")
+    second.produce("t", value="4")
+    second.commit()
+    assert list(stored(app, "t").values()) == [b"3", b"4"]
 
 
 def test_on_kafka_offsets_are_those_of_each_record(broker: str, name: str) -> None:

@@ -14,6 +14,13 @@ namespace tiderace {
 namespace {
 
 constexpr std::size_t max_encoded_bytes = 200;
+constexpr std::string_view group_remedy =
+    "one process at a time may consume as a group of the embedded log: stop that process, or take another "
+    "consumer_group (a gateway: another id in gateway.toml)";
+constexpr std::string_view id_remedy =
+    "one producer at a time has a transactional id: close that one, or take another id (a gateway: another "
+    "id "
+    "in gateway.toml)";
 
 bool is_plain(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
@@ -65,13 +72,28 @@ GroupLocks::GroupLocks(std::string directory, std::chrono::nanoseconds timeout, 
 
 std::shared_ptr<const FileLock> GroupLocks::acquire(const std::string& group, const std::atomic<bool>* stop) {
   const std::lock_guard guard(mutex_);
-  auto& held = held_[group];
-  if (auto lock = held.lock()) return lock;
-  auto found = wait_for(group, directory_ + "/" + lock_file_name(group), stop);
+  if (auto lock = held_[group].lock()) return lock;
+  return take(group, {"consumer group " + group, group_remedy}, stop);
+}
+
+std::shared_ptr<const FileLock> GroupLocks::acquire_id(const std::string& transactional_id) {
+  // No group is called so: their names have no spaces.
+  const std::string name = "transactional-id " + transactional_id;
+  const Claim claim{"transactional id " + transactional_id, id_remedy};
+  const std::lock_guard guard(mutex_);
+  if (!held_[name].expired())
+    throw_error(ErrorKind::broker, "{} is held by another producer of this application; {}", claim.what,
+                claim.remedy);
+  return take(name, claim, nullptr);
+}
+
+std::shared_ptr<const FileLock> GroupLocks::take(const std::string& name, const Claim& claim,
+                                                 const std::atomic<bool>* stop) {
+  auto found = wait_for(claim, directory_ + "/" + lock_file_name(name), stop);
   if (!found) return nullptr;
   const std::shared_ptr<const FileLock> lock(new FileLock(std::move(*found)), release);
   lock->write(describe_self(clock_));
-  held = lock;
+  held_[name] = lock;
   return lock;
 }
 
@@ -82,7 +104,7 @@ std::optional<std::string> GroupLocks::holder(const std::string& group) {
   return holder_of(path);
 }
 
-std::optional<FileLock> GroupLocks::wait_for(const std::string& group, const std::string& path,
+std::optional<FileLock> GroupLocks::wait_for(const Claim& claim, const std::string& path,
                                              const std::atomic<bool>* stop) {
   constexpr std::chrono::nanoseconds nap = std::chrono::milliseconds(2);
   for (std::chrono::nanoseconds waited{0};; waited += nap) {
@@ -90,17 +112,12 @@ std::optional<FileLock> GroupLocks::wait_for(const std::string& group, const std
     if (stop != nullptr && stop->load(std::memory_order_relaxed)) return std::nullopt;
     const auto timeout = std::chrono::duration<double>(timeout_).count();
     if (waited >= timeout_) {
-      throw_error(
-          ErrorKind::broker,
-          "consumer group {} is held by {} (lock {}), also after waiting {:g} s; one process at a "
-          "time may consume as a group "
-          "of the embedded log: stop that process, or take another consumer_group (a gateway: another id in "
-          "gateway.toml)",
-          group, holder_of(path), path, timeout);
+      throw_error(ErrorKind::broker, "{} is held by {} (lock {}), also after waiting {:g} s; {}", claim.what,
+                  holder_of(path), path, timeout, claim.remedy);
     }
     if (waited.count() == 0) {
-      log(LogLevel::warning, "consumer group {} is held by {}; waiting up to {:g} s for it", group,
-          holder_of(path), timeout);
+      log(LogLevel::warning, "{} is held by {}; waiting up to {:g} s for it", claim.what, holder_of(path),
+          timeout);
     }
     std::this_thread::sleep_for(nap);
   }

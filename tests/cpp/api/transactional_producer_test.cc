@@ -81,6 +81,26 @@ TEST_F(TransactionalProducerTest, ARecordThatIsRefusedLeavesTheOthers) {
   EXPECT_EQ(values_of("t"), (std::vector<std::string>{"kept", "too"}));
 }
 
+TEST_F(TransactionalProducerTest, OneHasTheIdUntilItIsLetGoOf) {
+  auto first = std::optional(app_.get_transactional_producer("id"));
+  auto second = app_.get_transactional_producer("id");
+  first->produce({.topic = "t", .value = "1"});
+  try {
+    second.produce({.topic = "t", .value = "2"});
+    FAIL() << "two producers have the id";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::broker);
+    EXPECT_EQ(
+        std::string(error.what()),
+        "transactional id id is held by another producer of this application; one producer at a time has "
+        "a transactional id: close that one, or take another id (a gateway: another id in gateway.toml)");
+  }
+  EXPECT_EQ(first->commit().size(), 1u);
+  first.reset();
+  second.produce({.topic = "t", .value = "3"});
+  EXPECT_EQ(second.commit().size(), 1u);
+}
+
 TEST_F(TransactionalProducerTest, AnEmptyIdIsAMistake) {
   EXPECT_THROW(static_cast<void>(app_.get_transactional_producer("")), Error);
 }
