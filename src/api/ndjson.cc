@@ -1,10 +1,15 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <memory>
 #include <unordered_set>
 
 #include "api/table_internal.h"
 #include "base/error.h"
+#include "columnar/describe.h"
+#include "columnar/invalid.h"
 #include "formats/json/decoder.h"
+#include "formats/json/encoder.h"
 #include "formats/json/reader.h"
 
 namespace tiderace {
@@ -86,6 +91,39 @@ std::shared_ptr<Records> records_of(std::string text, std::vector<std::size_t>& 
   return records;
 }
 
+/// `message` of the decoder without the place in its record, since the row of a table has no bytes.
+std::string without_byte(std::string_view message) {
+  constexpr std::string_view place = " at byte ";
+  const std::size_t begin = message.rfind(place);
+  if (begin == std::string_view::npos) return std::string(message);
+  const std::size_t end =
+      std::min(message.find_first_not_of("0123456789", begin + place.size()), message.size());
+  return std::string(message.substr(0, begin)).append(message.substr(end));
+}
+
+/// `inside`, what the decoder found at `path` in `column`, with the faults as those of the rows of a table.
+Column with_faults_of_rows(const Column& column, std::span<const std::string> path, const Column& inside) {
+  constexpr KindMask no_faults = mask_of(Kind::nested) | mask_of(Kind::null);
+  if (((column.mask() & ~no_faults) | (inside.mask() & mask_of(Kind::invalid))) == 0) return inside;
+  const std::string name = quoted(path.front());
+  ColumnBuilder builder(column.size());
+  for (std::size_t i = 0; i < column.size(); ++i) {
+    if (column.kind(i) == Kind::invalid) {
+      builder.copy(i, column, i);
+    } else if (column.kind(i) != Kind::nested && !column.is_null(i)) {
+      set_invalid(builder, i, BadRowKind::type,
+                  fmt::format("field {}.{}: wanted an object in {}, found {}", name, quoted(path[1]), name,
+                              describe(column, i)));
+    } else if (inside.kind(i) == Kind::invalid) {
+      const InvalidView fault = invalid_view(inside, i);
+      set_invalid(builder, i, fault.kind, without_byte(fault.message), fault.raw);
+    } else {
+      builder.copy(i, inside, i);
+    }
+  }
+  return Column(std::move(builder));
+}
+
 }  // namespace
 
 NdjsonRows read_ndjson_rows(std::string text, RowErrors& errors) {
@@ -103,17 +141,18 @@ NdjsonRows read_ndjson_rows(std::string text, RowErrors& errors) {
 }
 
 Column values_inside(const Column& column, std::span<const std::string> path) {
-  // Every value becomes a record `{"v":value}`, so that a path means the same here as in a record of a topic.
-  // What is no object stands in as a number: the decoder objects to the path through it.
+  // Every nested value becomes a record `{"name":value}`, so that a path means the same here as in a record
+  // of a topic; what is none is found wanting afterwards.
+  std::string opening = "{";
+  append_json_string(opening, path.front());
+  opening += ':';
   std::vector<std::uint32_t> ends;
   std::string text;
   for (std::size_t i = 0; i < column.size(); ++i) {
-    if (column.is_null(i))
-      text += "{}";
-    else if (column.kind(i) == Kind::nested)
-      (text += "{\"v\":").append(column.text(i)) += '}';
+    if (column.kind(i) == Kind::nested)
+      (text += opening).append(column.text(i)) += '}';
     else
-      text += "{\"v\":0}";
+      text += "{}";
     if (text.size() > UINT32_MAX)
       throw Error(ErrorKind::plan,
                   "more than 4 GiB of nested values cannot be read at once; take fewer rows");
@@ -136,14 +175,12 @@ Column values_inside(const Column& column, std::span<const std::string> path) {
   options.slots = 1;
   options.max_record_bytes = UINT32_MAX;
   options.max_depth = 1002;
-  std::vector<std::string> whole{"v"};
-  whole.insert(whole.end(), path.begin(), path.end());
-  options.fields.push_back({std::move(whole), 0, {}});
+  options.fields.push_back({{path.begin(), path.end()}, 0, {}});
   RowErrors errors;
   Batch batch = JsonDecoder(std::move(options)).decode(records, errors);
   // Nested values were checked where they came in; a table that holds others was made wrongly.
   TIDERACE_CHECK(errors.empty());
-  return batch.columns.front();
+  return with_faults_of_rows(column, path, batch.columns.front());
 }
 
 }  // namespace tiderace

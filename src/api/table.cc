@@ -45,7 +45,7 @@ Column Table::Data::column(std::span<const std::string> path, std::size_t begin,
     if (arrow->has(path)) return arrow->column(path, begin, size);
     if (!arrow->has(path.first(1)))
       return arrow->column(path.first(1), begin, size);  // says which columns there are
-    return values_inside(arrow->column(path.first(1), begin, size), path.subspan(1));
+    return values_inside(arrow->column(path.first(1), begin, size), path);
   }
   const auto found = std::find_if(columns.begin(), columns.end(),
                                   [&](const auto& column) { return column.name == path.front(); });
@@ -56,7 +56,7 @@ Column Table::Data::column(std::span<const std::string> path, std::size_t begin,
   }
   const bool whole = begin == 0 && size == found->column.size();
   const Column rows = whole ? found->column : found->column.slice(begin, size);
-  return path.size() == 1 ? rows : values_inside(rows, path.subspan(1));
+  return path.size() == 1 ? rows : values_inside(rows, path);
 }
 
 std::optional<std::int64_t> Table::Data::unit_ns(const std::string& name) const {

@@ -55,7 +55,8 @@ struct NdjsonRows {
 /// Lines that are no sound JSON object are left out and added to `errors` under the number of their record.
 [[nodiscard]] NdjsonRows read_ndjson_rows(std::string text, RowErrors& errors);
 
-/// The values at `path` inside the nested values of `column`; null where one is null or lacks it.
+/// The values at `path`, which begins with the name of `column`, inside its nested values; null where one is
+/// null or lacks it, Kind::invalid where the path leads through something else than an object.
 [[nodiscard]] Column values_inside(const Column& column, std::span<const std::string> path);
 
 }  // namespace tiderace

@@ -355,3 +355,14 @@ def test_times_are_in_the_unit_of_the_topic(
     sdf["sum"] = sdf["x"].rolling("10s").sum()
     rows = [{"k": 1, "t": 1706781600, "x": 1}, {"k": 1, "t": 1706781615, "x": 4}]
     assert sdf.backtest(rows, key="k", timestamp="t")["sum"].to_pylist() == sums
+
+
+@pytest.mark.parametrize(("value", "found"), [(42, "the number 42"), ("52.1", 'the string "52.1"')])
+def test_what_is_no_object_is_named_as_it_stands_in_the_table(
+    app: tr.Application, value: object, found: str
+) -> None:
+    sdf = app.dataframe(app.topic("input"))
+    sdf["result"] = sdf["gps"]["lat"]
+    with pytest.raises(tr.BadRowError) as error:
+        sdf.backtest([{"gps": value}])
+    assert error.value.message == f'field "gps"."lat": wanted an object in "gps", found {found}'

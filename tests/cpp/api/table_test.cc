@@ -7,6 +7,7 @@
 
 #include "api/table_internal.h"
 #include "columnar/arrow_abi.h"
+#include "columnar/describe.h"
 #include "columnar/invalid.h"
 
 namespace tiderace {
@@ -97,6 +98,30 @@ TEST(Table, ReadsNdjson) {
   EXPECT_TRUE(inside.is_null(1));
   ASSERT_EQ(inside.kind(2), Kind::invalid);
   EXPECT_EQ(invalid_view(inside, 2).kind, BadRowKind::type);
+}
+
+TEST(Table, APathThatLeadsThroughNoObjectNamesWhatIsThere) {
+  const File file(
+      R"({"gps": 42}
+{"gps": "52.1"}
+{"gps": [1]}
+{"gps": {"fix": true}}
+{"gps": {"fix": {"age": 1e999}}}
+{"gps": {"fix": {"age": 2.5}}}
+{"gps": null}
+)");
+  const Table table = Table::read_ndjson(file.path());
+  const std::vector<std::string> path{"gps", "fix", "age"};
+  const Column inside = TableAccess::data(table).column(path, 0, 7);
+  const std::string field = R"(field "gps"."fix"."age": )";
+  const std::string wanted = R"(field "gps"."fix": wanted an object in "gps", found )";
+  EXPECT_EQ(describe(inside, 0), wanted + "the number 42");
+  EXPECT_EQ(describe(inside, 1), wanted + R"(the string "52.1")");
+  EXPECT_EQ(describe(inside, 2), wanted + "an array");
+  EXPECT_EQ(describe(inside, 3), field + R"(wanted an object in "gps"."fix", found true)");
+  EXPECT_EQ(describe(inside, 4), field + "found the number 1e999, which is beyond float64");
+  EXPECT_EQ(inside.float64(5), 2.5);
+  EXPECT_TRUE(inside.is_null(6));
 }
 
 TEST(Table, ABadNdjsonLineIsNamed) {
