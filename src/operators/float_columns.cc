@@ -25,11 +25,11 @@ void check_range(const Column& column, KindMask known, RowErrors& errors) {
   if ((column.mask() & mask_of(Kind::int64)) == 0 || known == mask_of(Kind::int64)) return;
   for (std::size_t i = 0; i < column.size(); ++i) {
     if (column.kind(i) != Kind::int64 || !beyond_double(column.int64(i))) continue;
-    errors.add(
-        i, BadRowKind::range,
-        fmt::format(
-            "the integer {} has no exact float64; declare the column as int64 with schema= on the topic",
-            column.int64(i)));
+    errors.add(i, BadRowKind::range,
+               fmt::format("the integer {} is beyond 2^53, from where on float64 skips integers; declare the "
+                           "column as int64 "
+                           "with schema= on the topic",
+                           column.int64(i)));
   }
 }
 
