@@ -38,6 +38,7 @@ class MapBatchesOperator final : public Operator {
       report.add(std::move(errors), batch);
       batch.keep(kept, step_.live_before);
     }
+    drop_unusable(batch, report);
     if (batch.size() > 0) use_results(batch, report);
   }
 
@@ -75,6 +76,28 @@ class MapBatchesOperator final : public Operator {
                          plan_.function_name, rows, result.column.size(), result.name);
     }
     return std::nullopt;
+  }
+
+  /// A value in the results that no expression could use makes its row bad here, where it comes from.
+  void drop_unusable(Batch& batch, StepReport& report) {
+    RowErrors errors;
+    std::size_t begin = 0;
+    for (std::vector<NamedColumn>& part : parts_) {
+      const std::size_t size = part.empty() ? 0 : part[0].column.size();
+      RowErrors found;
+      for (const NamedColumn& column : part) check_valid(column.column, found);
+      if (!found.empty()) {
+        const std::vector<std::uint32_t> kept = found.good_rows(size);
+        for (NamedColumn& column : part) column.column = column.column.take(kept);
+        for (RowErrors::Entry& entry : found.take())
+          errors.add(begin + entry.row, entry.kind, std::move(entry.message));
+      }
+      begin += size;
+    }
+    if (errors.empty()) return;
+    const std::vector<std::uint32_t> kept = errors.good_rows(batch.size());
+    report.add(std::move(errors), batch);
+    batch.keep(kept, step_.live_before);
   }
 
   void use_results(Batch& batch, StepReport& report) {

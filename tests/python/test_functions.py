@@ -141,6 +141,31 @@ def test_other_rows_go_on(app: tr.Application) -> None:
     ].to_pylist() == [1, 3]
 
 
+@pytest.mark.parametrize("as_column", [True, False])
+def test_an_integer_beyond_int64_in_a_batch_is_a_bad_row_of_its_step(
+    app: tr.Application, as_column: bool
+) -> None:
+    def doubled(table: pa.Table) -> pa.Table:
+        return pa.table(
+            {"n": pa.array([2**64 - 1 if x == 2 else int(x) for x in table["x"].to_pylist()], pa.uint64())}
+        )
+
+    def frame(topic: str, on_error: str) -> tr.StreamingDataFrame:
+        sdf = app.dataframe(app.topic(topic, on_error=on_error))
+        if not as_column:
+            return sdf[["x"]].map_batches(doubled)
+        sdf["n"] = sdf[["x"]].map_batches(doubled)
+        return sdf
+
+    rows = [{"x": 1}, {"x": 2}, {"x": 3}]
+    assert frame("input", "skip").backtest(rows)["n"].to_pylist() == [1, 3]
+    assert app.summary.bad == 1
+    with pytest.raises(tr.BadRowError, match="wanted an int64, found 18446744073709551615") as error:
+        frame("strict", "stop").backtest(rows)
+    assert (error.value.kind, error.value.offset) == ("range", 1)
+    assert "map_batches(doubled" in error.value.step
+
+
 def test_a_table_of_wrong_length_is_not_split_until_it_fits(app: tr.Application) -> None:
     calls = []
 
