@@ -60,6 +60,7 @@ void refuse_others(const std::string& path) {
           path);
   }
 }
+
 constexpr const char* type = "tr::TrainedModel";
 
 }  // namespace

@@ -118,7 +118,12 @@ struct TopicProducer::Impl {
 
 TopicProducer::TopicProducer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 TopicProducer::TopicProducer(TopicProducer&&) noexcept = default;
-TopicProducer& TopicProducer::operator=(TopicProducer&&) noexcept = default;
+TopicProducer& TopicProducer::operator=(TopicProducer&& other) noexcept {
+  if (this == &other) return *this;
+  const TopicProducer former(std::move(*this));  // ends as any does, once all that it has is written
+  impl_ = std::move(other.impl_);
+  return *this;
+}
 
 TopicProducer::~TopicProducer() {
   if (!impl_) return;

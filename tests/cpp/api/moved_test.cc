@@ -118,5 +118,13 @@ TEST_F(Moved, ATopicThatIsNoneIsRefused) {
             std::string::npos);
 }
 
+TEST_F(Moved, AProducerThatIsAssignedOverHasWrittenWhatItHad) {
+  auto producer = app.get_producer();
+  producer.produce({.topic = "in", .value = "1"});
+  producer = app.get_producer();
+  TopicReader reader = app.get_reader({"in"});
+  EXPECT_EQ(reader.poll(std::chrono::seconds(10)).size(), 1u);
+}
+
 }  // namespace
 }  // namespace tiderace
