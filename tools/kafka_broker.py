@@ -18,7 +18,7 @@ def heap_options() -> list[str]:
     """The options of the JVM in KAFKA_HEAP; KafkaError if a word of it is none."""
     found = os.environ.get("KAFKA_HEAP", "-Xms256m -Xmx768m")
     for word in found.split():
-        if not word.startswith("-X"):
+        if not word.startswith("-"):
             raise KafkaError(
                 'KAFKA_HEAP: wanted options of a JVM such as "-Xms512m -Xmx512m" (memory at the start, and '
                 f'at most), found "{found}", where {word} is none: set it so, or unset it'

@@ -94,8 +94,9 @@ class TransactionalProducer:
     """Writes records in transactions: what was produced becomes visible with `commit`, or not at all.
 
     A `with` block commits at its end, or forgets what is not committed if an exception leaves it. One
-    producer has a transactional id at a time: on Kafka a new one takes it over, on an embedded log one in
-    another process is waited for (`group_lock_timeout`). *Threads*: one.
+    producer has a transactional id at a time: on Kafka a new one takes it over; on an embedded log one in
+    another process is waited for (`group_lock_timeout`), and of the same application a second one is a
+    `BrokerError` until the first has left its `with` block or is gone. *Threads*: one.
 
     Examples
     --------

@@ -1,8 +1,6 @@
 #include "models/model_versions.h"
 
 #include <algorithm>
-#include <future>
-#include <thread>
 #include <utility>
 
 #include "base/logging.h"
@@ -12,8 +10,6 @@ namespace {
 
 constexpr std::size_t kept_versions = 3;  // in memory, so that going back needs no registry
 constexpr std::size_t warm_up_rows = 16;
-constexpr std::chrono::milliseconds interrupt_poll{20};
-constexpr std::chrono::seconds slow_call{10};  // of a model that is new
 
 }  // namespace
 
@@ -63,18 +59,18 @@ LoadedModelPtr ModelVersions::known(const std::string& version) const {
   return nullptr;
 }
 
-LoadedModelPtr ModelVersions::load(const std::string& version, Patience patience) {
+LoadedModelPtr ModelVersions::load(const std::string& version) {
   if (LoadedModelPtr loaded = known(version)) return loaded;
   const std::lock_guard source_lock(source_mutex_);
   if (LoadedModelPtr loaded = known(version)) return loaded;
-  LoadedModelPtr loaded = read(version, patience);
+  LoadedModelPtr loaded = read(version);
   const std::lock_guard lock(mutex_);
   std::erase_if(loaded_, [](const auto& weak) { return weak.expired(); });
   loaded_.emplace_back(loaded);
   return loaded;
 }
 
-LoadedModelPtr ModelVersions::read(const std::string& version, Patience patience) {
+LoadedModelPtr ModelVersions::read(const std::string& version) {
   const auto begin = std::chrono::steady_clock::now();
   const std::vector<std::string> wanted = methods();
   auto loaded = std::make_shared<LoadedModel>();
@@ -83,7 +79,7 @@ LoadedModelPtr ModelVersions::read(const std::string& version, Patience patience
   TIDERACE_CHECK(models.size() == wanted.size());
   for (std::size_t i = 0; i < wanted.size(); ++i) loaded->methods[wanted[i]] = std::move(models[i]);
   check(*loaded);
-  warm_up(loaded, patience);
+  warm_up(*loaded);
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
   log(LogLevel::info, "{}: version {} is loaded, in {:.0f} ms", options_.reference, version, took.count());
   return loaded;
@@ -98,45 +94,29 @@ void ModelVersions::check(const LoadedModel& loaded) const {
 }
 
 /// Whatever a model does at its first call, it does here. What that says of it does not count: a row of zeros
-/// may be none that it is made for.
-void ModelVersions::warm_up(LoadedModelPtr loaded, Patience patience) const {
-  auto call = [loaded, reference = options_.reference, required = locked_required()] {
-    for (const Required& each : required) {
-      std::vector<std::string> names;
-      for (const Feature& feature : each.features) names.push_back(feature.name);
-      for (const std::size_t rows : {std::size_t{1}, warm_up_rows}) {
-        const std::vector<double> zeros(rows * names.size(), 0.0);
-        ColumnBuilder ignored(rows);
-        const auto failure =
-            loaded->methods.at(each.method)->predict({zeros, rows, names.size(), names}, ignored);
-        if (failure) log(LogLevel::debug, "{}: warming up: {}", reference, failure->message);
-      }
-    }
-  };
-  if (patience == Patience::endless) return call();
-  // On a thread that can be left to itself: code of the user's may never come back.
-  std::packaged_task<void()> task(std::move(call));
-  std::future<void> answer = task.get_future();
-  std::thread(std::move(task)).detach();
-  const auto begin = std::chrono::steady_clock::now();
-  for (bool told = false; answer.wait_for(interrupt_poll) != std::future_status::ready;) {
+/// may be none that it is made for. Python's models end such a call where there is an interrupt.
+void ModelVersions::warm_up(const LoadedModel& loaded) const {
+  std::vector<Required> required;
+  {
     const std::lock_guard lock(mutex_);
-    if (interrupts_ > 0)
-      throw_error(ErrorKind::config, "the run ended before version {} had answered its first call",
-                  loaded->version);
-    if (told || std::chrono::steady_clock::now() - begin < slow_call) continue;
-    told = true;
-    log(LogLevel::warning,
-        "{}: version {} has not answered its first call, a row of zeros, within {} s; until it has, no "
-        "other version is taken up",
-        options_.reference, loaded->version, slow_call.count());
+    required = required_;
   }
-  answer.get();
-}
-
-std::vector<ModelVersions::Required> ModelVersions::locked_required() const {
-  const std::lock_guard lock(mutex_);
-  return required_;
+  for (const Required& each : required) {
+    std::vector<std::string> names;
+    for (const Feature& feature : each.features) names.push_back(feature.name);
+    for (const std::size_t rows : {std::size_t{1}, warm_up_rows}) {
+      const std::vector<double> zeros(rows * names.size(), 0.0);
+      ColumnBuilder ignored(rows);
+      const auto failure =
+          loaded.methods.at(each.method)->predict({zeros, rows, names.size(), names}, ignored);
+      if (!failure) continue;
+      const std::lock_guard lock(mutex_);
+      if (interrupts_ > 0)
+        throw_error(ErrorKind::config, "the run ended before version {} had answered its first call",
+                    loaded.version);
+      log(LogLevel::debug, "{}: warming up: {}", options_.reference, failure->message);
+    }
+  }
 }
 
 void ModelVersions::offer(LoadedModelPtr loaded) {
@@ -167,7 +147,7 @@ void ModelVersions::look_or_throw() {
     if (rejected_.contains(*version)) return;
     if (offered_.back()->version == *version) return;
   }
-  offer(load(*version, Patience::until_interrupt));
+  offer(load(*version));
 }
 
 bool ModelVersions::look() noexcept {

@@ -91,7 +91,7 @@ class ModelVersions final : public VersionedModel {
   [[nodiscard]] LoadedModelPtr newest() const;
   /// A version, from memory or from the source; warmed up. From memory at once, whatever the source is doing.
   /// Throws VersionGone, OtherFeatures, Error{config}.
-  [[nodiscard]] LoadedModelPtr load(const std::string& version) { return load(version, Patience::endless); }
+  [[nodiscard]] LoadedModelPtr load(const std::string& version);
 
   /// Asks which version it is now, and loads it if it is another than the newest: that one it is from then
   /// on. Those that have failed their first batch are passed over until the source names another. What goes
@@ -136,13 +136,9 @@ class ModelVersions final : public VersionedModel {
   };
   [[nodiscard]] std::vector<std::string> methods() const;
   [[nodiscard]] LoadedModelPtr known(const std::string& version) const;
-  /// Whether the first calls of a model are waited for, or only until there is an interrupt.
-  enum class Patience { endless, until_interrupt };
-  [[nodiscard]] LoadedModelPtr load(const std::string& version, Patience patience);
-  [[nodiscard]] LoadedModelPtr read(const std::string& version, Patience patience);
-  [[nodiscard]] std::vector<Required> locked_required() const;
+  [[nodiscard]] LoadedModelPtr read(const std::string& version);
   void check(const LoadedModel& loaded) const;
-  void warm_up(LoadedModelPtr loaded, Patience patience) const;
+  void warm_up(const LoadedModel& loaded) const;
   void offer(LoadedModelPtr loaded);
   void look_or_throw();
 

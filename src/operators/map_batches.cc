@@ -70,6 +70,8 @@ class MapBatchesOperator final : public Operator {
       return fmt::format("{} has to return one column for \"{}\", found {}", plan_.function_name,
                          plan_.output, results.size());
     }
+    if (results.empty() && rows > 0)
+      return fmt::format("{} has to return at least one column, found none", plan_.function_name);
     for (const NamedColumn& result : results) {
       if (result.column.size() == rows) continue;
       return fmt::format("{} has to return a value for each of the {} rows, found {} in the column \"{}\"",

@@ -97,13 +97,14 @@ Frame Frame::assign_all(const std::vector<std::string>& names, const std::vector
     at = std::move(placed.node);
     assigned.push_back({names[i], false, std::move(placed.expression)});
   }
-  refuse_overwritten(node_, at, names);
+  std::vector<std::string> all = names;
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (const auto& beside = values[i].companion()) {
       const ColumnReference reference{{*beside}, true};
-      assigned.push_back({names[i] + "-shadow", false, make_expression(reference)});
+      assigned.push_back({all.emplace_back(names[i] + "-shadow"), false, make_expression(reference)});
     }
   }
+  refuse_overwritten(node_, at, all);
   for (Assign& step : assigned) at = pipeline_->append(at, std::move(step));
   return after(at);
 }
@@ -250,7 +251,7 @@ std::string Frame::unique_name(const PlannedModel& model) const {
 static void check_beside(const PredictOptions& options, const std::vector<std::string>& features) {
   for (const auto& [option, name] : {std::pair("version_column", &options.version_column),
                                      std::pair("shadow_column", &options.shadow_column)}) {
-    if (std::find(features.begin(), features.end(), *name) != features.end())
+    if (!name->empty() && std::find(features.begin(), features.end(), *name) != features.end())
       throw_error(ErrorKind::plan,
                   "{}={}: that is a feature of the model, which would be replaced; take another name", option,
                   quoted(*name));

@@ -443,3 +443,8 @@ def test_batches_for_what_is_no_function_of_tables(annotation: Any, sdf: tr.Stre
     for function in (3, None, annotated):
         with pytest.raises(tr.PlanError, match=r"map_batches: wanted a function with pyarrow.Table"):
             sdf[["x"]].map_batches(function)
+
+
+def test_batches_of_no_columns_are_bad(sdf: tr.StreamingDataFrame) -> None:
+    with pytest.raises(tr.BadRowError, match="has to return at least one column, found none"):
+        sdf[["x"]].map_batches(lambda table: {}).backtest([{"x": 1}])

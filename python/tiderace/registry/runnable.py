@@ -7,7 +7,7 @@ import io
 import os
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 
 from tiderace import _tiderace
 from tiderace.errors import ConfigError
@@ -17,7 +17,13 @@ SUFFIXES = (".pkl", ".pickle", ".joblib", ".onnx", ".ubj", ".json")
 METHODS = ("predict", "predict_proba")
 
 Call = Callable[[Any, list[str]], Any]
-Bind = Callable[[str], _tiderace.Model]
+Apart = Callable[[Callable[[], Any]], Any]
+
+
+class Bind(Protocol):
+    """Runs a model by one of its methods; `apart` makes the calls until the first that has an answer."""
+
+    def __call__(self, method: str, apart: Apart | None = None) -> _tiderace.Model: ...
 
 
 def sha256_of(content: bytes) -> str:
@@ -29,7 +35,7 @@ def of_file(content: bytes, file: str, name: str) -> Bind:
     """What runs the model in `content`, a file called `file`, under `name`. Raises `ConfigError`."""
     if PurePosixPath(file).suffix in (".ubj", ".json"):
         first = _of_xgboost(content, file, name)  # what is wrong with it shows here
-        return lambda method: (
+        return lambda method, apart=None: (
             first if method == "predict" else _tiderace.xgboost_model_of(content, name, method)
         )
     return of_object(unpacked(content, file), name)
@@ -49,15 +55,30 @@ def of_object(model: Any, name: str) -> Bind:
     if not hasattr(model, "predict"):
         raise ConfigError(f"{name}: wanted a path or an object with predict(), found {type(model).__name__}")
 
-    def bind(method: str) -> _tiderace.Model:
+    def bind(method: str, apart: Apart | None = None) -> _tiderace.Model:
         lacks_it = method == "predict_proba" and isinstance(model, Onnx) and len(model.outputs) < 2
         if method not in METHODS or not hasattr(model, method) or lacks_it:
             raise ConfigError(
                 f"{name}: wanted method 'predict', or 'predict_proba' if the model has it, found {method!r}"
             )
-        return _tiderace.python_model(_call_of(model, method), name, *_trained_on(model))
+        call = _call_of(model, method)
+        return _tiderace.python_model(_at_first(call, apart) if apart else call, name, *_trained_on(model))
 
     return bind
+
+
+def _at_first(call: Call, apart: Apart) -> Call:
+    answered = False
+
+    def first(features: Any, names: list[str]) -> Any:
+        nonlocal answered
+        if answered:
+            return call(features, names)
+        result = apart(lambda: call(features, names))
+        answered = True
+        return result
+
+    return first
 
 
 def unpacked(content: bytes, file: str) -> Any:

@@ -39,7 +39,8 @@ class Source:
         self.about[version] = about
         label = f"{self._reference.text} version {version}"
         features = list(about.features.items())
-        models = [bind(method) for method in methods]
+        # Code of the user's that never answers must not keep a run from ending.
+        models = [bind(method, self._apart) for method in methods]
         return [_tiderace.with_features(each, label, features) if features else each for each in models]
 
     def interrupt(self, on: bool) -> None:
@@ -60,7 +61,7 @@ class Source:
         threading.Thread(target=_settle, args=(outcome, call), name="tiderace-registry", daemon=True).start()
         while not wait([outcome], timeout=NOTICE_S).done:
             if self._interrupted.is_set():
-                raise ConfigError("the run ended before the registry answered")
+                raise ConfigError("the run ended before there was an answer")
         return outcome.result()
 
 

@@ -10,7 +10,8 @@ namespace tiderace {
 void EmbeddedProducer::connect() {
   if (connection_ != nullptr) return;
   opened_.emplace(open_());
-  if (!transactional_id_.empty()) name_lock_ = opened_->files.groups().acquire_id(transactional_id_);
+  if (!transactional_id_.empty() && !name_lock_)
+    name_lock_ = opened_->files.groups().acquire_id(transactional_id_);
   auto connection = opened_->files.connect();
   page_bytes_ = connection->database.query_integer("PRAGMA page_size");
   connection_ = std::move(connection);

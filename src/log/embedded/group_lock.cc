@@ -18,9 +18,8 @@ constexpr std::string_view group_remedy =
     "one process at a time may consume as a group of the embedded log: stop that process, or take another "
     "consumer_group (a gateway: another id in gateway.toml)";
 constexpr std::string_view id_remedy =
-    "one producer at a time has a transactional id: close that one, or take another id (a gateway: another "
-    "id "
-    "in gateway.toml)";
+    "one producer at a time has a transactional id: let go of that one first, or take another id (a "
+    "gateway: another id in gateway.toml)";
 
 bool is_plain(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';

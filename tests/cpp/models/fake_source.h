@@ -1,7 +1,6 @@
 #pragma once
 
 #include <atomic>
-#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -12,13 +11,11 @@
 
 namespace tiderace {
 
-/// Predicts the first feature times the number of its version, unless it `fails`, once `gate` is open.
+/// Predicts the first feature times the number of its version, unless it `fails`.
 class TimesVersion final : public Model {
  public:
-  TimesVersion(double factor, bool fails, std::shared_future<void> gate = {})
-      : factor_(factor), fails_(fails), gate_(std::move(gate)) {}
+  TimesVersion(double factor, bool fails) : factor_(factor), fails_(fails) {}
   std::optional<CallFailure> predict(const FeatureMatrix& features, ColumnBuilder& predictions) override {
-    if (gate_.valid()) gate_.wait();
     if (fails_) return CallFailure{"it fails"};
     for (std::size_t row = 0; row < features.rows; ++row)
       predictions.set_float64(row, features.values[row * features.columns] * factor_);
@@ -29,16 +26,14 @@ class TimesVersion final : public Model {
  private:
   double factor_;
   bool fails_;
-  std::shared_future<void> gate_;
 };
 
 /// What a registry has, as a test says. Any thread.
 struct FakeRegistry {
   std::mutex mutex;
   std::string current = "1";
-  std::map<std::string, std::vector<Feature>> trained;    ///< by version, where it says so
-  std::vector<std::string> failing;                       ///< versions whose every prediction fails
-  std::map<std::string, std::shared_future<void>> gates;  ///< by version, before each of its predictions
+  std::map<std::string, std::vector<Feature>> trained;  ///< by version, where it says so
+  std::vector<std::string> failing;                     ///< versions whose every prediction fails
   std::vector<std::string> gone;
   std::string away;  ///< why it cannot be reached; empty: it can
   int loads = 0;
@@ -64,8 +59,8 @@ class FakeSource final : public ModelSource {
     for (const std::string& method : methods) {
       if (method != "predict" && method != "predict_proba")
         throw Error(ErrorKind::config, "no method " + method);
-      std::shared_ptr<Model> model = std::make_shared<TimesVersion>(
-          std::stod(version), contains(registry_->failing, version), registry_->gates[version]);
+      std::shared_ptr<Model> model =
+          std::make_shared<TimesVersion>(std::stod(version), contains(registry_->failing, version));
       const auto trained = registry_->trained.find(version);
       if (trained != registry_->trained.end())
         model = with_features(model, "model version " + version, trained->second);

@@ -163,23 +163,6 @@ TEST_F(Versions, ThatCannotBeHadChangeNothing) {
   EXPECT_EQ(newest(), "2");
 }
 
-TEST_F(Versions, ThatDoNotAnswerTheirFirstCallKeepNobodyFromEnding) {
-  std::promise<void> gate;
-  registry_->gates["2"] = gate.get_future().share();
-  const std::vector<Feature> features{{"x", mask_of(Kind::float64)}};
-  model_->require("predict", features);
-  now("2");
-  std::thread watch([&] { EXPECT_FALSE(model_->look()); });
-  model_->interrupt(true);
-  watch.join();
-  model_->interrupt(false);
-  EXPECT_EQ(newest(), "1");
-  EXPECT_EQ(failures(), 0u) << "it is the run that ended";
-  gate.set_value();
-  EXPECT_TRUE(model_->look());
-  EXPECT_EQ(newest(), "2");
-}
-
 TEST_F(Versions, AreHeldAgainstTheFeaturesOfThePlan) {
   const std::vector<Feature> features = {{"a", any_mask}, {"b", mask_of(Kind::string) | number_mask}};
   const KindMask float64 = mask_of(Kind::float64);

@@ -1,5 +1,7 @@
 """Registries that are away, versions that are broken, rows that stop a service: what comes of models then."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -389,6 +391,43 @@ def test_a_run_that_waits_for_a_registry_that_hangs_ends_when_it_is_told(
     assert time.monotonic() - begin < 5
     assert [row.version for row in scored(app)] == ["1"]
     registry.end()
+
+
+SERVICE_THAT_ENDS = """
+import pathlib, threading, time
+import tiderace as tr
+
+class Good:
+    def predict(self, x):
+        return x[:, 0]
+
+class Hangs:
+    def predict(self, x):
+        pathlib.Path("called").touch()
+        while True:
+            time.sleep(0.001)  # each time Python's lock is asked for, also once the interpreter ends
+
+def next_version():
+    tr.publish_model(Hangs(), "file:models/m", features=["x"])
+    while not pathlib.Path("called").exists():
+        time.sleep(0.001)
+    app.stop()
+
+tr.publish_model(Good(), "file:models/m", features=["x"])
+app = tr.Application(consumer_group="service")
+sdf = app.dataframe(app.topic("input"))
+sdf["y"] = tr.load_model("file:models/m", poll_interval="1ms").predict(sdf[["x"]])
+sdf.to_topic(app.topic("output"))
+threading.Thread(target=next_version).start()
+print(app.run())
+"""
+
+
+def test_a_version_that_never_answers_keeps_no_run_and_no_process_from_ending(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SERVICE_THAT_ENDS]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith("rows in 0")
 
 
 def beside(make_app: MakeApp, address: str) -> tr.Application:

@@ -66,6 +66,8 @@ def test_columns_beside_a_prediction_replace_nothing(sdf: tr.StreamingDataFrame,
             sdf["y"] = model.predict(features, **options)
         with pytest.raises(tr.PlanError, match='_column="y" is the same column'):
             sdf["y"] = model.predict(features, **options) + 1
+    with pytest.raises(tr.PlanError, match='_column="y-shadow" is the same column'):
+        sdf["y"] = model.predict(features, shadow=shadow, version_column="y-shadow")
     sdf["y"] = model.predict(features, version_column="v")
     sdf["v"] = sdf["y"]  # said by itself, as ever
 
