@@ -210,7 +210,9 @@ class _Watch:
             source, reference.registry.name, reference.text, self.poll_interval, self.control_topic,
             self.on_lost_version,
         )  # fmt: skip
-        return Model(reference.text, lambda method: _method(native, method), _Versions(native, source))
+        return Model(
+            reference.text, lambda method, apart=None: _method(native, method), _Versions(native, source)
+        )
 
     def _check(self, reference: registry.Reference, sha256: str) -> None:
         if self.poll_interval is not None and not reference.moves:

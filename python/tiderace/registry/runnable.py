@@ -61,21 +61,20 @@ def of_object(model: Any, name: str) -> Bind:
             raise ConfigError(
                 f"{name}: wanted method 'predict', or 'predict_proba' if the model has it, found {method!r}"
             )
-        call = _call_of(model, method)
-        return _tiderace.python_model(_at_first(call, apart) if apart else call, name, *_trained_on(model))
+        return _tiderace.python_model(_at_first(_call_of(model, method), apart), name, *_trained_on(model))
 
     return bind
 
 
-def _at_first(call: Call, apart: Apart) -> Call:
-    answered = False
+def _at_first(call: Call, apart: Apart | None) -> Call:
+    ways: list[Apart] = [apart] if apart else []  # none once there was an answer
 
     def first(features: Any, names: list[str]) -> Any:
-        nonlocal answered
-        if answered:
+        way = next(iter(ways), None)
+        if way is None:
             return call(features, names)
-        result = apart(lambda: call(features, names))
-        answered = True
+        result = way(lambda: call(features, names))
+        ways.clear()
         return result
 
     return first

@@ -93,7 +93,8 @@ TEST_F(TransactionalProducerTest, OneHasTheIdUntilItIsLetGoOf) {
     EXPECT_EQ(
         std::string(error.what()),
         "transactional id id is held by another producer of this application; one producer at a time has "
-        "a transactional id: close that one, or take another id (a gateway: another id in gateway.toml)");
+        "a transactional id: let go of that one first, or take another id (a gateway: another id in "
+        "gateway.toml)");
   }
   EXPECT_EQ(first->commit().size(), 1u);
   first.reset();
