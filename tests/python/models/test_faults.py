@@ -394,7 +394,7 @@ def test_a_run_that_waits_for_a_registry_that_hangs_ends_when_it_is_told(
 
 
 SERVICE_THAT_ENDS = """
-import pathlib, threading, time
+import threading, time
 import tiderace as tr
 
 class Good:
@@ -403,16 +403,16 @@ class Good:
 
 class Hangs:
     def predict(self, x):
-        pathlib.Path("called").touch()
+        called.set()
         while True:
             time.sleep(0.001)  # each time Python's lock is asked for, also once the interpreter ends
 
 def next_version():
     tr.publish_model(Hangs(), "file:models/m", features=["x"])
-    while not pathlib.Path("called").exists():
-        time.sleep(0.001)
+    called.wait()
     app.stop()
 
+called = threading.Event()
 tr.publish_model(Good(), "file:models/m", features=["x"])
 app = tr.Application(consumer_group="service")
 sdf = app.dataframe(app.topic("input"))
