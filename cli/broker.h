@@ -26,7 +26,10 @@ struct Broker {
   [[nodiscard]] TopicInfo topic(const std::string& name) const;
 };
 
-/// The log that `arguments` name; every command has both options.
-[[nodiscard]] Broker open_broker(const Arguments& arguments);
+enum class IfAbsent { fail, create };
+
+/// The log that `arguments` name; every command has both options. Throws Error{config} where an embedded one
+/// is not there, unless it is to be created.
+[[nodiscard]] Broker open_broker(const Arguments& arguments, IfAbsent if_absent = IfAbsent::fail);
 
 }  // namespace tiderace::cli

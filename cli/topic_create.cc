@@ -27,7 +27,7 @@ ExitStatus run(const Arguments& arguments) {
   config.retention_bytes = find_count(arguments, "--retention-bytes", config.retention_bytes);
   config.compacted = arguments.has("--compacted");
 
-  const Broker broker = open_broker(arguments);
+  const Broker broker = open_broker(arguments, IfAbsent::create);
   const std::string& name = arguments.positional[0];
   if (!broker.log->create_topic(name, config) && !arguments.has("--if-absent")) {
     throw_error(ErrorKind::config, "topic \"{}\" exists already in {} and stays as it is, with {} partitions",

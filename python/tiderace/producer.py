@@ -36,7 +36,7 @@ class Producer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._producer.close()
+        self.close()
 
     def produce(
         self,
@@ -81,6 +81,18 @@ class Producer:
         """
         self._producer.flush()
 
+    def close(self) -> None:
+        """Does what `flush` does, and lets go of the log; it cannot be used afterwards.
+
+        A second call does nothing.
+
+        Raises
+        ------
+        BrokerError
+            As of `flush`; the producer is open then, and `close` may be called again.
+        """
+        self._producer.close()
+
 
 class RecordMetadata(NamedTuple):
     """Where a record stands in its topic."""
@@ -96,7 +108,7 @@ class TransactionalProducer:
     A `with` block commits at its end, or forgets what is not committed if an exception leaves it. One
     producer has a transactional id at a time: on Kafka a new one takes it over; on an embedded log one in
     another process is waited for (`group_lock_timeout`), and of the same application a second one is a
-    `BrokerError` until the first has left its `with` block or is gone. *Threads*: one.
+    `BrokerError` until the first is closed or gone. *Threads*: one.
 
     Examples
     --------
@@ -120,7 +132,7 @@ class TransactionalProducer:
             if kind is None:
                 self.commit()
         finally:
-            self._producer.close()
+            self.close()
 
     def init_transactions(self) -> None:
         """Takes the transactional id; `produce` does it where it was not done.
@@ -173,3 +185,10 @@ class TransactionalProducer:
     def abort(self) -> None:
         """Forgets what was produced since the last commit; the transactional id is kept."""
         self._producer.abort()
+
+    def close(self) -> None:
+        """Forgets what was produced since the last commit and lets go of the transactional id.
+
+        The producer cannot be used afterwards. A second call does nothing.
+        """
+        self._producer.close()

@@ -27,15 +27,31 @@ def read(data: object) -> tuple[InputTable, pyarrow.Table | None]:
 def _arrow(data: object) -> pyarrow.Table:
     import pyarrow as pa
 
-    if type(data).__module__.partition(".")[0] == "pandas" and hasattr(data, "index"):
+    try:
+        return _taken(data)
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        raise PlanError(
+            f"{_wanted(data)}, which is no table for Arrow: {' '.join(map(str, error.args))}; columns need "
+            "names of their own and values of one type each, where a list of dicts may mix them"
+        ) from error
+
+
+def _taken(data: object) -> pyarrow.Table:
+    import pyarrow as pa
+
+    if type(data).__module__.partition(".")[0] == "pandas" and hasattr(data, "columns"):
         return pa.Table.from_pandas(_with_named_index(data), preserve_index=False)
     if not hasattr(data, "__arrow_c_stream__"):
-        raise PlanError(
-            "backtest: wanted a pyarrow, pandas or polars table, anything with __arrow_c_stream__, "
-            f"a list of dicts or the path of a file, found {type(data).__name__}"
-        )
+        raise PlanError(_wanted(data))
     # A table as it is: what the protocol hands over may have empty chunks that cannot be taken from.
     return _without_views(data if isinstance(data, pa.Table) else pa.table(data))
+
+
+def _wanted(data: object) -> str:
+    return (
+        "backtest: wanted a pyarrow, pandas or polars table, anything with __arrow_c_stream__, a list of "
+        f"dicts or the path of a file, found {type(data).__name__}"
+    )
 
 
 def _with_named_index(frame: Any) -> Any:

@@ -280,6 +280,18 @@ def test_the_address_comes_from_the_option_the_environment_or_the_default(cli: C
 
 
 @pytest.mark.parametrize(
+    "words",
+    [["topic", "list"], ["topic", "read", "t"], ["topic", "write", "t"], ["group", "list"]],
+    ids=" ".join,
+)
+def test_whoever_looks_in_a_wrong_folder_makes_no_log_there(cli: CommandLine, words: list[str]) -> None:
+    found = cli.fails(2, *words)
+    assert f"there is no log in embedded:.tiderace ({cli.folder}/.tiderace)" in found
+    assert "--broker-address" in found
+    assert not (cli.folder / ".tiderace").exists()
+
+
+@pytest.mark.parametrize(
     ("words", "found"),
     [
         ([], "no command given"),

@@ -34,6 +34,28 @@ def test_an_exception_forgets_what_is_not_committed(app: tr.Application) -> None
         producer.commit()
 
 
+def test_close_forgets_what_is_not_committed_and_lets_go_of_the_id(app: tr.Application) -> None:
+    first, second = (app.get_transactional_producer("id") for _ in range(2))
+    first.produce("t", value="1")
+    first.close()
+    first.close()
+    second.produce("t", value="2")
+    second.commit()
+    assert list(stored(app, "t").values()) == [b"2"]
+    with pytest.raises(tr.ConfigError, match="the producer is closed"):
+        first.produce("t", value="3")
+
+
+def test_a_producer_that_is_closed_has_written_what_it_had(app: tr.Application) -> None:
+    producer = app.get_producer()
+    producer.produce("t", value="1")
+    producer.close()
+    producer.close()
+    assert list(stored(app, "t").values()) == [b"1"]
+    with pytest.raises(tr.ConfigError, match="the producer is closed"):
+        producer.produce("t", value="2")
+
+
 def test_mistakes(app: tr.Application) -> None:
     with pytest.raises(tr.ConfigError, match="wanted a transactional id, found none"):
         app.get_transactional_producer("")

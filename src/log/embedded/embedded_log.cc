@@ -1,5 +1,6 @@
 #include "log/embedded/embedded_log.h"
 
+#include <filesystem>
 #include <mutex>
 
 #include "log/assignment.h"
@@ -115,6 +116,11 @@ class EmbeddedLog final : public Log {
 
 std::unique_ptr<Log> embedded_log(const std::string& directory, EmbeddedOptions options, Clock& clock) {
   return std::make_unique<EmbeddedLog>(directory, std::move(options), clock);
+}
+
+bool embedded_log_exists(const std::string& directory) {
+  std::error_code unknown;  // what cannot be looked at is for whoever opens it to complain of
+  return std::filesystem::exists(directory + "/log.db", unknown) || unknown;
 }
 
 }  // namespace tiderace

@@ -45,4 +45,7 @@ struct EmbeddedOptions {
 std::unique_ptr<Log> embedded_log(const std::string& directory, EmbeddedOptions options = {},
                                   Clock& clock = system_clock());
 
+/// Whether somebody has made the log in `directory`.
+[[nodiscard]] bool embedded_log_exists(const std::string& directory);
+
 }  // namespace tiderace
