@@ -52,6 +52,7 @@ KafkaConsumer::KafkaConsumer(const Connection& connection, Topics& topics, const
       topics_(topics),
       options_((check_consumer_options(options), options)),
       idle_(connection.address, *connection.clock),
+      undecided_(connection),
       client_(RD_KAFKA_CONSUMER, with_rebalance(consumer_config(connection, options), this, rebalance)) {
   session_ns_ = std::stoll(client_.setting("session.timeout.ms")) * 1'000'000;
   heartbeat_ns_ = std::stoll(client_.setting("heartbeat.interval.ms")) * 1'000'000;
@@ -126,9 +127,19 @@ void KafkaConsumer::keep_heart_beating() {
     rd_kafka_consumer_group_metadata_destroy(answer);
 }
 
+void KafkaConsumer::look_for_undecided() {
+  if (!undecided_.is_due()) return;
+  std::map<TopicPartition, std::int64_t> reached;
+  for (const auto& [partition, position] : positions_)
+    if (position.at_end) reached.emplace(partition, position.next);
+  undecided_.look(client_.get(), reached,
+                  [this](const TopicPartition& partition) { return topics_.read_offsets(partition).second; });
+}
+
 PollResult KafkaConsumer::poll(std::chrono::milliseconds timeout) {
   give_up_revoked();
   keep_heart_beating();
+  look_for_undecided();
   client_.serve();
   PollResult result;
   latest_ = {};

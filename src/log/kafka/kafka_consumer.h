@@ -9,6 +9,7 @@
 #include "log/kafka/client.h"
 #include "log/kafka/run_builder.h"
 #include "log/kafka/topics.h"
+#include "log/kafka/undecided.h"
 #include "log/log.h"
 
 namespace tiderace::kafka {
@@ -56,6 +57,7 @@ class KafkaConsumer final : public Consumer {
   static void rebalance(rd_kafka_t* client, rd_kafka_resp_err_t code,
                         rd_kafka_topic_partition_list_t* partitions, void* self);
   void give_up_revoked();
+  void look_for_undecided();
   void seek(PartitionList& partitions, std::string_view doing);
   void keep_heart_beating();
   void take(const rd_kafka_message_t& message, PollResult& result);
@@ -71,6 +73,7 @@ class KafkaConsumer final : public Consumer {
   Topics& topics_;
   const ConsumerOptions options_;
   BrokerWatch idle_;  ///< of `poll`, where nothing comes
+  UndecidedWatch undecided_;
   Client client_;
   std::vector<std::string> subscribed_;
   std::map<TopicPartition, Position> positions_;

@@ -10,7 +10,7 @@ constexpr std::size_t batch_messages = 4096;
 }  // namespace
 
 KafkaFollower::KafkaFollower(const Connection& connection)
-    : client_(RD_KAFKA_CONSUMER, reader_config(connection)), batch_(batch_messages) {
+    : undecided_(connection), client_(RD_KAFKA_CONSUMER, reader_config(connection)), batch_(batch_messages) {
   queue_.reset(rd_kafka_queue_get_consumer(client_.get()));
 }
 
@@ -27,7 +27,17 @@ void KafkaFollower::follow(const std::map<TopicPartition, std::int64_t>& positio
   at_end_.clear();
 }
 
+void KafkaFollower::look_for_undecided() {
+  if (!undecided_.is_due()) return;
+  std::map<TopicPartition, std::int64_t> reached;
+  for (const TopicPartition& partition : at_end_) reached.emplace(partition, positions_.at(partition));
+  undecided_.look(client_.get(), reached, [this](const TopicPartition& partition) {
+    return query_offset(client_.get(), partition, RD_KAFKA_OFFSET_END);
+  });
+}
+
 std::vector<std::shared_ptr<const Records>> KafkaFollower::poll(std::chrono::milliseconds timeout) {
+  look_for_undecided();
   client_.serve();
   std::map<TopicPartition, RunBuilder> runs;
   // Waits for the first message alone: a longer wait would be for a full batch.

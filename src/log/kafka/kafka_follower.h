@@ -8,6 +8,7 @@
 
 #include "log/kafka/client.h"
 #include "log/kafka/run_builder.h"
+#include "log/kafka/undecided.h"
 #include "log/log.h"
 
 namespace tiderace::kafka {
@@ -24,8 +25,10 @@ class KafkaFollower final : public Follower {
   [[nodiscard]] std::optional<std::int64_t> position(const TopicPartition& partition) const override;
 
  private:
+  void look_for_undecided();
   void take(rd_kafka_message_t* message, std::map<TopicPartition, RunBuilder>& runs);
 
+  UndecidedWatch undecided_;
   Client client_;
   Queue queue_;
   std::map<TopicPartition, std::int64_t> positions_;

@@ -364,5 +364,73 @@ TEST_F(KafkaGroupTest, WhatIsAbortedIsNeverSeenAndTheProducerGoesOn) {
   EXPECT_EQ(values({topic("out"), 0}), "once");
 }
 
+/// What `poll` writes to standard error while the time goes on by so much, in steps of a second.
+std::string said_while(MovedClock& clock, std::chrono::seconds time, const std::function<void()>& poll) {
+  testing::internal::CaptureStderr();
+  for (std::chrono::seconds passed{0}; passed < time; passed += std::chrono::seconds(1)) {
+    clock.move(std::chrono::seconds(1));
+    poll();
+  }
+  return testing::internal::GetCapturedStderr();
+}
+
+std::size_t count_of(const std::string& what, const std::string& text) {
+  std::size_t count = 0;
+  for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++count;
+  return count;
+}
+
+TEST_F(KafkaGroupTest, WhoWaitsForATransactionThatNobodyDecidesSaysSo) {
+  const TopicPartition partition{topic("in"), 0};
+  log_->create_topic(partition.topic, {});
+  write(partition.topic, 0, {"a"});
+  Transaction open(topic("id"), partition, "b");
+  Member member(*log_, group(), {partition.topic}, false);
+  const auto poll = [&] { member.poll(); };
+  eventually([&] {
+    poll();
+    return !member.owned.empty();
+  });
+  member.consumer->start(partition, 0);
+  eventually([&] {
+    poll();
+    return member.consumer->heard_end_offset(partition) == 1 && member.read == "a ";
+  });
+  using namespace std::chrono_literals;
+  EXPECT_EQ(said_while(clock_, 60s, poll), "");
+  const std::string said = said_while(clock_, 160s, poll);
+  EXPECT_EQ(count_of(partition.topic + " partition 0: rows from offset 1 to 1 wait since ", said), 3) << said;
+  EXPECT_EQ(count_of("find-hanging --topic " + partition.topic + "\n", said), 3) << said;
+  open.commit();
+  eventually([&] {
+    poll();
+    return member.read == "a b " && member.consumer->heard_end_offset(partition) == 3;
+  });
+  EXPECT_EQ(said_while(clock_, 160s, poll), "");
+}
+
+TEST_F(KafkaLogTest, AFollowerSaysThatItWaitsForATransactionThatNobodyDecides) {
+  const TopicPartition partition{topic("in"), 0};
+  log_->create_topic(partition.topic, {});
+  Transaction open(topic("id"), partition, "a");
+  const auto follower = log_->follower();
+  follower->follow({{partition, 0}});
+  const auto poll = [&] { static_cast<void>(follower->poll(std::chrono::milliseconds(1))); };
+  eventually([&] {
+    poll();
+    return follower->lag(partition) == 0;
+  });
+  using namespace std::chrono_literals;
+  const std::string said = said_while(clock_, 80s, poll);
+  EXPECT_EQ(count_of(partition.topic + " partition 0: rows from offset 0 to 0 wait since 70 s", said), 1)
+      << said;
+  open.abort();
+  eventually([&] {
+    poll();
+    return follower->position(partition) == 2;
+  });
+  EXPECT_EQ(said_while(clock_, 160s, poll), "");
+}
+
 }  // namespace
 }  // namespace tiderace
