@@ -4,6 +4,7 @@
 #include "cli/broker.h"
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "log/topic_rules.h"
 
 namespace tiderace::cli {
 namespace {
@@ -27,8 +28,9 @@ ExitStatus run(const Arguments& arguments) {
   config.retention_bytes = find_count(arguments, "--retention-bytes", config.retention_bytes);
   config.compacted = arguments.has("--compacted");
 
-  const Broker broker = open_broker(arguments, IfAbsent::create);
   const std::string& name = arguments.positional[0];
+  check_topic_name(name);  // before a log is made for it
+  const Broker broker = open_broker(arguments, IfAbsent::create);
   if (!broker.log->create_topic(name, config) && !arguments.has("--if-absent")) {
     throw_error(ErrorKind::config, "topic \"{}\" exists already in {} and stays as it is, with {} partitions",
                 name, broker.address, broker.topic(name).config.num_partitions);

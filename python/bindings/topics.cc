@@ -142,6 +142,7 @@ void bind_producer(nb::module_& module) {
     return stored;
   };
   bind_producer_of<Transactional>(module, "TransactionalProducer")
+      .def("is_open", &Transactional::is_open)
       .def("__init__", make_transactional, nb::arg("application"), nb::arg("transactional_id"))
       .def("init_transactions",
            [](Transactional& self) {

@@ -129,7 +129,7 @@ class TransactionalProducer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if kind is None:
+            if kind is None and self._producer.is_open():
                 self.commit()
         finally:
             self.close()

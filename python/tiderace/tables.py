@@ -25,33 +25,40 @@ def read(data: object) -> tuple[InputTable, pyarrow.Table | None]:
 
 
 def _arrow(data: object) -> pyarrow.Table:
-    import pyarrow as pa
-
-    try:
-        return _taken(data)
-    except (pa.ArrowException, ValueError, TypeError) as error:
-        raise PlanError(
-            f"{_wanted(data)}, which is no table for Arrow: {' '.join(map(str, error.args))}; columns need "
-            "names of their own and values of one type each, where a list of dicts may mix them"
-        ) from error
-
-
-def _taken(data: object) -> pyarrow.Table:
-    import pyarrow as pa
-
     if type(data).__module__.partition(".")[0] == "pandas" and hasattr(data, "columns"):
-        return pa.Table.from_pandas(_with_named_index(data), preserve_index=False)
-    if not hasattr(data, "__arrow_c_stream__"):
-        raise PlanError(_wanted(data))
-    # A table as it is: what the protocol hands over may have empty chunks that cannot be taken from.
-    return _without_views(data if isinstance(data, pa.Table) else pa.table(data))
-
-
-def _wanted(data: object) -> str:
-    return (
+        return _of_pandas(data)
+    wanted = (
         "backtest: wanted a pyarrow, pandas or polars table, anything with __arrow_c_stream__, a list of "
         f"dicts or the path of a file, found {type(data).__name__}"
     )
+    if not hasattr(data, "__arrow_c_stream__"):
+        raise PlanError(wanted)
+    return _of_stream(data, wanted)
+
+
+def _of_pandas(frame: Any) -> pyarrow.Table:
+    import pyarrow as pa
+
+    try:
+        return pa.Table.from_pandas(_with_named_index(frame), preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, TypeError, OverflowError) as error:
+        # Arrow has two texts: what failed, and in which column.
+        texts = [each for each in error.args if isinstance(each, str)]
+        why = " ".join(texts) if len(texts) == len(error.args) else str(error)
+        raise PlanError(
+            "backtest: wanted a pandas table whose columns have names of their own and values of one type "
+            f"each that Arrow has, found: {why}; a list of dicts, as of to_dict('records'), may mix types"
+        ) from error
+
+
+def _of_stream(data: Any, wanted: str) -> pyarrow.Table:
+    import pyarrow as pa
+
+    try:
+        # A table as it is: what the protocol hands over may have empty chunks that cannot be taken from.
+        return _without_views(data if isinstance(data, pa.Table) else pa.table(data))
+    except pa.ArrowInvalid as error:
+        raise PlanError(f"{wanted}, which Arrow does not take for a table: {error}") from error
 
 
 def _with_named_index(frame: Any) -> Any:

@@ -291,6 +291,11 @@ def test_whoever_looks_in_a_wrong_folder_makes_no_log_there(cli: CommandLine, wo
     assert not (cli.folder / ".tiderace").exists()
 
 
+def test_a_topic_that_cannot_be_created_leaves_no_log(cli: CommandLine) -> None:
+    assert '"a b"' in cli.fails(2, "topic", "create", "a b")
+    assert not (cli.folder / ".tiderace").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "found"),
     [

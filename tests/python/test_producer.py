@@ -46,6 +46,17 @@ def test_close_forgets_what_is_not_committed_and_lets_go_of_the_id(app: tr.Appli
         first.produce("t", value="3")
 
 
+def test_a_producer_may_be_closed_within_its_block(app: tr.Application) -> None:
+    with app.get_transactional_producer("id") as transactional:
+        transactional.produce("t", value="1")
+        transactional.commit()
+        transactional.close()
+    with app.get_producer() as producer:
+        producer.produce("t", value="2")
+        producer.close()
+    assert list(stored(app, "t").values()) == [b"1", b"2"]
+
+
 def test_a_producer_that_is_closed_has_written_what_it_had(app: tr.Application) -> None:
     producer = app.get_producer()
     producer.produce("t", value="1")

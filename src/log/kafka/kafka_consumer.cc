@@ -133,7 +133,7 @@ void KafkaConsumer::look_for_undecided() {
   for (const auto& [partition, position] : positions_)
     if (position.at_end) reached.emplace(partition, position.next);
   undecided_.look(client_.get(), reached,
-                  [this](const TopicPartition& partition) { return topics_.read_offsets(partition).second; });
+                  [this](const TopicPartition& partition) { return topics_.read_stable_end(partition); });
 }
 
 PollResult KafkaConsumer::poll(std::chrono::milliseconds timeout) {

@@ -331,6 +331,10 @@ std::pair<std::int64_t, std::int64_t> Topics::read_offsets(const TopicPartition&
   return {first, query_offset(asked->get(), partition, RD_KAFKA_OFFSET_END)};
 }
 
+std::int64_t Topics::read_stable_end(const TopicPartition& partition) {
+  return query_offset(client()->get(), partition, RD_KAFKA_OFFSET_END);
+}
+
 std::int64_t Topics::written_offset(const TopicPartition& partition) {
   return patiently([&] { return query_offset(client(false)->get(), partition, RD_KAFKA_OFFSET_END); });
 }

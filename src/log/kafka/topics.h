@@ -26,6 +26,8 @@ class Topics {
   [[nodiscard]] std::pair<std::int64_t, std::int64_t> offsets(const TopicPartition& partition);
   /// The same, asked once; throws BrokerAway where waiting may help.
   [[nodiscard]] std::pair<std::int64_t, std::int64_t> read_offsets(const TopicPartition& partition);
+  /// Of these the second alone, the last stable offset.
+  [[nodiscard]] std::int64_t read_stable_end(const TopicPartition& partition);
   /// One past the last record written, undecided or not.
   [[nodiscard]] std::int64_t written_offset(const TopicPartition& partition);
   /// First and one past the last offset, once no transaction is undecided that had written to the partition

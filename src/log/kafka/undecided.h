@@ -2,7 +2,6 @@
 
 #include <functional>
 #include <map>
-#include <string>
 
 #include "log/kafka/client.h"
 #include "log/log.h"
@@ -21,8 +20,9 @@ class UndecidedWatch {
   /// Whether a second has passed since `look`.
   [[nodiscard]] bool is_due() const;
   /// `reached`: how far each partition of `client` has been read behind whose last row no other came. Writes
-  /// a line once rows have waited for longer than Kafka lets a producer by its defaults (70 s), and as often
-  /// again.
+  /// a line once rows have waited for longer than Kafka lets a producer by its defaults (70 s), and every ten
+  /// minutes from then on, one for all partitions. Asks for one of them at most, since who looks has other
+  /// work.
   void look(rd_kafka_t* client, const std::map<TopicPartition, std::int64_t>& reached,
             const AskStableEnd& ask);
 
@@ -30,14 +30,17 @@ class UndecidedWatch {
   struct Wait {
     std::int64_t offset = 0;  ///< the last stable one
     std::int64_t since_ns = 0;
-    std::int64_t told_ns = 0;
   };
+  using Waits = std::map<TopicPartition, Wait>;
 
-  void look_at(const TopicPartition& partition, Wait& wait, std::int64_t end, const AskStableEnd& ask);
+  [[nodiscard]] Waits waits_of(rd_kafka_t* client,
+                               const std::map<TopicPartition, std::int64_t>& reached) const;
+  void tell(const TopicPartition& partition, const Wait& wait) const;
 
   const Connection& connection_;
   std::int64_t looked_ns_ = 0;
-  std::map<TopicPartition, Wait> waits_;
+  std::int64_t silent_until_ns_ = 0;
+  Waits waits_;
 };
 
 }  // namespace tiderace::kafka

@@ -364,13 +364,11 @@ TEST_F(KafkaGroupTest, WhatIsAbortedIsNeverSeenAndTheProducerGoesOn) {
   EXPECT_EQ(values({topic("out"), 0}), "once");
 }
 
-/// What `poll` writes to standard error while the time goes on by so much, in steps of a second.
-std::string said_while(MovedClock& clock, std::chrono::seconds time, const std::function<void()>& poll) {
+/// What `poll` writes to standard error once so much time has passed.
+std::string said_after(MovedClock& clock, std::chrono::seconds time, const std::function<void()>& poll) {
   testing::internal::CaptureStderr();
-  for (std::chrono::seconds passed{0}; passed < time; passed += std::chrono::seconds(1)) {
-    clock.move(std::chrono::seconds(1));
-    poll();
-  }
+  clock.move(time);
+  poll();
   return testing::internal::GetCapturedStderr();
 }
 
@@ -397,39 +395,49 @@ TEST_F(KafkaGroupTest, WhoWaitsForATransactionThatNobodyDecidesSaysSo) {
     return member.consumer->heard_end_offset(partition) == 1 && member.read == "a ";
   });
   using namespace std::chrono_literals;
-  EXPECT_EQ(said_while(clock_, 60s, poll), "");
-  const std::string said = said_while(clock_, 160s, poll);
-  EXPECT_EQ(count_of(partition.topic + " partition 0: rows from offset 1 to 1 wait since ", said), 3) << said;
-  EXPECT_EQ(count_of("find-hanging --topic " + partition.topic + "\n", said), 3) << said;
+  const std::string line = partition.topic + " partition 0: rows from offset 1 on wait since ";
+  EXPECT_EQ(said_after(clock_, 1s, poll), "");  // which sees that rows wait
+  EXPECT_EQ(said_after(clock_, 50s, poll), "");
+  const std::string said = said_after(clock_, 20s, poll);
+  EXPECT_EQ(count_of(line, said), 1) << said;
+  EXPECT_EQ(count_of("find-hanging --topic " + partition.topic + " ", said), 1) << said;
+  EXPECT_EQ(said_after(clock_, 550s, poll), "");
+  EXPECT_EQ(count_of(line, said_after(clock_, 50s, poll)), 1);
   open.commit();
   eventually([&] {
     poll();
     return member.read == "a b " && member.consumer->heard_end_offset(partition) == 3;
   });
-  EXPECT_EQ(said_while(clock_, 160s, poll), "");
+  EXPECT_EQ(said_after(clock_, 1s, poll), "");
+  EXPECT_EQ(said_after(clock_, 700s, poll), "");
 }
 
-TEST_F(KafkaLogTest, AFollowerSaysThatItWaitsForATransactionThatNobodyDecides) {
-  const TopicPartition partition{topic("in"), 0};
-  log_->create_topic(partition.topic, {});
-  Transaction open(topic("id"), partition, "a");
+TEST_F(KafkaLogTest, AFollowerSaysOnceForAllPartitionsThatItWaitsForTransactions) {
+  const TopicPartition first{topic("in"), 0};
+  const TopicPartition second{topic("in"), 1};
+  log_->create_topic(topic("in"), {.num_partitions = 2});
+  Transaction open(topic("id"), first, "a");
+  Transaction also_open(topic("id-2"), second, "a");
   const auto follower = log_->follower();
-  follower->follow({{partition, 0}});
+  follower->follow({{first, 0}, {second, 0}});
   const auto poll = [&] { static_cast<void>(follower->poll(std::chrono::milliseconds(1))); };
   eventually([&] {
     poll();
-    return follower->lag(partition) == 0;
+    return follower->lag(first) == 0 && follower->lag(second) == 0;
   });
   using namespace std::chrono_literals;
-  const std::string said = said_while(clock_, 80s, poll);
-  EXPECT_EQ(count_of(partition.topic + " partition 0: rows from offset 0 to 0 wait since 70 s", said), 1)
-      << said;
+  EXPECT_EQ(said_after(clock_, 1s, poll), "");
+  const std::string said = said_after(clock_, 70s, poll);
+  EXPECT_EQ(count_of(topic("in") + " partition ", said), 1) << said;
+  EXPECT_EQ(count_of(" (and 1 more partitions): rows from offset 0 on wait since 7", said), 1) << said;
   open.abort();
+  also_open.commit();
   eventually([&] {
     poll();
-    return follower->position(partition) == 2;
+    return follower->position(first) == 2 && follower->position(second) == 2;
   });
-  EXPECT_EQ(said_while(clock_, 160s, poll), "");
+  EXPECT_EQ(said_after(clock_, 1s, poll), "");
+  EXPECT_EQ(said_after(clock_, 700s, poll), "");
 }
 
 }  // namespace
