@@ -145,8 +145,8 @@ Connection::Connection(const std::string& url, std::chrono::nanoseconds timeout,
   connect(url);
   // Whatever the user's settings, values are written and read in one way.
   query(
-      "SET client_encoding = 'UTF8'; SET datestyle = 'ISO, YMD'; SET timezone = 'UTC'; SET lock_timeout = "
-      "'10s'");
+      "SET client_encoding = 'UTF8'; SET datestyle = 'ISO, YMD'; SET timezone = 'UTC'; SET intervalstyle = "
+      "'postgres'; SET bytea_output = 'hex'; SET extra_float_digits = 3; SET lock_timeout = '10s'");
 }
 
 Connection::~Connection() {

@@ -44,32 +44,62 @@ std::vector<Cell> cells_of(const CopyLoad::Segment& segment, const SinkRows& row
 }  // namespace
 
 CopyLoad::Segment& CopyLoad::segment_for(const SinkRows& rows, const TableShape& shape,
-                                         const RecordColumns& record) {
+                                         const RecordColumns& record, const std::vector<bool>& given) {
   std::vector<std::string> columns;
-  if (!segments_.empty()) columns = segments_.back().columns;
-  const std::size_t before = columns.size();
   for (const std::string& name :
        {record.key, record.event_time, record.topic, record.partition, record.offset}) {
     if (!name.empty() && !holds(columns, name)) columns.push_back(name);
   }
-  for (const NamedColumn& named : rows.columns) {
-    if (named.column.mask() != 0 && shape.find(named.name) != nullptr && !holds(columns, named.name))
-      columns.push_back(named.name);
+  for (std::size_t k = 0; k < rows.columns.size(); ++k)
+    if (given[k] && !holds(columns, rows.columns[k].name)) columns.push_back(rows.columns[k].name);
+  if (!segments_.empty()) {
+    const auto& last = segments_.back().columns;
+    std::vector<std::string> all;
+    for (const std::string& name : last)
+      if (holds(columns, name) || !shape.find(name)->has_default) all.push_back(name);
+    const bool fewer = all.size() != last.size();
+    const std::size_t before = all.size();
+    for (std::string& name : columns)
+      if (!holds(all, name)) all.push_back(std::move(name));
+    if (!fewer && all.size() == before) return segments_.back();
+    columns = std::move(all);
   }
-  if (segments_.empty() || columns.size() != before) {
-    Segment& segment = segments_.emplace_back();
-    segment.columns = std::move(columns);
-    segment.first_row = this->rows();
-  }
-  return segments_.back();
+  Segment& segment = segments_.emplace_back();
+  segment.columns = std::move(columns);
+  segment.first_row = this->rows();
+  return segment;
 }
 
 void CopyLoad::add(const SinkRows& rows, const std::vector<bool>& bad, const TableShape& shape,
                    const RecordColumns& record) {
-  Segment& segment = segment_for(rows, shape, record);
+  std::vector<bool> given;
+  std::vector<std::size_t> with_default;
+  for (const NamedColumn& named : rows.columns) {
+    const TableColumn* known = named.column.mask() == 0 ? nullptr : shape.find(named.name);
+    if (known != nullptr && known->has_default) with_default.push_back(given.size());
+    given.push_back(known != nullptr);
+  }
+  const std::size_t size = rows.offsets.size();
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < size && !with_default.empty(); ++i) {
+    std::vector<bool> here = given;
+    for (const std::size_t k : with_default) here[k] = rows.columns[k].column.kind(i) != Kind::null;
+    if (i > 0 && here != given) {
+      add_part(rows, begin, i, bad, shape, record, given);
+      begin = i;
+    }
+    given = std::move(here);
+  }
+  add_part(rows, begin, size, bad, shape, record, given);
+}
+
+void CopyLoad::add_part(const SinkRows& rows, std::size_t begin, std::size_t end,
+                        const std::vector<bool>& bad, const TableShape& shape, const RecordColumns& record,
+                        const std::vector<bool>& given) {
+  Segment& segment = segment_for(rows, shape, record, given);
   const std::vector<Cell> cells = cells_of(segment, rows, shape, record);
   if (partitions_.empty() || partitions_.back() != rows.partition) partitions_.push_back(rows.partition);
-  for (std::size_t i = 0; i < rows.offsets.size(); ++i) {
+  for (std::size_t i = begin; i < end; ++i) {
     if (!bad.empty() && bad[i]) continue;
     std::string& out = segment.text;
     for (const Cell& cell : cells) {

@@ -20,7 +20,8 @@ struct RecordColumns {
   std::string offset;
 };
 
-/// Rows for one commit as texts of COPY: a segment for each list of columns, which only grows.
+/// Rows for one commit as texts of COPY: a segment for each list of columns. It only grows, but for columns
+/// with a default, which are there for rows that have a value alone.
 class CopyLoad {
  public:
   struct Segment {
@@ -47,8 +48,12 @@ class CopyLoad {
   [[nodiscard]] Place place(std::size_t row) const;
 
  private:
+  /// For rows that have values in those of the columns with a default whose bit is set in `given`.
   [[nodiscard]] Segment& segment_for(const SinkRows& rows, const TableShape& shape,
-                                     const RecordColumns& record);
+                                     const RecordColumns& record, const std::vector<bool>& given);
+  /// Rows [begin, end), which are alike in `given`.
+  void add_part(const SinkRows& rows, std::size_t begin, std::size_t end, const std::vector<bool>& bad,
+                const TableShape& shape, const RecordColumns& record, const std::vector<bool>& given);
 
   std::vector<Segment> segments_;
   std::vector<std::int64_t> places_offset_;      // by row

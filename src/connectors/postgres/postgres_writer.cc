@@ -7,6 +7,7 @@
 
 #include "base/logging.h"
 #include "columnar/describe.h"
+#include "connectors/postgres/standing_still.h"
 
 namespace tiderace::postgres {
 namespace {
@@ -15,8 +16,6 @@ constexpr std::size_t longest_application_name = 63;  // bytes that a server kee
 constexpr std::size_t most_refused = 10'000;          // rows that are looked for in one commit
 
 constexpr std::chrono::seconds look_interval{1};  // at a table that refused a change
-// For how long a member moves nothing that is ended.
-constexpr const char* watch = "SELECT pg_catalog.pg_sleep(5)";
 constexpr const char* foreign_key_violation = "23503";
 // What is checked at the end of a transaction is to be found where rows are looked for.
 constexpr const char* check_constraints = "SET CONSTRAINTS ALL IMMEDIATE";
@@ -166,8 +165,8 @@ void PostgresWriter::read_table() {
   if (!shape) throw Failure(FailureKind::changed, "42P01", options_.table + " is gone");
   const std::lock_guard lock(mutex_);
   actual_ = *shape;
-  // What was taken meanwhile is judged when it is committed.
-  for (const TableColumn& column : wanted_.columns()) shape->add(column.name, column.type, column.spelled);
+  if (!taken_.empty() || !handed_over_.empty())
+    for (const TableColumn& column : wanted_.columns()) shape->widen(column);
   wanted_ = std::move(*shape);
   add_record_columns(wanted_);
 }
@@ -300,8 +299,7 @@ void PostgresWriter::look_again() {
 
 std::optional<Failure> PostgresWriter::try_change(const TableChange& change, bool is_first) {
   try {
-    if (!change.is_new && holds_rounded(change.column))
-      throw Failure(FailureKind::refused, "", "it has integers that no double precision is");
+    if (!change.is_new) check_unrounded(change.column);
     log(LogLevel::info, "{}: {}", shown_, change.statement);
     connection().query(change.statement, {}, true);
     return std::nullopt;
@@ -317,13 +315,31 @@ std::optional<Failure> PostgresWriter::try_change(const TableChange& change, boo
   }
 }
 
-bool PostgresWriter::holds_rounded(const std::string& column) {
-  return connection()
-             .query(fmt::format("SELECT FROM {} WHERE {} NOT BETWEEN -9007199254740992 AND 9007199254740992 "
-                                "LIMIT 1",
-                                table_identifier(options_.table), identifier(column)),
-                    {}, true)
-             .size() > 0;
+void PostgresWriter::check_unrounded(const std::string& column) {
+  const std::string table = table_identifier(options_.table);
+  // Nobody adds one behind what is looked at.
+  connection().query(fmt::format("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", table), {}, true);
+  const Rows rounded = connection().query(
+      fmt::format("SELECT FROM {} WHERE {} NOT BETWEEN -9007199254740992 AND 9007199254740992 LIMIT 1", table,
+                  identifier(column)),
+      {}, true);
+  if (rounded.size() > 0)
+    throw Failure(FailureKind::refused, "", "it has integers that no double precision is");
+}
+
+void PostgresWriter::check_large(const TableShape& wanted) {
+  const auto& columns = wanted.columns();
+  if (std::none_of(columns.begin(), columns.end(), [](const TableColumn& each) { return each.large; }))
+    return;
+  // What another member has made double precision would round them without a word.
+  connection().query(fmt::format("LOCK TABLE {} IN ROW EXCLUSIVE MODE", table_identifier(options_.table)));
+  auto present = read_shape(connection(), options_.table);
+  if (!present) throw Failure(FailureKind::changed, "42P01", options_.table + " is gone");
+  {
+    const std::lock_guard lock(mutex_);
+    actual_ = std::move(*present);
+  }
+  check_shape(wanted);
 }
 
 void PostgresWriter::check_shape(const TableShape& wanted) {
@@ -375,44 +391,10 @@ void PostgresWriter::claim_offsets(std::span<const SinkCommit> offsets) {
                   offsets.size(), offsets.size() - claimed));
 }
 
-std::map<std::string, std::string> PostgresWriter::standing_still() {
-  // Its server waits for it in the middle of a transaction that has a lock here. One whose server works, be
-  // it on a large table, is left alone. A server before 14 does not tell how far a COPY is.
-  const bool tells = connection()
-                         .query("SELECT pg_catalog.to_regclass('pg_catalog.pg_stat_progress_copy')")
-                         .at(0, 0)
-                         .has_value();
-  const std::string progress =
-      tells ? "(SELECT p.bytes_processed FROM pg_catalog.pg_stat_progress_copy p WHERE p.pid = a.pid)"
-            : "NULL::bigint";
-  const Rows found = connection().query(
-      fmt::format(
-          "SELECT a.pid, pg_catalog.concat_ws(' ', a.backend_start, a.state_change, {}) FROM "
-          "pg_catalog.pg_stat_activity a WHERE a.usename = current_user AND a.datname = "
-          "pg_catalog.current_database() AND a.application_name LIKE 'tiderace %' AND a.pid <> "
-          "pg_catalog.pg_backend_pid() AND a.wait_event = 'ClientRead' AND a.xact_start IS NOT NULL AND "
-          "(a.state <> 'active' OR {} IS NOT NULL) AND EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid "
-          "= a.pid AND l.granted AND (l.relation IN (pg_catalog.to_regclass($1), pg_catalog.to_regclass($2)) "
-          "OR (l.locktype = 'advisory' AND l.classid = pg_catalog.hashtext('tiderace')::oid)))",
-          progress, progress),
-      {table_identifier(options_.table), table_identifier(offsets_table_)});
-  std::map<std::string, std::string> members;
-  for (std::size_t i = 0; i < found.size(); ++i) members.emplace(*found.at(i, 0), *found.at(i, 1));
-  return members;
-}
-
 void PostgresWriter::end_others() noexcept {
   try {
     connection().query("ROLLBACK");
-    const auto before = standing_still();
-    if (before.empty()) return;
-    connection().query(watch, {}, true);
-    for (const auto& [pid, state] : standing_still()) {
-      const auto found = before.find(pid);
-      if (found == before.end() || found->second != state) continue;  // slow, but it moves
-      connection().query("SELECT pg_catalog.pg_terminate_backend($1::integer)", {pid});
-      log(LogLevel::warning, "{}: ended the connection {} of a member that stands still", shown_, pid);
-    }
+    end_standing_still(connection(), options_.table, offsets_table_, shown_);
   } catch (const std::exception& failure) {
     log(LogLevel::debug, "{}: {}", shown_, failure.what());
   }
@@ -429,11 +411,14 @@ void PostgresWriter::copy(const CopyLoad& load, std::size_t begin, std::size_t e
           fmt::format("INSERT INTO {} SELECT FROM pg_catalog.generate_series(1, {})", table, text.size()));
       continue;
     }
-    std::string columns;
-    for (const std::string& name : segment.columns)
-      columns += (columns.empty() ? "" : ", ") + identifier(name);
-    connection().copy_in(fmt::format("COPY {} ({}) FROM STDIN", table, columns), text);
+    connection().copy_in(copy_statement(segment), text);
   }
+}
+
+std::string PostgresWriter::copy_statement(const CopyLoad::Segment& segment) const {
+  std::string columns;
+  for (const std::string& name : segment.columns) columns += (columns.empty() ? "" : ", ") + identifier(name);
+  return fmt::format("COPY {} ({}) FROM STDIN", table_identifier(options_.table), columns);
 }
 
 std::optional<Failure> PostgresWriter::try_part(const CopyLoad& load, std::size_t begin, std::size_t end,
@@ -444,8 +429,8 @@ std::optional<Failure> PostgresWriter::try_part(const CopyLoad& load, std::size_
     copy(load, begin, end);
     if (constraints == Constraints::at_once) connection().query(check_constraints);
   } catch (const Failure& failure) {
-    if (!is_of_rows(failure)) throw;
-    refusal = failure;
+    if (failure.kind() == FailureKind::away) throw;
+    refusal = failure;  // the statements are right: `commit` has seen to that
     connection().query("ROLLBACK TO SAVEPOINT part");
   }
   connection().query("RELEASE SAVEPOINT part");  // each is one level deeper
@@ -493,7 +478,7 @@ bool PostgresWriter::commit_parts() {
     connection().query("COMMIT");
     return true;
   } catch (const Failure& failure) {
-    if (!is_of_rows(failure)) throw;
+    if (failure.kind() == FailureKind::away) throw;
     connection().query("ROLLBACK");
     return false;
   }
@@ -505,8 +490,7 @@ void PostgresWriter::commit_in_parts(const CopyLoad& load, std::span<const SinkC
   // transaction, the next one shows.
   for (const Constraints constraints : {Constraints::at_the_end, Constraints::at_once}) {
     connection().query("ROLLBACK");
-    connection().query("BEGIN");
-    claim_offsets(offsets);
+    begin(offsets);
     const std::map<std::size_t, Failure> refused = refused_rows(load, constraints);
     if (!refused.empty()) remember_refused(load, refused, first);
     if (commit_parts()) return;
@@ -527,6 +511,28 @@ void PostgresWriter::remember_refused(const CopyLoad& load, const std::map<std::
       fmt::format("{} of {} rows are refused, one as: {}", refused.size(), load.rows(), first.what()));
 }
 
+void PostgresWriter::begin(std::span<const SinkCommit> offsets) {
+  connection().query("BEGIN");
+  if (!handed_over_.empty()) check_large(handed_over_shape_);
+  claim_offsets(offsets);
+}
+
+bool PostgresWriter::takes_other_rows(const Failure& failure) {
+  if (failure.kind() == FailureKind::away) return false;
+  connection().query("ROLLBACK");
+  connection().query("BEGIN");
+  bool takes = true;
+  try {
+    for (const CopyLoad::Segment& segment : handed_over_.segments())
+      if (!segment.columns.empty()) connection().copy_in(copy_statement(segment), "");
+  } catch (const Failure& also) {
+    if (also.kind() == FailureKind::away) throw;
+    takes = false;
+  }
+  connection().query("ROLLBACK");
+  return takes;
+}
+
 void PostgresWriter::commit(std::span<const SinkCommit> offsets) {
   translated([&] {
     bool copying = false;
@@ -535,14 +541,13 @@ void PostgresWriter::commit(std::span<const SinkCommit> offsets) {
         static_cast<void>(change_table(handed_over_shape_));
         check_shape(handed_over_shape_);
       }
-      connection().query("BEGIN");
-      claim_offsets(offsets);
+      begin(offsets);
       copying = true;
       copy(handed_over_, 0, handed_over_.rows());
       connection().query(check_constraints);
       connection().query("COMMIT");
     } catch (const Failure& failure) {
-      if (!copying || !is_of_rows(failure)) throw;
+      if (!copying || !(is_of_rows(failure) || takes_other_rows(failure))) throw;
       commit_in_parts(handed_over_, offsets, failure);
     }
     handed_over_ = {};

@@ -47,16 +47,21 @@ class PostgresWriter final : public SinkWriter {
   /// Where a change was refused: whether somebody has changed something since, so that it may be done now.
   void look_again();
   [[nodiscard]] std::optional<Failure> try_change(const TableChange& change, bool is_first);
-  /// Whether a column of integers has some that double precision would round.
-  [[nodiscard]] bool holds_rounded(const std::string& column);
+  /// Throws Failure{refused} where a column of integers has some that double precision would round; until the
+  /// transaction ends, nobody adds one.
+  void check_unrounded(const std::string& column);
   void check_shape(const TableShape& wanted);
+  /// The same of the table as it is until the transaction ends, where there are integers that may be rounded.
+  void check_large(const TableShape& wanted);
   void claim_offsets(std::span<const SinkCommit> offsets);
-  /// The server's processes of members, of any group, that have a lock here and are waited for by the server,
-  /// each with what changes as soon as it moves: another statement, more bytes of a COPY.
-  [[nodiscard]] std::map<std::string, std::string> standing_still();
-  /// Those of which nothing changes. That is right whoever they are: what they have sent is rolled back, and
-  /// comes again. But it is to hit none that only has a slow network.
+  /// See `end_standing_still`.
   void end_others() noexcept;
+  /// Begins the transaction of a commit.
+  void begin(std::span<const SinkCommit> offsets);
+  /// Whether statements, rights and tables are as they should be, so that `failure` is due to the rows: to
+  /// what a trigger or a type's own reading says of them.
+  [[nodiscard]] bool takes_other_rows(const Failure& failure);
+  [[nodiscard]] std::string copy_statement(const CopyLoad::Segment& segment) const;
   void copy(const CopyLoad& load, std::size_t begin, std::size_t end);
   /// When constraints are checked that wait for the end of a transaction.
   enum class Constraints { at_the_end, at_once };

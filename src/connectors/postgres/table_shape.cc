@@ -18,10 +18,10 @@ struct Known {
   ColumnType type;
 };
 constexpr Known known_types[] = {
-    {"bool", ColumnType::boolean},    {"int2", ColumnType::int16},      {"int4", ColumnType::int32},
-    {"int8", ColumnType::int64},      {"float4", ColumnType::floating}, {"float8", ColumnType::floating},
-    {"numeric", ColumnType::numeric}, {"text", ColumnType::text},       {"varchar", ColumnType::text},
-    {"bpchar", ColumnType::text},     {"name", ColumnType::text},       {"json", ColumnType::json},
+    {"bool", ColumnType::boolean},    {"int2", ColumnType::int16},  {"int4", ColumnType::int32},
+    {"int8", ColumnType::int64},      {"float4", ColumnType::real}, {"float8", ColumnType::floating},
+    {"numeric", ColumnType::numeric}, {"text", ColumnType::text},   {"varchar", ColumnType::text},
+    {"bpchar", ColumnType::text},     {"name", ColumnType::text},   {"json", ColumnType::json},
     {"jsonb", ColumnType::json},      {"bytea", ColumnType::bytes},
 };
 
@@ -29,6 +29,12 @@ ColumnType type_called(std::string_view name) {
   for (const Known& known : known_types)
     if (known.name == name) return known.type;
   return ColumnType::other;
+}
+
+/// Of a column whose type is a domain over `base`: it is not changed, and the server judges what it takes.
+ColumnType type_over(ColumnType base) {
+  const bool is_integer = base == ColumnType::int16 || base == ColumnType::int32 || base == ColumnType::int64;
+  return is_integer ? ColumnType::numeric : base;
 }
 
 /// The kinds that a column takes as they are.
@@ -40,6 +46,7 @@ KindMask taken(ColumnType type) {
     case ColumnType::int32:
     case ColumnType::int64:
       return mask_of(Kind::int64);
+    case ColumnType::real:
     case ColumnType::floating:
     case ColumnType::numeric:
       return mask_of(Kind::int64) | mask_of(Kind::float64);
@@ -49,8 +56,10 @@ KindMask taken(ColumnType type) {
       return any_mask & static_cast<KindMask>(~mask_of(Kind::bytes));
     case ColumnType::bytes:
       return mask_of(Kind::bytes);
-    case ColumnType::other:  // the server judges
-      return mask_of(Kind::string) | mask_of(Kind::int64) | mask_of(Kind::float64);
+    case ColumnType::other:  // the server judges; a number would be a day, an address or whatever it reads
+      return mask_of(Kind::string);
+    case ColumnType::generated:
+      return 0;
   }
   return 0;
 }
@@ -94,6 +103,13 @@ std::string complaint_of(const std::string& name) {
       longest_name, found);
 }
 
+/// Whether a floating point column of this type would round it.
+bool is_rounded_in(ColumnType type, std::int64_t value) noexcept {
+  constexpr std::int64_t single_precision = 1 << 24;
+  if (type == ColumnType::real) return value < -single_precision || value > single_precision;
+  return type == ColumnType::floating && is_rounded(value);
+}
+
 void check_range(const TableColumn& known, std::int64_t value, std::size_t i, RowErrors& errors) {
   const bool is_short = known.type == ColumnType::int16;
   if (!is_short && known.type != ColumnType::int32) return;
@@ -121,6 +137,20 @@ std::size_t TableShape::place_of(std::string_view name) const noexcept {
   return found == nullptr ? unknown : static_cast<std::size_t>(found - columns_.data());
 }
 
+void TableShape::widen(const TableColumn& column) {
+  const std::size_t place = place_of(column.name);
+  if (place == unknown) {
+    columns_.push_back(column);
+    return;
+  }
+  TableColumn& known = columns_[place];
+  if (known.type != ColumnType::int64) return;
+  if (column.type == ColumnType::floating)
+    known = column;
+  else
+    known.large = known.large || column.large;
+}
+
 void TableShape::add(const std::string& name, ColumnType type, std::string spelled) {
   if (find(name) == nullptr) columns_.push_back({name, type, std::move(spelled)});
 }
@@ -131,6 +161,7 @@ bool TableShape::takes(std::size_t place, const Column& column) const noexcept {
   const TableColumn& known = columns_[place];
   if ((column.mask() & static_cast<KindMask>(~taken(known.type))) != 0) return false;
   if (known.type == ColumnType::int16 || known.type == ColumnType::int32) return false;
+  if (known.type == ColumnType::real) return !in(Kind::int64, column.mask());
   const bool matters =
       known.type == ColumnType::floating || (known.type == ColumnType::int64 && !known.large);
   return !matters || !has_rounded(column);
@@ -174,7 +205,7 @@ void TableShape::check(const NamedColumn& named, std::size_t place, std::size_t 
                                   quoted(named.name), known.spelled, describe(named.column, i)));
   if (kind != Kind::int64) return;
   check_range(known, named.column.int64(i), i, errors);
-  if (known.type == ColumnType::floating && is_rounded(named.column.int64(i)))
+  if (is_rounded_in(known.type, named.column.int64(i)))
     errors.add(i, BadRowKind::range,
                fmt::format("column {}: wanted a number that is one as {}, too, found {}; convert it with "
                            "astype, or give it another name",
@@ -252,6 +283,23 @@ std::string state_of(Connection& connection, const std::string& table) {
   return found.size() == 0 ? "" : std::string(*found.at(0, 0));
 }
 
+namespace {
+
+/// Of row `i` of what `read_shape` asks for.
+TableColumn column_of(const Rows& rows, std::size_t i) {
+  const auto holds = [&](std::size_t column) { return *rows.at(i, column) == "t"; };
+  TableColumn column{std::string(*rows.at(i, 0)), type_called(*rows.at(i, 1)), std::string(*rows.at(i, 2))};
+  if (holds(3)) column.type = type_over(column.type);
+  column.has_default = holds(4);
+  if (holds(5)) {
+    column.type = ColumnType::generated;
+    column.spelled += ", generated from other columns";
+  }
+  return column;
+}
+
+}  // namespace
+
 std::optional<TableShape> read_shape(Connection& connection, const std::string& table) {
   const std::string name = table_identifier(table);
   const Rows kind = connection.query(
@@ -266,14 +314,15 @@ std::optional<TableShape> read_shape(Connection& connection, const std::string& 
                                                 : "no table"));
   }
   const Rows rows = connection.query(
-      "SELECT a.attname, t.typname, pg_catalog.format_type(a.atttypid, a.atttypmod) "
+      "SELECT a.attname, coalesce(b.typname, t.typname), pg_catalog.format_type(a.atttypid, a.atttypmod), "
+      "b.oid IS NOT NULL, a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL, a.attgenerated <> "
+      "'' "
       "FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid "
+      "LEFT JOIN pg_catalog.pg_type b ON t.typtype = 'd' AND b.oid = t.typbasetype "
       "WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
       {std::string(*kind.at(0, 1))});
   std::vector<TableColumn> columns;
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    columns.push_back(
-        {std::string(*rows.at(i, 0)), type_called(*rows.at(i, 1)), std::string(*rows.at(i, 2))});
+  for (std::size_t i = 0; i < rows.size(); ++i) columns.push_back(column_of(rows, i));
   return TableShape(std::move(columns));
 }
 

@@ -14,13 +14,27 @@
 namespace tiderace::postgres {
 
 /// What a column of a table takes.
-enum class ColumnType { boolean, int16, int32, int64, floating, numeric, text, json, bytes, other };
+enum class ColumnType {
+  boolean,
+  int16,
+  int32,
+  int64,
+  real,      ///< single precision
+  floating,  ///< double precision
+  numeric,
+  text,
+  json,
+  bytes,
+  other,     ///< texts, as the server reads them
+  generated  ///< nothing
+};
 
 struct TableColumn {
   std::string name;
   ColumnType type = ColumnType::other;
-  std::string spelled;  ///< as PostgreSQL calls the type
-  bool large = false;   ///< int64: it is given integers that no double precision is
+  std::string spelled;       ///< as PostgreSQL calls the type
+  bool large = false;        ///< int64: it is given integers that no double precision is
+  bool has_default = false;  ///< other than null, for rows that have no value
 };
 
 /// What a server has refused to change, and why: rows that need it are bad.
@@ -51,6 +65,8 @@ class TableShape {
   /// without a value makes none.
   void fit(const std::vector<NamedColumn>& columns, std::size_t size, const RefusedChanges& refused,
            RowErrors& errors);
+  /// What rows that are on their way want of `column` beyond what is there.
+  void widen(const TableColumn& column);
   /// A column of a type of its own, as the sink's options ask for.
   void add(const std::string& name, ColumnType type, std::string spelled);
 
