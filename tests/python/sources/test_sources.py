@@ -147,13 +147,14 @@ def test_a_database_gives_the_rows_of_a_query(app: tr.Application, read: Reader)
 def test_values_of_a_database_do_not_go_by_the_roles_settings(app: tr.Application, read: Reader) -> None:
     with Postgres() as server:
         server.query(
-            "ALTER ROLE tiderace SET extra_float_digits = -3; ALTER ROLE tiderace SET intervalstyle = iso_8601;"
+            "ALTER ROLE tiderace SET extra_float_digits = -3;"
+            "ALTER ROLE tiderace SET intervalstyle = iso_8601;"
             "ALTER ROLE tiderace SET bytea_output = escape"
         )
         query = "SELECT float8 '0.30000000000000004' AS x, interval '1 day' AS i, '\\x00'::bytea::text AS b"
         app.dataframe(source=tr.PostgresSource(server.url, query, "history")).to_topic(app.topic("out"))
         app.run(until_end=True)
-    assert read(app, "out") == [{"x": 0.30000000000000004, "i": "1 day", "b": "\\x00"}]
+    assert read("out") == [{"x": 0.30000000000000004, "i": "1 day", "b": "\\x00"}]
 
 
 @pytest.mark.parametrize(
