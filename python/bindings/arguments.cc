@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "bindings.h"
+#include "exceptions.h"
 #include "functions.h"
 #include "held.h"
 #include "plan/offset.h"
@@ -47,7 +48,7 @@ ErrorPolicy policy(nb::handle value, const char* whose) {
     throw_error(ErrorKind::config, "{}: wanted \"stop\", \"skip\" or \"dead-letter\", found {}", whose,
                 shown(value));
   }
-  return static_cast<ErrorPolicy>(one_of(ErrorKind::config, whose, nb::cast<std::string>(value), policies));
+  return static_cast<ErrorPolicy>(one_of(ErrorKind::config, whose, text_of(value), policies));
 }
 
 /// Nanoseconds of a timedelta, exactly.

@@ -20,7 +20,7 @@ struct Line {
 std::vector<Line> lines_of(nb::handle traceback) {
   std::vector<Line> lines;
   for (nb::object at = nb::borrow(traceback); at.is_valid() && !at.is_none(); at = at.attr("tb_next")) {
-    lines.push_back({nb::cast<std::string>(at.attr("tb_frame").attr("f_code").attr("co_filename")),
+    lines.push_back({text_of(at.attr("tb_frame").attr("f_code").attr("co_filename")),
                      nb::cast<long>(at.attr("tb_lineno"))});
   }
   return lines;
@@ -31,8 +31,7 @@ std::string place_of(nb::handle traceback, nb::handle function) {
   const std::vector<Line> lines = lines_of(traceback);
   if (lines.empty()) return {};
   const nb::object code = nb::getattr(function, "__code__", nb::none());
-  const std::string file =
-      code.is_none() ? std::string() : nb::cast<std::string>(nb::str(code.attr("co_filename")));
+  const std::string file = code.is_none() ? std::string() : text_of(nb::str(code.attr("co_filename")));
   const Line* found = &lines.back();
   for (const Line& line : lines) {
     if (line.file == file) found = &line;
@@ -68,30 +67,39 @@ void translate(const std::exception_ptr& pointer, void* /*payload*/) {
     std::rethrow_exception(pointer);
   } catch (const Error& error) {
     raise(error);
+  } catch (const nb::cast_error&) {
+    raise(Error(ErrorKind::config,
+                "wanted text that UTF-8 can hold, found a lone surrogate, as of bytes that are no UTF-8"));
   }
 }
 
 }  // namespace
 
+std::string text_of(nb::handle text) {
+  const nb::object bytes = nb::steal(PyUnicode_AsEncodedString(text.ptr(), "utf-8", "backslashreplace"));
+  if (!bytes.is_valid()) throw nb::python_error();
+  return {PyBytes_AS_STRING(bytes.ptr()), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.ptr()))};
+}
+
 std::string describe_exception(nb::python_error& error, nb::handle function) {
   if (!error.matches(PyExc_Exception)) throw error;
   const nb::object text = nb::steal(PyObject_Str(error.value().ptr()));
   if (!text.is_valid()) PyErr_Clear();
-  const std::string what = text.is_valid() ? nb::cast<std::string>(text) : std::string();
-  return fmt::format("{}{}{}{}", nb::cast<std::string>(error.type().attr("__name__")),
-                     what.empty() ? "" : ": ", what, place_of(error.traceback(), function));
+  const std::string what = text.is_valid() ? text_of(text) : std::string();
+  return fmt::format("{}{}{}{}", text_of(error.type().attr("__name__")), what.empty() ? "" : ": ", what,
+                     place_of(error.traceback(), function));
 }
 
 std::string describe_connector_error(nb::python_error& error, nb::handle function) {
   if (!error.matches(nb::module_::import_("tiderace.errors").attr("ConfigError")))
     return describe_exception(error, function);
-  return nb::cast<std::string>(nb::str(error.value()));
+  return text_of(nb::str(error.value()));
 }
 
 std::string name_of_function(nb::handle function) {
   const nb::object name = nb::getattr(function, "__name__", nb::none());
-  if (!nb::isinstance<nb::str>(name)) return nb::cast<std::string>(function.type().attr("__name__"));
-  const auto text = nb::cast<std::string>(name);
+  if (!nb::isinstance<nb::str>(name)) return text_of(function.type().attr("__name__"));
+  const std::string text = text_of(name);
   return text == "<lambda>" ? "lambda" : text;
 }
 

@@ -8,6 +8,9 @@ namespace tiderace::python {
 
 namespace nb = nanobind;
 
+/// A text of Python in UTF-8; lone surrogates, which UTF-8 has not, as `\udce9`. Needs the GIL.
+[[nodiscard]] std::string text_of(nb::handle text);
+
 /// What the user's function raised, for a message: `ValueError: no such rider (service.py line 12)`, with the
 /// deepest line of the file that `function` is from, if it is from one. Rethrows what is not an `Exception`
 /// (KeyboardInterrupt, SystemExit): it is meant for the program, not for the row. Needs the GIL.

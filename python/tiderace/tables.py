@@ -20,7 +20,12 @@ def read(data: object) -> tuple[InputTable, pyarrow.Table | None]:
         return InputTable.of_rows(data), None
     if isinstance(data, str | os.PathLike):
         return _read_file(Path(data))
-    table = _arrow(data)
+    return _of_table(_arrow(data))
+
+
+def _of_table(table: pyarrow.Table) -> tuple[InputTable, pyarrow.Table | None]:
+    if table.num_columns == 0:  # rows without a field, if any
+        return InputTable.of_rows([{}] * table.num_rows), None
     return InputTable.from_arrow(table), table
 
 
@@ -78,12 +83,14 @@ def _without_views(table: pyarrow.Table) -> pyarrow.Table:
 
 
 def _read_file(path: Path) -> tuple[InputTable, pyarrow.Table | None]:
-    if path.suffix == ".parquet":
-        table = _read_parquet(path)
-        return InputTable.from_arrow(table), table
-    if path.suffix == ".csv":
-        return InputTable.read_csv(str(path)), None
-    return InputTable.read_ndjson(str(path)), None
+    match path.suffix.lower():
+        case ".parquet":
+            return _of_table(_read_parquet(path))
+        case ".csv":
+            return InputTable.read_csv(str(path)), None
+        case ".ndjson" | ".jsonl" | ".json":
+            return InputTable.read_ndjson(str(path)), None
+    raise PlanError(f"backtest: wanted a file .ndjson, .jsonl, .json, .csv or .parquet, found '{path}'")
 
 
 def _read_parquet(path: Path) -> pyarrow.Table:

@@ -238,6 +238,22 @@ def test_files_that_cannot_be_read(sdf: tr.StreamingDataFrame, tmp_path: Path) -
             sdf.backtest(path)
 
 
+@pytest.mark.parametrize(
+    "nothing", [pd.DataFrame(), pl.DataFrame(), pa.table({})], ids=["pandas", "polars", "pyarrow"]
+)
+def test_a_table_without_columns_has_no_rows(app: tr.Application, nothing: Any) -> None:
+    sdf = app.dataframe(app.topic("input"))
+    sdf["y"] = sdf["x"] + 1
+    assert sdf.backtest(nothing).num_rows == 0
+
+
+def test_suffixes_may_be_in_capitals(app: tr.Application, tmp_path: Path) -> None:
+    path = tmp_path / "RIDES.CSV"
+    path.write_text("x\n1\n")
+    sdf = app.dataframe(app.topic("input"))
+    assert sdf.backtest(path).to_pylist() == [{"x": 1}]
+
+
 def test_summary(app: tr.Application) -> None:
     sdf = app.dataframe(app.topic("input", on_error="skip"))
     sdf = sdf[sdf["x"] > 1]
@@ -263,6 +279,7 @@ def test_summary(app: tr.Application) -> None:
         (pd.DataFrame({"x": [1, "a"]}), {}, "values of one type.*column x.*a list of dicts"),
         (pd.DataFrame({"x": [2**70]}), {}, "found: Python int too large.*a list of dicts"),
         ([1], {"key": "k"}, "row 0: wanted a dict"),
+        (Path("rides.pq"), {}, "wanted a file .ndjson, .jsonl, .json, .csv or .parquet, found 'rides.pq'"),
         ([{"k": object()}], {"key": "k"}, 'row 0, field "k": a object'),
         ([{1: 2}], {"key": "k"}, "row 0: wanted names of fields that are str, found 1"),
         (TABLE.drop_columns(["x"]), {"key": "k", "timestamp": "t"}, r'^sdf\["x"\].*the column "x"'),

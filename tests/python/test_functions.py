@@ -121,6 +121,33 @@ def test_an_exception_makes_the_row_bad(sdf: tr.StreamingDataFrame) -> None:
     assert "apply(risky)" in error.value.step
 
 
+@pytest.mark.parametrize("policy", ["skip", "dead-letter", lambda bad: "skip"])
+def test_an_exception_whose_text_no_utf_8_has_is_a_bad_row(app: tr.Application, policy: Any) -> None:
+    def name(row: dict[str, Any]) -> str:
+        text = bytes.fromhex(row["raw"]).decode("utf-8", "surrogateescape")
+        if not text.isascii():
+            raise ValueError("unknown rider " + text)
+        return text
+
+    name.__code__ = name.__code__.replace(co_filename="caf\udce9.py")
+    name.__name__ = "caf\udce9"
+    sdf = app.dataframe(app.topic("t", on_error=policy))
+    sdf["rider"] = sdf.apply(name)
+    found = sdf.backtest([{"raw": b"anna".hex()}, {"raw": b"caf\xe9".hex()}, {"raw": b"ben".hex()}])
+    assert found["rider"].to_pylist() == ["anna", "ben"]
+    sdf = app.dataframe(app.topic("u"))
+    sdf["rider"] = sdf.apply(name)
+    with pytest.raises(tr.BadRowError, match=r"unknown rider caf\\udce9 \(caf\\udce9.py line"):
+        sdf.backtest([{"raw": b"caf\xe9".hex()}])
+
+
+def test_a_policy_that_no_utf_8_has_is_no_policy(app: tr.Application) -> None:
+    sdf = app.dataframe(app.topic("t", on_error=lambda bad: "caf\udce9"))
+    sdf["y"] = sdf["x"] + 1
+    with pytest.raises(tr.ConfigError, match=r'found "caf\\udce9"'):
+        sdf.backtest([{"x": "one"}])
+
+
 def test_an_exception_in_a_library_names_the_users_line(sdf: tr.StreamingDataFrame) -> None:
     def parse(row: dict[str, Any]) -> Any:
         return dt.datetime.strptime("x", "%Y")
