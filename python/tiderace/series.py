@@ -326,11 +326,11 @@ class Strings:
         self._series = series
 
     def lower(self) -> Series:
-        """In lower case, by Unicode's full mapping."""
+        """In lower case, each character by Unicode's simple mapping."""
         return Series(self._series.unary("lower"))
 
     def upper(self) -> Series:
-        """In upper case, by Unicode's full mapping."""
+        """In upper case, each character by Unicode's simple mapping (`ß` becomes `ẞ`)."""
         return Series(self._series.unary("upper"))
 
     def len(self) -> Series:

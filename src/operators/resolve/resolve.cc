@@ -180,19 +180,21 @@ class Resolver {
 
   void add(const NodePtr& node, const Assign& assign, Resolved& point) {
     const auto* reference = std::get_if<ColumnReference>(&assign.value->node);
-    if (reference != nullptr && reference->hidden) {  // the column is there already: it only gets a name
+    const KindMask kinds = infer_kinds(*assign.value, ScopeKinds(*this, point.scope));
+    const bool int64_only = declared_int64(assign) && (kinds & mask_of(Kind::int64)) != 0;
+    if (reference != nullptr && reference->hidden && !int64_only) {  // it is there already, and gets a name
       set(point.scope, assign.name, assign.hidden, point.scope.slot_of(*reference, stage_));
       return;
     }
     std::vector<Slot> inputs;
     auto value = evaluator(assign.value, point.scope, inputs);
     const Slot slot = new_slot();
-    known_[slot] = infer_kinds(*assign.value, ScopeKinds(*this, point.scope));
+    known_[slot] = kinds;
     ResolvedStep& step = step_after(point, node);
     step.inputs = std::move(inputs);
     step.evaluator = std::move(value);
     step.outputs = {slot};
-    step.int64_only = declared_int64(assign) && (known_[slot] & mask_of(Kind::int64)) != 0;
+    step.int64_only = int64_only;
     set(point.scope, assign.name, assign.hidden, slot);
   }
 
