@@ -222,7 +222,8 @@ class DuckDBSink(Sink):
     is made from the first rows; new fields become columns, and a `BIGINT` column that meets floats becomes
     `DOUBLE`, unless it has integers that no `DOUBLE` is: then a row with a float is bad. Objects and lists
     are JSON text. Names that differ in their capitals alone are one column, as everywhere in DuckDB; a row
-    with a value under both is bad, and so is one whose value is of another kind than its column.
+    with a value under both is bad, and so is one whose value is of another kind than its column, or has no
+    name (`""`).
 
     Parameters
     ----------

@@ -134,7 +134,7 @@ class Sink:
         import pyarrow as pa
 
         table = pa.table(native)
-        if self._event_time not in table.column_names:
+        if not self._event_time or self._event_time not in table.column_names:
             return table
         times = table[self._event_time].cast(pa.timestamp("ns", "UTC"))
         return table.set_column(table.column_names.index(self._event_time), self._event_time, times)

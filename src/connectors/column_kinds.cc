@@ -32,6 +32,15 @@ bool has_rounded(const Column& column) noexcept {
   return false;
 }
 
+void refuse_values(const Column& nameless, RowErrors& errors) {
+  for (std::size_t i = 0; i < nameless.size(); ++i) {
+    if (nameless.is_null(i)) continue;
+    errors.add(i, BadRowKind::type,
+               fmt::format("the field \"\" has {}, and no column here is without a name; rename it",
+                           describe(nameless, i)));
+  }
+}
+
 }  // namespace
 
 std::string folded_name(std::string name) {
@@ -164,6 +173,10 @@ std::vector<NamedColumn> folded(std::vector<NamedColumn> columns, RowErrors& err
   std::map<std::string, std::size_t> places;
   std::vector<NamedColumn> kept;
   for (NamedColumn& named : columns) {
+    if (named.name.empty()) {
+      refuse_values(named.column, errors);
+      continue;
+    }
     const auto [place, is_new] = places.emplace(folded_name(named.name), kept.size());
     if (is_new) {
       kept.push_back(std::move(named));

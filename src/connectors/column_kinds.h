@@ -43,7 +43,7 @@ class ColumnKinds {
 };
 
 /// Makes one column of those whose names differ in the capitals of ASCII alone, called as the first of them;
-/// a row with a value in two is added to `errors`.
+/// a row with a value in two is added to `errors`, and one with a value in a column without a name.
 [[nodiscard]] std::vector<NamedColumn> folded(std::vector<NamedColumn> columns, RowErrors& errors);
 
 /// `name` with small letters for the capitals of ASCII.

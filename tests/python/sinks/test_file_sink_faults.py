@@ -308,6 +308,12 @@ def test_names_of_other_capitals_are_one_column(table: Table) -> None:
     assert table.write([{"SPEED": "fast"}]).bad == 1
 
 
+def test_a_value_without_a_name_is_a_bad_row(table: Table) -> None:
+    summary = table.write([{"": 5, "x": 1}, {"": None, "x": 2}, {"x": 3}, {"": "a"}])
+    assert (summary.bad, summary.rows_out) == (2, 2)
+    assert table.rows("SELECT * FROM rows ORDER BY x") == [(2,), (3,)]
+
+
 def test_a_key_that_is_no_text_is_a_bad_row(make_app: MakeApp, tmp_path: Path, table: Table) -> None:
     app = make_app(on_error="skip")
     with app.get_producer() as producer:

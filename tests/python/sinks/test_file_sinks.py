@@ -79,6 +79,15 @@ def test_a_column_of_a_sink_holds_one_kind(app: tr.Application) -> None:
     assert caught.value.offset == 1
 
 
+@pytest.mark.parametrize("event_time", ["", "at"])
+def test_a_field_without_a_name_keeps_its_values(event_time: str, app: tr.Application) -> None:
+    produce(app, "in", [{"": 5, "x": 1}, {"": 2, "x": 2}])
+    sink = Memory(event_time_column=event_time)
+    app.dataframe(app.topic("in")).sink(sink)
+    app.run(until_end=True)
+    assert [(row[""], row["x"]) for row in sink.rows] == [(5, 1), (2, 2)]
+
+
 def test_parquet_files_are_whole_and_named_by_what_they_hold(make_app: MakeApp, tmp_path: Path) -> None:
     folder = tmp_path / "rows"
     folder.mkdir()
