@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from string import ascii_lowercase, ascii_uppercase
 from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import unquote
 
@@ -32,6 +33,7 @@ FILE_NAME = re.compile(
 # What a column of DuckDB holds, for a sink.
 KINDS = {"BOOLEAN": "bool", "VARCHAR": "string", "BLOB": "bytes", "DOUBLE": "float64", "FLOAT": "float64"}
 KINDS |= dict.fromkeys(("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "HUGEINT"), "int64")
+SMALL = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
 @answers(ConfigError)
@@ -221,7 +223,7 @@ class DuckDBSink(Sink):
     Rows and the offsets that they came to (table `tiderace_offsets`) are stored in one transaction. The table
     is made from the first rows; new fields become columns, and a `BIGINT` column that meets floats becomes
     `DOUBLE`, unless it has integers that no `DOUBLE` is: then a row with a float is bad. Objects and lists
-    are JSON text. Names that differ in their capitals alone are one column, as everywhere in DuckDB; a row
+    are JSON text. Names that differ in capitals of ASCII alone are one column, as everywhere in DuckDB; a row
     with a value under both is bad, and so is one whose value is of another kind than its column, or has no
     name (`""`).
 
@@ -308,7 +310,7 @@ class DuckDBSink(Sink):
     def _widen(self, connection: Any, name: str) -> None:
         known = self._known(connection)
         for column, kind, *_ in connection.execute("DESCRIBE SELECT * FROM tiderace_rows").fetchall():
-            found = known.get(column.lower())
+            found = known.get(_folded(column))
             if found is None:
                 connection.execute(f"ALTER TABLE {name} ADD COLUMN {_identifier(column)} {kind}")
             else:
@@ -319,7 +321,7 @@ class DuckDBSink(Sink):
         name = _identifier(self._table_name)
         if (found, given) == ("int64", "float64"):
             if _is_rounded(connection, name, column):
-                self._large.add(column.lower())
+                self._large.add(_folded(column))
                 raise SinkUnavailable(f"the column {column} has integers that no DOUBLE is, and meets floats")
             connection.execute(f"ALTER TABLE {name} ALTER COLUMN {_identifier(column)} TYPE DOUBLE")
         elif _is_another(connection, column, found, given):
@@ -331,11 +333,13 @@ class DuckDBSink(Sink):
         return {column for column in columns if _is_rounded(connection, name, column)}
 
     def _known(self, connection: Any) -> dict[str, str]:
-        """The types of the table's columns, by their names in small letters; none without a table."""
-        query = "SELECT lower(column_name), data_type FROM duckdb_columns() WHERE table_name = ? "
-        query += "AND database_name = current_database() AND schema_name = current_schema() "
+        """The types of the table's columns, by their names as `_folded`; none without a table."""
+        # lower() folds more letters than ASCII's, which are all that DuckDB's names fold.
+        query = "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE lower(table_name) = "
+        query += "lower(?) AND database_name = current_database() AND schema_name = current_schema() "
         rows = connection.execute(query + "ORDER BY column_index", [self._table_name]).fetchall()
-        return dict(rows)
+        own = _folded(self._table_name)
+        return {_folded(column): kind for table, column, kind in rows if _folded(table) == own}
 
     def _offsets(self, connection: Any, group: str) -> dict[Partition, int]:
         query = (
@@ -442,6 +446,11 @@ def _without_nulls(table: pyarrow.Table) -> pyarrow.Table:
     import pyarrow as pa
 
     return table.drop_columns([field.name for field in table.schema if pa.types.is_null(field.type)])
+
+
+def _folded(name: str) -> str:
+    """A name as DuckDB compares it: with small letters for the capitals of ASCII, and of no other script."""
+    return name.translate(SMALL)
 
 
 def _identifier(name: str) -> str:

@@ -308,6 +308,24 @@ def test_names_of_other_capitals_are_one_column(table: Table) -> None:
     assert table.write([{"SPEED": "fast"}]).bad == 1
 
 
+@pytest.mark.parametrize("names", [["Ä", "ä", "Ä"], ["\u212a", "k", "\u212a"]])
+def test_capitals_beyond_ascii_make_columns_of_their_own(names: list[str], table: Table) -> None:
+    for number, name in enumerate(names):
+        assert table.write([{name: number, "n": number}]).rows_out == 1
+    assert table.write([{names[0]: 2**53 + 1}, {names[1]: "text"}]).bad == 1
+    assert table.write([{names[0]: 0.5}, {names[1]: 0.5}]).bad == 1
+    found = table.rows(f'SELECT n, "{names[0]}", "{names[1]}" FROM rows WHERE n IS NOT NULL ORDER BY n')
+    assert found == [(0, 0, None), (1, None, 1), (2, 2, None)]
+
+
+def test_a_table_of_other_capitals_is_the_one(table: Table) -> None:
+    with duckdb.connect(str(table.file)) as connection:
+        connection.execute('CREATE TABLE "ROWS" (X bigint); CREATE TABLE other (x text)')
+    assert table.write([{"x": 1}, {"x": "text"}, {"x": 2, "y": "a"}]).bad == 1
+    assert table.write([{"x": 0.5}]).rows_out == 1
+    assert table.rows('SELECT x, y FROM "ROWS" ORDER BY x') == [(0.5, None), (1.0, None), (2.0, "a")]
+
+
 def test_a_value_without_a_name_is_a_bad_row(table: Table) -> None:
     summary = table.write([{"": 5, "x": 1}, {"": None, "x": 2}, {"x": 3}, {"": "a"}])
     assert (summary.bad, summary.rows_out) == (2, 2)
