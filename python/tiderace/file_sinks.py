@@ -65,9 +65,9 @@ class ParquetSink(Sink):
     Notes
     -----
     Objects and lists are JSON text. The type of a column is that of its values in the file: int64 in one,
-    double in another; `pyarrow.dataset` with a schema reads both. A row without any field is in no file where
-    none of the commit has one. Processes of a group that share the folder lock it with `flock`. *Threads*: as
-    of `Sink`.
+    double in another; `pyarrow.dataset` with a schema reads both. A field that is null in all rows of a file
+    is no column there; rows without any value are in no file where none of the commit has one. Processes of
+    a group that share the folder lock it with `flock`. *Threads*: as of `Sink`.
 
     Examples
     --------
@@ -119,11 +119,12 @@ class ParquetSink(Sink):
     def _write_file(self, part: SinkPart) -> None:
         import pyarrow.parquet as parquet  # type: ignore[import-untyped]
 
-        if part.table.num_rows == 0:
+        table = _without_nulls(part.table)
+        if table.num_rows == 0 or table.num_columns == 0:
             return
         stem = f"{_visible(part.topic)}-{part.partition}-{part.begin or 0:012}-{part.end:012}"
         temporary = self._folder / f".{stem}.tmp"
-        parquet.write_table(part.table, temporary, compression=self._compression)
+        parquet.write_table(table, temporary, compression=self._compression)
         _publish(temporary, self._folder / f"{stem}.parquet")
 
     def _remove_left(self, offsets: dict[Partition, int]) -> None:

@@ -161,6 +161,21 @@ def test_topics_with_hidden_names_have_files_that_are_seen(make_app: MakeApp, tm
     assert sorted(found) == [0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 10, 11, 12, 13]
 
 
+def test_a_folder_is_read_where_a_field_is_null_at_first(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = tmp_path / "rows"
+    for rows in ([{"a": 1, "b": None}], [{"a": None, "b": None}], [{"a": 2, "b": "x"}, {"b": None, "a": 3}]):
+        app = make_app()
+        produce(app, "in", rows)
+        app.dataframe(app.topic("in")).sink(tr.ParquetSink(folder))
+        app.run(until_end=True)
+    assert [row["a"] for row in parquet.read_table(folder).to_pylist()] == [1, 2, 3]
+    found = duckdb.sql(
+        f"SELECT a, b FROM read_parquet('{folder}/*.parquet', union_by_name = true) ORDER BY a"
+    )
+    assert found.fetchall() == [(1, None), (2, "x"), (3, None)]
+    assert len([*folder.glob("*.parquet")]) == 2
+
+
 def test_a_folder_is_listed_at_a_start_alone(
     make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
