@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from tiderace import _tiderace
 from tiderace.arguments import answers
 from tiderace.errors import ConfigError
+from tiderace.source_times import without_times
 
 if TYPE_CHECKING:
     import pyarrow  # type: ignore[import-untyped]
@@ -76,14 +77,21 @@ class Source:
         self._native = self._connector(name)
 
     def _connector(self, name: str) -> _tiderace.Source:
-        return _tiderace.python_source(self.tables, f"{type(self).__name__}({name!r})", self._options)
+        return _tiderace.python_source(self._tables, f"{type(self).__name__}({name!r})", self._options)
 
     def __repr__(self) -> str:
         return repr(self._native)
 
     def tables(self) -> Iterator[pyarrow.Table]:
-        """The rows, in pieces: Arrow tables, or anything else with `__arrow_c_stream__`."""
+        """The rows, in pieces: Arrow tables, or anything else with `__arrow_c_stream__`.
+
+        Timestamps and dates, also in lists and structs, go on as integers in `timestamp_unit`, or as text
+        under `"iso8601"`; one that the unit does not hold ends the run.
+        """
         raise NotImplementedError
+
+    def _tables(self) -> Iterator[Any]:
+        yield from without_times(self.tables(), self.timestamp_unit)
 
 
 @answers(ConfigError)
@@ -139,9 +147,9 @@ class NdjsonSource(CsvSource):
 class ParquetSource(Source):
     """A Parquet file, or a folder of them, read group by group through pyarrow.
 
-    Columns of time types come as integers in `timestamp_unit`, or as text under `"iso8601"`; lists and
-    structs as JSON. The files of a folder come in the order of their names, each with the columns that it
-    has; new ones have to come behind those that were read. Parameters as of `CsvSource`.
+    Times come as of `Source.tables`, lists and structs as JSON. The files of a folder come in the order of
+    their names, each with the columns that it has; new ones have to come behind those that were read.
+    Parameters as of `CsvSource`.
 
     Examples
     --------
@@ -159,7 +167,7 @@ class ParquetSource(Source):
         # File by file: each has the columns and kinds that are its own.
         for fragment in self._files():
             for batch in fragment.to_batches(batch_size=8192):
-                yield _without_times(pa.table(batch), self.timestamp_unit)
+                yield pa.table(batch)
 
     def _files(self) -> list[Any]:
         import pyarrow as pa
@@ -176,26 +184,6 @@ class ParquetSource(Source):
 
 def _refuse_empty() -> NoReturn:
     raise ConfigError("wanted a Parquet file or a folder of them, found a folder without a file")
-
-
-def _without_times(table: pyarrow.Table, unit: str) -> pyarrow.Table:
-    """Columns of time types as integers in `unit`, or as text."""
-    import pyarrow as pa
-
-    for index, field in enumerate(table.schema):
-        if pa.types.is_timestamp(field.type) or pa.types.is_date(field.type):
-            table = table.set_column(index, field.name, _time_values(table[index], unit))
-    return table
-
-
-def _time_values(column: pyarrow.ChunkedArray, unit: str) -> pyarrow.ChunkedArray:
-    import pyarrow as pa
-    import pyarrow.compute as pc  # type: ignore[import-untyped]
-
-    zone = "UTC" if getattr(column.type, "tz", None) else None
-    if unit == "iso8601":
-        return pc.strftime(column.cast(pa.timestamp("us", zone), safe=False), "%Y-%m-%dT%H:%M:%S", locale="C")
-    return column.cast(pa.timestamp(unit, zone), safe=False).cast(pa.int64())
 
 
 class PostgresSource(Source):

@@ -5,6 +5,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +222,110 @@ def test_a_stop_is_heard_while_a_query_runs(make_app: MakeApp, server: Postgres)
     assert time.monotonic() - begin < 30
     while server.query(sleeping) != "0":
         assert time.monotonic() - begin < 60
+
+
+class Given(tr.Source):
+    def __init__(self, *tables: Any, **options: Any) -> None:
+        self._given = tables
+        super().__init__(options.pop("name", "given"), **options)
+
+    def tables(self) -> Iterator[Any]:
+        yield from self._given
+
+
+DAY = date(2024, 1, 2)
+NOON = datetime(2024, 1, 2, 12)
+TIME_TYPES = [
+    (pa.timestamp("s"), NOON),
+    (pa.timestamp("us", "UTC"), NOON),
+    (pa.timestamp("ns", "America/New_York"), NOON),
+    (pa.date32(), DAY),
+    (pa.date64(), DAY),
+    (pa.dictionary(pa.int32(), pa.timestamp("us")), NOON),
+]
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns", "iso8601"])
+@pytest.mark.parametrize(("kind", "time"), TIME_TYPES)
+def test_times_of_ones_own_tables_are_in_the_unit_of_the_topic(
+    kind: Any, time: date, unit: str, make_app: MakeApp, tmp_path: Path, read: Reader
+) -> None:
+    is_dictionary = pa.types.is_dictionary(kind)
+    values = pa.array([time, time], kind.value_type if is_dictionary else kind)
+    table = pa.table({"t": values.dictionary_encode() if is_dictionary else values})
+    bring(make_app, Given(table, table.to_batches()[0], timestamp="t", timestamp_unit=unit))
+    seconds = 1_704_153_600 + (43_200 if time is NOON else 0)
+    found = [*make_app().get_reader("group-given", until_end=True)]
+    assert [record.timestamp for record in found] == [seconds * 1000] * 4
+    parquet.write_table(table, tmp_path / "same.parquet")
+    bring(make_app, tr.ParquetSource(tmp_path / "same.parquet", timestamp="t", timestamp_unit=unit))
+    same = [*make_app().get_reader("group-same", until_end=True)]
+    assert [record.value for record in found] == 2 * [record.value for record in same]
+    if unit != "iso8601":
+        assert found[0].json() == {"t": seconds * {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]}
+
+
+def test_times_in_lists_and_structs_are_in_the_unit_of_the_topic(
+    make_app: MakeApp, tmp_path: Path, read: Reader
+) -> None:
+    inside = pa.struct([("at", pa.timestamp("us")), ("days", pa.list_(pa.date32()))])
+    rows = [
+        {"s": {"at": NOON, "days": [DAY, None]}, "l": [NOON, None]},
+        {"s": {"at": None, "days": None}, "l": None},
+        {"s": None, "l": []},
+        {"s": {"at": NOON, "days": []}, "l": [NOON]},
+    ]
+    table = pa.Table.from_pylist(rows, pa.schema([("s", inside), ("l", pa.list_(pa.timestamp("ns")))]))
+    fixed = pa.array([[NOON, NOON], None, [None, NOON], None], pa.list_(pa.timestamp("s"), 2))
+    table = table.append_column("f", fixed)
+    parquet.write_table(table, tmp_path / "nested.parquet")
+    bring(make_app, Given(table.slice(0, 1), table.slice(1, 0), table.slice(1), timestamp_unit="s"))
+    noon, day = 1_704_196_800, 1_704_153_600
+    expected = [
+        {"s": {"at": noon, "days": [day, None]}, "l": [noon, None], "f": [noon, noon]},
+        {"s": {"at": None, "days": None}, "l": None, "f": None},
+        {"s": None, "l": [], "f": [None, noon]},
+        {"s": {"at": noon, "days": []}, "l": [noon], "f": None},
+    ]
+    assert read("group-given") == expected
+    bring(make_app, tr.ParquetSource(tmp_path / "nested.parquet", timestamp_unit="s"))
+    assert read("group-nested") == expected
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize(
+    ("time", "kind", "unit", "message"),
+    [
+        (date(9999, 12, 31), pa.date32(), "ns", "9999-12-31 is no time in nanoseconds, .* 1677 to 2262"),
+        (datetime(9999, 12, 31), pa.timestamp("us", "UTC"), "ns", "9999-12-31 00:00:00.000000 is no time in"),
+        (2**60, pa.timestamp("s"), "us", f'{2**60}.* is no time in microseconds.*="ms"'),
+        (2**60, pa.timestamp("s"), "iso8601", f'{2**60}.* is no time in microseconds.*="ms"'),
+        (2**60, pa.timestamp("s"), "ms", f'{2**60}.* is no time in milliseconds.*="s"'),
+    ],
+)
+def test_a_time_that_the_unit_does_not_hold_ends_the_run(
+    nested: bool, time: Any, kind: Any, unit: str, message: str, make_app: MakeApp
+) -> None:
+    small = {int: 0, date: DAY, datetime: NOON}[type(time)]
+    stored = pa.int64() if time == 2**60 else kind
+    near, far = (pa.array([small, small, None, last], stored).cast(kind) for last in (small, time))
+    if nested:
+        sizes = pa.array([0, 0, 1, 2, 4], pa.int32())
+        near, far = (pa.ListArray.from_arrays(sizes, each) for each in (near, far))
+    tables = [pa.table({"n": range(4), "t": each}) for each in (near, far)]
+    with pytest.raises(tr.ConfigError, match=rf'row 7: column "t": {message}'):
+        bring(make_app, Given(*tables, timestamp_unit=unit))
+
+
+def test_what_tables_raises_is_told_with_its_line(make_app: MakeApp) -> None:
+    class Gone(tr.Source):
+        def tables(self) -> Iterator[pa.Table]:
+            raise KeyError("gone")
+
+    with pytest.raises(
+        tr.ConfigError, match=r"Gone\('gone'\): KeyError: 'gone' \(test_source_faults.py line"
+    ):
+        bring(make_app, Gone("gone"))
 
 
 def test_the_pace_is_kept_after_an_interruption_and_with_times_out_of_order(make_app: MakeApp) -> None:
