@@ -86,7 +86,8 @@ struct Part {
       if (value <= INT64_MAX)
         out.set_int64(at + i, static_cast<std::int64_t>(value));
       else if (is_valid(array, source(i)))
-        set_invalid(out, at + i, BadRowKind::range, fmt::format("wanted an int64, found {}", value));
+        set_invalid(out, at + i, BadRowKind::range, fmt::format("wanted an int64, found {}", value),
+                    std::to_string(value));
       else
         out.set_null(at + i);
     }

@@ -11,6 +11,7 @@
 #include "base/logging.h"
 #include "columnar/describe.h"
 #include "columnar/event_time.h"
+#include "columnar/invalid.h"
 #include "formats/json/encoder.h"
 
 namespace tiderace {
@@ -96,6 +97,18 @@ SourceRows SourceRowMaker::make(std::string text, const std::vector<std::size_t>
   return rows;
 }
 
+void SourceRowMaker::append_value(std::string& text, const NamedColumn& named, std::size_t i) const {
+  if (named.column.kind(i) != Kind::invalid) {
+    append_json_value(text, named.column, i, NotFinite::as_null);
+    return;
+  }
+  const InvalidView invalid = invalid_view(named.column, i);
+  if (invalid.raw.empty())
+    throw_error(ErrorKind::config, "{}: row {}: column {}: {}", text_, rows_ + i,
+                tiderace::quoted(named.name), invalid.message);
+  text += invalid.raw;  // an integer beyond int64 goes on digit by digit, as from one topic to another
+}
+
 SourceRows SourceRowMaker::of_columns(const std::vector<NamedColumn>& columns) {
   const std::size_t size = columns.empty() ? 0 : columns.front().column.size();
   std::vector<std::string> prefixes;
@@ -110,7 +123,7 @@ SourceRows SourceRowMaker::of_columns(const std::vector<NamedColumn>& columns) {
   for (std::size_t i = 0; i < size; ++i) {
     for (std::size_t k = 0; k < columns.size(); ++k) {
       text += prefixes[k];
-      append_json_value(text, columns[k].column, i, NotFinite::as_null);
+      append_value(text, columns[k], i);
     }
     text += '}';
     ends.push_back(text.size());

@@ -32,6 +32,8 @@ class SourceRowMaker {
   enum class OtherKeys { are_none, are_errors };
   [[nodiscard]] SourceRows make(std::string text, const std::vector<std::size_t>& ends, OtherKeys others);
   [[nodiscard]] std::optional<std::string> key_of(const Column& column, std::size_t i, OtherKeys others);
+  /// Throws Error{config} for a value that is of Kind::invalid and has no text of its own.
+  void append_value(std::string& text, const NamedColumn& named, std::size_t i) const;
   void add_times(const Column& column, std::vector<std::int64_t>& timestamps_ms) const;
 
   SourceOptions options_;

@@ -239,6 +239,7 @@ TEST(Arrow, ReadsUnsignedHalvesDictionariesAndViews) {
   const ArrowTable imported(&table.schema, &table.array);
   EXPECT_EQ(imported.column("L").int64(0), 7);
   EXPECT_EQ(invalid_view(imported.column("L"), 1).message, "wanted an int64, found 18446744073709551615");
+  EXPECT_EQ(invalid_view(imported.column("L"), 1).raw, "18446744073709551615");
   EXPECT_EQ(imported.column("e").float64(0), 1.5);
   EXPECT_TRUE(imported.column("e").is_null(1)) << "NaN is null";
   EXPECT_EQ(imported.column("d").text(0), "bc");

@@ -328,6 +328,35 @@ def test_what_tables_raises_is_told_with_its_line(make_app: MakeApp) -> None:
         bring(make_app, Gone("gone"))
 
 
+@pytest.mark.parametrize("parquets", [False, True])
+@pytest.mark.parametrize("dictionary", [False, True])
+def test_integers_beyond_int64_go_on_digit_by_digit(
+    dictionary: bool, parquets: bool, make_app: MakeApp, tmp_path: Path
+) -> None:
+    values = pa.array([1, None, 2**63, 2**64 - 1], pa.uint64())
+    table = pa.table({"n": [*range(4)], "x": values.dictionary_encode() if dictionary else values})
+
+    def brought(rows: int, on_error: str = "stop", **options: Any) -> tuple[int, int]:
+        source: tr.Source = Given(table.slice(0, rows), **options)
+        if parquets:
+            parquet.write_table(table.slice(0, rows), tmp_path / "given.parquet")
+            source = tr.ParquetSource(tmp_path / "given.parquet", **options)
+        app = make_app(on_error=on_error)
+        app.dataframe(source=source).to_topic(app.topic("out"))
+        summary = app.run(until_end=True)
+        return summary.rows_out, summary.bad
+
+    assert brought(3) == (3, 0)
+    assert brought(4) == (1, 0)
+    texts = [record.value.decode() for record in make_app().get_reader("out", until_end=True)]
+    digits = ["1", "null", "9223372036854775808", "18446744073709551615"]
+    assert texts == [f'{{"n":{n},"x":{each}}}' for n, each in enumerate(digits)]
+    assert brought(4, "skip", name="declared", schema={"x": "int64"}) == (2, 2)
+    found = r'row 2: wanted a string or an integer as key in "x", found .*9223372036854775808'
+    with pytest.raises(tr.ConfigError, match=found):
+        brought(4, name="keyed", key="x")
+
+
 def test_the_pace_is_kept_after_an_interruption_and_with_times_out_of_order(make_app: MakeApp) -> None:
     class Ticks(tr.Source):
         def tables(self) -> Iterator[pa.Table]:
