@@ -241,7 +241,7 @@ def publish_model(
     """Writes a new version of a model to a registry.
 
     It appears whole or not at all, under the next number, and never changes; any number of publishers may
-    write at the same moment.
+    write at the same moment. A number is never given again, also where its version is deleted.
 
     Parameters
     ----------

@@ -3,11 +3,14 @@
 What is below the model's root, with `/` between the parts of a name:
 
     blobs/SHA256.SUFFIX   the bytes of a model under their own hash, never changed
+    taken/N               says that N was given to a version, whose hash it has; never changed, never deleted
     versions/N.json       version N (1, 2, ...): `ModelVersion` as JSON; written last, never changed
     aliases/NAME          the number of a version as text; replaced whole when the alias moves
 
-A version exists as soon as its JSON does, and its blob is whole by then. Numbers are taken by creating the
-JSON, which fails where somebody else took the number, so that publishers need not know of each other.
+A version exists as soon as its JSON does, and its blob is whole by then. Numbers are taken by creating
+`taken/N`, which fails where somebody else took the number, so that publishers need not know of each other.
+A version may be deleted, its number is not given again. A publisher that dies may leave a number without a
+version; versions of publishers that did not know of `taken` have none, and are passed over all the same.
 """
 
 from __future__ import annotations
@@ -74,17 +77,26 @@ class FileRegistry:
         """A new version; the alias, if one is given, names it once it is there."""
         pointer = checked_alias(alias) if alias else ""
         self._store(_blob(about.sha256, about.file), content)
-        number = max(self._numbers(), default=0) + 1
-        while not self._objects.create(f"versions/{number}.json", _numbered(about, number).to_json()):
-            number += 1
+        published = self._create(about)
         if pointer:
-            self.point(pointer, str(number))
-        return _numbered(about, number)
+            self.point(pointer, published.version)
+        return published
 
     def point(self, alias: str, version: str) -> None:
         """Moves an alias to a version that is there."""
         self.about(version)
         self._objects.replace(f"aliases/{checked_alias(alias)}", f"{version}\n".encode())
+
+    def _create(self, about: ModelVersion) -> ModelVersion:
+        """`about` under the first number above all that were ever given."""
+        number = max([*self._taken(), *self._numbers()], default=0)
+        while True:
+            number += 1
+            version = _numbered(about, number)
+            if self._objects.create(f"taken/{number}", f"{about.sha256}\n".encode()) and self._objects.create(
+                f"versions/{number}.json", version.to_json()
+            ):
+                return version
 
     def _store(self, key: str, content: bytes) -> None:
         """A blob that is there already has the same bytes, unless it is damaged."""
@@ -102,6 +114,9 @@ class FileRegistry:
     def _numbers(self) -> list[int]:
         names = self._objects.names("versions")
         return [int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdigit()]
+
+    def _taken(self) -> list[int]:
+        return [int(name) for name in self._objects.names("taken") if name.isascii() and name.isdigit()]
 
     def _last(self) -> int:
         numbers = self._numbers()

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ import serving
 import skl2onnx
 import tiderace as tr
 import xgboost
-from moto.server import ThreadedMotoServer
 from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeClassifier
 from tiderace import registry
@@ -31,30 +30,6 @@ RANDOM = np.random.default_rng(0)
 FEATURES = pd.DataFrame(RANDOM.normal(size=(200, 2)), columns=["total", "total-10s"])
 LABELS = (FEATURES["total"] + FEATURES["total-10s"] > 0).astype(int)
 ROWS = FEATURES.to_dict("records")
-
-
-@pytest.fixture(scope="session")
-def s3_endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
-    """The name of a new bucket, reached by the usual variables."""
-    for name, value in {
-        "AWS_ENDPOINT_URL": s3_endpoint,
-        "AWS_ACCESS_KEY_ID": "tests",
-        "AWS_SECRET_ACCESS_KEY": "tests",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    name = f"models-{abs(hash(request.node.nodeid))}"
-    boto3.client("s3").create_bucket(Bucket=name)
-    return name
 
 
 @pytest.fixture(scope="session")
@@ -589,7 +564,8 @@ def test_the_files_of_a_registry(tmp_path: Path) -> None:
         for folder, _, names in os.walk(tmp_path / "shaking")
         for name in names
     }
-    assert files == {f"blobs/{about.sha256}.pkl", "versions/1.json", "aliases/champion"}
+    assert files == {f"blobs/{about.sha256}.pkl", "taken/1", "versions/1.json", "aliases/champion"}
+    assert (tmp_path / "shaking/taken/1").read_text() == f"{about.sha256}\n"
     stored = json.loads((tmp_path / "shaking/versions/1.json").read_text())
     assert stored["format"] == 1
     assert list(stored["features"]) == ["total", "total-10s"]
