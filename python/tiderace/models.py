@@ -145,8 +145,8 @@ def load_model(
         Anything else is passed over with a warning.
     on_lost_version
         Where the version that scores a partition is gone from the registry when its state is restored:
-        `"stop"` with an error, or go on with the `"current"` one. While the registry does not answer, the
-        partition waits.
+        `"stop"` with an error, or go on with the `"current"` one. While the registry does not answer, or
+        shows no version at all, the partition waits.
 
     Raises
     ------

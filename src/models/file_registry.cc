@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
+#include <system_error>
 #include <utility>
+#include <vector>
 
 #include "models/document.h"
 #include "models/model_file.h"
@@ -27,10 +27,19 @@ std::optional<std::uint64_t> number_in(std::string_view text) {
   return number;
 }
 
-std::optional<std::string> whole_file(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return std::nullopt;
-  return std::string(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+/// The names of what is in `folder`, without what is only being written; none where it is not there. Throws
+/// Error{config} where that cannot be told.
+std::vector<std::filesystem::path> names_in(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> names;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const auto name = entry->path().filename();
+    if (!name.string().starts_with('.')) names.push_back(name);
+  }
+  if (error && error != std::errc::no_such_file_or_directory && error != std::errc::not_a_directory)
+    throw_error(ErrorKind::config, "cannot list '{}': {}", folder.string(), error.message());
+  return names;
 }
 
 /// What a version's description says, as far as it matters here.
@@ -66,7 +75,7 @@ class FileSource final : public ModelSource {
   std::string resolve() override {
     if (const auto number = number_in(reference_.pointer)) return std::to_string(*number);
     if (reference_.pointer == latest) return std::to_string(last());
-    const auto text = whole_file(root_ / "aliases" / reference_.pointer);
+    const auto text = read_if_there(root_ / "aliases" / reference_.pointer);
     if (!text) {
       static_cast<void>(last());  // says so where there is no model at all
       throw_error(ErrorKind::config, "{}: no alias '{}'", reference_.folder, reference_.pointer);
@@ -88,12 +97,11 @@ class FileSource final : public ModelSource {
                   "{}: wanted a model of XGBoost (.ubj, .json), version {} is {}, which runs in Python only",
                   reference_.folder, version, about.file);
     }
-    const std::string path = (root_ / "blobs" / (about.sha256 + suffix)).string();
-    if (!std::filesystem::exists(path)) {
-      throw VersionGone(Error(ErrorKind::config, fmt::format("{}: the bytes of version {} are gone ({})",
-                                                             reference_.folder, version, path)));
-    }
-    const std::string bytes = read_model_file(path, sha256_.empty() ? about.sha256 : sha256_);
+    const auto path = root_ / "blobs" / (about.sha256 + suffix);
+    std::error_code error;
+    if (std::filesystem::status(path, error).type() == std::filesystem::file_type::not_found)
+      missing(path, fmt::format("the bytes of version {} are gone", version));
+    const std::string bytes = read_model_file(path.string(), sha256_.empty() ? about.sha256 : sha256_);
     const std::string name = fmt::format("{} version {}", name_of(reference_), version);
     std::vector<std::shared_ptr<Model>> models;
     for (const std::string& method : methods) {
@@ -106,10 +114,8 @@ class FileSource final : public ModelSource {
  private:
   [[nodiscard]] std::uint64_t last() const {
     std::uint64_t last = 0;
-    std::error_code error;
-    for (const auto& entry : std::filesystem::directory_iterator(root_ / "versions", error)) {
-      if (entry.path().extension() == ".json")
-        last = std::max(last, number_in(entry.path().stem().string()).value_or(0));
+    for (const auto& name : names_in(root_ / "versions")) {
+      if (name.extension() == ".json") last = std::max(last, number_in(name.stem().string()).value_or(0));
     }
     if (last == 0)
       throw_error(ErrorKind::config,
@@ -118,13 +124,26 @@ class FileSource final : public ModelSource {
     return last;
   }
 
+  /// `path` was not found. It is gone where others are still beside it; a folder without any may be one that
+  /// is not mounted for the moment.
+  [[noreturn]] void missing(const std::filesystem::path& path, const std::string& what) const {
+    const auto names = names_in(path.parent_path());
+    if (names.empty()) {
+      throw_error(ErrorKind::config,
+                  "no model at {}: {}, and nothing else is in {}; is it the right place, and mounted? If it "
+                  "is new, publish one with tr.publish_model(model, \"{}\") in Python",
+                  reference_.folder, what, path.parent_path().string(), reference_.folder);
+    }
+    if (std::find(names.begin(), names.end(), path.filename()) != names.end())
+      throw_error(ErrorKind::config, "{} was not there a moment ago, and is now", path.string());
+    throw VersionGone(
+        Error(ErrorKind::config, fmt::format("{}: {} ({})", reference_.folder, what, path.string())));
+  }
+
   [[nodiscard]] Description describe(const std::string& version) const {
     const auto path = root_ / "versions" / (version + ".json");
-    const auto text = whole_file(path);
-    if (!text) {
-      throw VersionGone(
-          Error(ErrorKind::config, fmt::format("{} has no version {}", reference_.folder, version)));
-    }
+    const auto text = read_if_there(path);
+    if (!text) missing(path, fmt::format("there is no version {}", version));
     Description about;
     try {
       walk_document(*text, about);

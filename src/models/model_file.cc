@@ -8,6 +8,8 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <system_error>
+#include <utility>
 
 #include "base/error.h"
 
@@ -38,24 +40,35 @@ std::string sha256_of(std::string_view bytes) {
   return text;
 }
 
+std::optional<std::string> read_if_there(const std::filesystem::path& path) {
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  if (!file && (errno == ENOENT || errno == ENOTDIR)) return std::nullopt;
+  const bool opened = file.is_open();
+  std::string bytes;
+  std::array<char, 65536> part{};
+  while (file) {
+    file.read(part.data(), part.size());
+    bytes.append(part.data(), static_cast<std::size_t>(file.gcount()));
+  }
+  if (!opened || file.bad()) {
+    throw_error(ErrorKind::config, "cannot read '{}': {}", path.string(),
+                errno == 0 ? "read error" : std::strerror(errno));
+  }
+  return bytes;
+}
+
 std::string read_model_file(const std::string& path, std::string_view sha256) {
   std::error_code error;
-  const auto status = std::filesystem::status(path, error);
-  if (!std::filesystem::exists(status)) {
+  if (std::filesystem::is_directory(path, error)) {
+    throw_error(ErrorKind::config, "wanted a model file, but '{}' is a directory", path);
+  }
+  std::optional<std::string> read = read_if_there(path);
+  if (!read) {
     throw_error(ErrorKind::config, "no model at '{}' (looked from {}): train it first, or give its path",
                 path, std::filesystem::current_path(error).string());
   }
-  if (std::filesystem::is_directory(status)) {
-    throw_error(ErrorKind::config, "wanted a model file, but '{}' is a directory", path);
-  }
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  std::string bytes;
-  if (file) bytes.assign(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
-  if (!file || file.bad()) {
-    throw_error(ErrorKind::config, "cannot read the model '{}': {}", path,
-                errno == 0 ? "read error" : std::strerror(errno));
-  }
+  std::string bytes = std::move(*read);
   if (sha256.empty()) return bytes;
   const std::string found = sha256_of(bytes);
   if (!equal_ignoring_case(sha256, found)) {

@@ -60,7 +60,7 @@ class FileRegistry:
         key = f"versions/{version}.json"
         content = self._objects.read(key)
         if content is None:
-            raise VersionGone(f"{self} has no version {version}; it has {self._listed()}")
+            raise self._missing(key, f"no version {version}")
         return ModelVersion.from_json(content, f"{self}/{key}")
 
     def content(self, about: ModelVersion) -> bytes:
@@ -68,7 +68,7 @@ class FileRegistry:
         key = _blob(about.sha256, about.file)
         content = self._objects.read(key)
         if content is None:
-            raise VersionGone(f"{self}: the bytes of version {about.version} are gone ({key})")
+            raise self._missing(key, f"no bytes of version {about.version} ({key})")
         if sha256_of(content) != about.sha256:
             raise damaged(str(self), about, content)
         return content
@@ -86,6 +86,26 @@ class FileRegistry:
         """Moves an alias to a version that is there."""
         self.about(version)
         self._objects.replace(f"aliases/{checked_alias(alias)}", f"{version}\n".encode())
+
+    def _missing(self, key: str, what: str) -> ConfigError:
+        """What to raise where `key` was not found. It is gone only if others are still beside it.
+
+        A folder without any may be one that is not mounted for the moment.
+        """
+        folder, _, name = key.partition("/")
+        names = [found for found in self._objects.names(folder) if found and not found.startswith(".")]
+        if not names:
+            return self._away(f"it has {what}, and nothing else is in {folder}/")
+        if name in names:
+            return ConfigError(f"{self}/{key} was not there a moment ago, and is now")
+        listed = f"; it has {self._listed()}" if folder == "versions" else ""
+        return VersionGone(f"{self} has {what}{listed}")
+
+    def _away(self, found: str) -> ConfigError:
+        return ConfigError(
+            f"no model at {self}: {found}; is it the right place, and mounted? If it is new, publish one "
+            f"with tr.publish_model(model, {str(self)!r})"
+        )
 
     def _create(self, about: ModelVersion) -> ModelVersion:
         """`about` under the first number above all that were ever given."""

@@ -83,6 +83,70 @@ TEST_F(Folder, IsEmptyOrDamagedAndSaysSo) {
   EXPECT_TRUE(contains(refusal(load), "which runs in Python only"));
 }
 
+/// What `call` throws is for good.
+bool is_gone(const auto& call) {
+  try {
+    call();
+  } catch (const VersionGone&) {
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+  return false;
+}
+
+TEST_F(Folder, ThatIsAwayHasLostNoVersion) {
+  const auto load = [&] { static_cast<void>(source("@1")->load("1", predict)); };
+  folder_.publish("logistic.ubj");
+  folder_.publish("named.ubj");
+  const auto expect_away_without = [&](const std::string& path) {
+    std::filesystem::rename(path, path + "-away");
+    EXPECT_TRUE(contains(refusal(load), "nothing else is in")) << path;
+    EXPECT_FALSE(is_gone(load)) << path;
+    std::filesystem::create_directories(path);
+    EXPECT_FALSE(is_gone(load)) << path;
+    std::filesystem::remove(path);
+    std::filesystem::rename(path + "-away", path);
+  };
+  expect_away_without(folder_.path());
+  expect_away_without(folder_.path() + "/versions");
+  expect_away_without(folder_.path() + "/blobs");
+  EXPECT_EQ(refusal(load), "no error");
+  std::filesystem::remove(folder_.blob("logistic.ubj"));
+  EXPECT_TRUE(is_gone(load));
+  std::filesystem::remove(folder_.path() + "/versions/1.json");
+  EXPECT_TRUE(is_gone(load));
+}
+
+TEST_F(Folder, ThatCannotBeReadHasLostNoVersion) {
+  folder_.publish("logistic.ubj");
+  folder_.publish("named.ubj");
+  folder_.point("champion", "1\n");
+  const auto load = [&] {
+    static_cast<void>(source("@champion")->load(source("@champion")->resolve(), predict));
+  };
+  const auto expect_unreadable = [&](const std::string& path) {
+    std::filesystem::rename(path, path + ".aside");
+    std::filesystem::create_symlink(path, path);
+    EXPECT_TRUE(contains(refusal(load), "Too many levels of symbolic links")) << path;
+    EXPECT_FALSE(is_gone(load)) << path;
+    std::filesystem::remove(path);
+    std::filesystem::create_directory(path);
+    EXPECT_TRUE(contains(refusal(load), "irectory")) << path;
+    EXPECT_FALSE(is_gone(load)) << path;
+    std::filesystem::remove(path);
+    std::filesystem::rename(path + ".aside", path);
+  };
+  expect_unreadable(folder_.path() + "/aliases/champion");
+  expect_unreadable(folder_.path() + "/versions/1.json");
+  expect_unreadable(folder_.blob("logistic.ubj"));
+  EXPECT_EQ(refusal(load), "no error");
+  const std::string versions = folder_.path() + "/versions";
+  std::filesystem::rename(versions, versions + "-aside");
+  std::filesystem::create_symlink(versions, versions);
+  EXPECT_TRUE(contains(refusal([&] { static_cast<void>(source()->resolve()); }), "cannot list"));
+}
+
 TEST_F(Folder, IsHeldToAHash) {
   folder_.publish("logistic.ubj");
   EXPECT_TRUE(
