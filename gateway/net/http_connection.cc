@@ -127,20 +127,22 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream
     const auto target = parse_target(view(request().target()));
     if (!target) return refuse({400, "the target is no path and query in UTF-8"});
     if (files_ == nullptr) return answer_metrics(target->path);
+    const bool options = request().method() == http::verb::options;
     // A name that is made to point here would make any page of the Web one of this host.
     if (!services_.config.has_tokens() && !is_loopback(view(request()[http::field::host])))
       return refuse({421, "without tokens the host is 127.0.0.1, [::1] or localhost"});
-    if (!origin_allowed(*target)) return refuse({403, "the origin is not allowed"});
-    if (request().method() == http::verb::options) return answer_options();
     const std::string_view path = target->path;
+    if ((options || path.starts_with("/v1/")) && !origin_allowed())
+      return refuse({403, "the origin is not allowed"});
+    if (options) return answer_options();
     if (path.starts_with(topics_path)) return serve_topics(*target, path.substr(topics_path.size()));
     answer_page(path);
   }
 
   /// Browsers say which page asks; other programs may say anything, and so say nothing.
-  [[nodiscard]] bool origin_allowed(const Target& target) const {
+  [[nodiscard]] bool origin_allowed() const {
     const std::string_view origin = view(request()[http::field::origin]);
-    if (origin.empty() || !std::string_view(target.path).starts_with("/v1/")) return true;
+    if (origin.empty()) return true;
     if (matches_any(services_.config.allowed_origins, origin)) return true;
     // A proxy in front may end TLS, so that pages of this host are https where this is not.
     const std::string_view host = view(request()[http::field::host]);
@@ -230,20 +232,23 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream
 
   void answer_options() {
     respond(204, "", "", [](Response& response) {
-      response.set(http::field::access_control_allow_methods, "GET, POST, OPTIONS");
+      response.set(http::field::access_control_allow_methods, "GET, POST");
       response.set(http::field::access_control_allow_headers, "authorization, content-type");
       response.set(http::field::access_control_max_age, "600");
     });
   }
 
+  [[nodiscard]] bool asks_only() const {
+    return request().method() == http::verb::get || request().method() == http::verb::head;
+  }
+
   void answer_page(std::string_view path) {
-    const bool head = request().method() == http::verb::head;
-    if (!head && request().method() != http::verb::get) return refuse({405, "wanted GET, HEAD or POST"});
+    if (!asks_only()) return refuse({405, "wanted GET, HEAD or POST"});
     if (path == "/v1/config") return respond(200, "application/json", pages_config());
     const StaticFile* file = files_->find(path);
     if (file == nullptr) return refuse({404, nothing_at(path)});
     const bool known = view(request()[http::field::if_none_match]) == file->etag;
-    respond(known ? 304 : 200, file->content_type, known || head ? "" : file->body, [&](Response& response) {
+    respond(known ? 304 : 200, file->content_type, known ? "" : file->body, [&](Response& response) {
       response.set(http::field::etag, file->etag);
       response.set(http::field::cache_control, "no-cache");
       response.set("Content-Security-Policy", page_policy());
@@ -281,6 +286,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream
   }
 
   void answer_metrics(const std::string& path) {
+    if (!asks_only()) return refuse({405, "wanted GET or HEAD"});
     const bool ready = services_.writer.healthy() && !services_.stopping;
     if (path == "/metrics") return respond(200, "text/plain; version=0.0.4", metrics_text(services_));
     if (path == "/healthz") return respond(200, "text/plain", "ok\n");
@@ -295,9 +301,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream
       ++services_.requests.unauthorized;
     else if (is_status(refusal.status, 4))
       ++services_.requests.wrong;
-    // What else comes on it cannot be told from a body that was not read.
     keep_ = false;
-    throws_away_ = !parser_->is_done();
     respond(refusal.status, "application/json", fmt::format(R"({{"error":{}}})", json_string(refusal.error)),
             [&](Response& response) {
               if (refusal.status == 401) response.set(http::field::www_authenticate, "Bearer");
@@ -318,16 +322,19 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream
     if (!content_type.empty())
       response->set(http::field::content_type, beast::string_view(content_type.data(), content_type.size()));
     const std::string_view origin = view(request()[http::field::origin]);
-    if (files_ != nullptr && !origin.empty() && status != 403) {
+    if (files_ != nullptr && !origin.empty() && origin_allowed()) {
       response->set(http::field::access_control_allow_origin,
                     beast::string_view(origin.data(), origin.size()));
       response->set(http::field::vary, "Origin");
     }
     adorn(*response);
-    keep_ = keep_ && request().keep_alive() && !services_.stopping;
+    // A body that was not read would be taken for the next request.
+    throws_away_ = !parser_->is_done();
+    keep_ = keep_ && !throws_away_ && request().keep_alive() && !services_.stopping;
     response->keep_alive(keep_);
     response->body() = std::move(body);
     response->prepare_payload();
+    if (request().method() == http::verb::head) response->body().clear();  // its length is said
     lowest().expires_after(services_.config.limits.body_timeout);
     http::async_write(stream_, *response, [self = self(), response](Failure failure, std::size_t) {
       if (failure) return;

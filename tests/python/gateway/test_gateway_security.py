@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from certificates import Authority
 from gateway_support import COMMAND, Attacks, Gateway, all_of, frame, receive
+from observer import free_port
 from websockets.exceptions import InvalidStatus
 
 Start = Callable[..., Gateway]
@@ -123,6 +124,73 @@ def test_origins(start_gateway: Start) -> None:
         ("null", 403),
     ):
         assert status_of(gateway, "alerts?from=latest", origin=origin) == status, origin
+
+
+@pytest.mark.parametrize("target", ["GET /v1/config", "OPTIONS /v1/config", "OPTIONS /", "GET /"])
+@pytest.mark.parametrize("origin", ["", "Origin: https://evil.example\r\n"])
+def test_a_body_that_nobody_reads_is_no_request(start_gateway: Start, target: str, origin: str) -> None:
+    gateway = start_gateway(TOPICS + '[limits]\nidle_timeout = "1s"\n')
+    row = b'{"x":1}'
+    hidden = (
+        b"POST /v1/topics/phone-data?key=k HTTP/1.1\r\nHost: localhost\r\nContent-Length: 7\r\n\r\n" + row
+    )
+    head = f"{target} HTTP/1.1\r\nHost: localhost\r\n{origin}"
+    for body in (
+        f"Content-Length: {len(hidden)}\r\n\r\n".encode() + hidden,
+        f"Transfer-Encoding: chunked\r\n\r\n{len(hidden):x}\r\n".encode() + hidden + b"\r\n0\r\n\r\n",
+    ):
+        answer = all_of(Attacks(gateway).raw(head.encode() + body))
+        assert answer.count(b"HTTP/1.1 ") == 1, answer
+        assert b"Connection: close\r\n" in answer
+    assert gateway.values("phone-data") == []
+
+
+def test_pages_of_elsewhere_are_told_nothing_by_any_path(start_gateway: Start, tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<p>hello</p>")
+    allowed = 'allowed_origins = ["https://example.org"]\n'
+    gateway = start_gateway(f'web_root = "{tmp_path}"\n{allowed}{TOPICS}')
+
+    def answer(method: str, path: str, origin: str) -> http.client.HTTPResponse:
+        connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=60)
+        connection.request(method, path, headers={"Origin": origin})
+        return connection.getresponse()
+
+    for path in ("/", "/v1/config", "/v1/topics/alerts", "/nothing"):
+        for method in ("GET", "OPTIONS"):
+            evil = answer(method, path, "https://evil.example")
+            assert not [name for name in evil.headers if name.lower().startswith("access-control-")]
+            good = answer(method, path, "https://example.org")
+            assert good.headers["Access-Control-Allow-Origin"] == "https://example.org"
+        assert evil.status == 403
+        assert good.headers["Access-Control-Allow-Methods"] == "GET, POST"
+    assert answer("GET", "/", "https://evil.example").status == 200
+
+
+def test_who_asks_for_the_head_gets_no_body(start_gateway: Start, tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<p>hello</p>")
+    gateway = start_gateway(f'web_root = "{tmp_path}"\nmetrics_port = {free_port()}\n{TOPICS}')
+    for port, path, length in (
+        (gateway.port, "/v1/config", b"Content-Length: "),
+        (gateway.port, "/", b"Content-Length: 12\r\n"),
+        (gateway.port, "/nothing", b"Content-Length: "),
+        (gateway.metrics_port, "/healthz", b"Content-Length: 3\r\n"),
+    ):
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as asking:
+            asking.sendall(f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+            head, _, body = all_of(asking).partition(b"\r\n\r\n")
+        assert (length in head + b"\r\n", body) == (True, b""), path
+
+
+def test_metrics_are_asked_for_and_no_more(start_gateway: Start) -> None:
+    gateway = start_gateway(f"metrics_port = {free_port()}\n{TOPICS}")
+    hidden = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    for method, status in (("GET", 200), ("POST", 405), ("OPTIONS", 405)):
+        with socket.create_connection(("127.0.0.1", gateway.metrics_port), timeout=60) as asking:
+            head = f"{method} /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(hidden)}\r\n\r\n"
+            asking.sendall(head.encode() + hidden)
+            answer = all_of(asking)
+        assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+        assert answer.count(b"HTTP/1.1 ") == 1
 
 
 def test_behind_a_proxy_that_ends_tls_its_own_pages_get_in(start_gateway: Start) -> None:
