@@ -57,11 +57,6 @@ std::optional<Sequences::Progress> parse_progress(std::string_view text) {
   return progress;
 }
 
-/// `w/SUBJECT` of a session's key.
-std::string_view subject_of(std::string_view session) {
-  return session.substr(0, session.rfind('/'));
-}
-
 }  // namespace
 
 void Sequences::Progress::refuse(std::uint64_t number) {
@@ -167,6 +162,10 @@ std::string Sequences::value_of_position(std::string_view position) {
 
 std::string Sequences::value_of_attempt(std::string_view name) {
   return fmt::format("{}{}\"}}", before_attempt, name);
+}
+
+std::string_view subject_of(std::string_view session) {
+  return session.substr(0, session.rfind('/'));
 }
 
 std::string session_key(char kind, std::string_view subject, std::string_view session) {

@@ -74,6 +74,9 @@ class Sequences {
   std::map<std::string, std::size_t, std::less<>> by_subject_;  ///< how many, by `w/SUBJECT`
 };
 
+/// `w/SUBJECT` of a session's key: those whose sessions are counted together.
+[[nodiscard]] std::string_view subject_of(std::string_view session);
+
 /// The key of a session of `subject` that writes (`w`) or reads (`r`).
 [[nodiscard]] std::string session_key(char kind, std::string_view subject, std::string_view session);
 

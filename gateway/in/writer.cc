@@ -233,7 +233,6 @@ Outcome Writer::judge(const Message& message) {
   if (!message.session.empty()) {
     const auto found = reached_.find(message.session);
     if (found == reached_.end() && !may_begin(message.session)) return {Outcome::Kind::no_room};
-    if (found == reached_.end() && !sequences_.knows(message.session)) ++begun_;
     Sequences::Progress reached =
         found == reached_.end() ? sequences_.progress(message.session) : found->second;
     if (message.sequence > reached.sequence + 1)
@@ -245,6 +244,7 @@ Outcome Writer::judge(const Message& message) {
     }
     reached.sequence = message.sequence;
     if (!message.refusal.empty()) reached.refuse(message.sequence);
+    if (found == reached_.end()) note_begun(message.session);
     reached_.insert_or_assign(message.session, std::move(reached));
   }
   if (!message.refusal.empty()) return {.kind = Outcome::Kind::refused, .error = message.refusal};
@@ -252,7 +252,14 @@ Outcome Writer::judge(const Message& message) {
 }
 
 bool Writer::may_begin(const std::string& session) const {
-  return sequences_.knows(session) || sequences_.sessions_like(session) + begun_ < config_.limits.sessions;
+  if (sequences_.knows(session)) return true;
+  const auto begun = begun_.find(subject_of(session));
+  const std::size_t more = begun == begun_.end() ? 0 : begun->second;
+  return sequences_.sessions_like(session) + more < config_.limits.sessions;
+}
+
+void Writer::note_begun(const std::string& session) {
+  if (!sequences_.knows(session)) ++begun_[std::string(subject_of(session))];
 }
 
 void Writer::produce(TransactionalProducer& producer, const Message& message) {
@@ -271,12 +278,13 @@ bool Writer::store() {
   // A commit that threw may have been made nevertheless: then its name stands in the topic of sequences.
   if (const std::string name = std::exchange(attempt_name_, {});
       !name.empty() && sequences_.attempt() == name) {
+    begun_.clear();  // it has been read
     tell({});
     return true;
   }
   attempt_.clear();
   reached_.clear();
-  begun_ = 0;
+  begun_.clear();
   std::erase_if(positions_, [this](const auto& entry) { return !may_begin(entry.first); });
   if (!produce_messages()) return false;
   // Also where there is nothing to be stored, and only questions: who has lost the id must not answer them.
@@ -300,6 +308,7 @@ bool Writer::store() {
   const std::int64_t now = now_ms();
   for (auto& [session, progress] : reached_) sequences_.set_progress(session, std::move(progress), now);
   for (auto& [session, position] : positions_) sequences_.set_position(session, std::move(position), now);
+  begun_.clear();  // they are known now
   counters_.sessions = sequences_.size();
   tell(stored);
   return true;

@@ -145,6 +145,8 @@ class Writer {
   bool store();
   [[nodiscard]] Outcome judge(const Message& message);
   [[nodiscard]] bool may_begin(const std::string& session) const;
+  /// Counts a session of the batch under way, if it is new.
+  void note_begun(const std::string& session);
   void produce(TransactionalProducer& producer, const Message& message);
   [[nodiscard]] bool produce_messages();
   void produce_progress();
@@ -168,9 +170,9 @@ class Writer {
   std::size_t batch_bytes_ = 0;
   std::vector<Pending> attempt_;  ///< what the transaction under way has of `batch_`
   std::string attempt_name_;      ///< of a commit that is under way, or of which nothing is known; else empty
-  std::map<std::string, Sequences::Progress> reached_;  ///< by the batch under way, of its sessions
-  std::size_t begun_ = 0;                               ///< those of them that are new
-  std::map<std::string, std::string> positions_;        ///< of the batch under way, by session
+  std::map<std::string, Sequences::Progress> reached_;     ///< by the batch under way, of its sessions
+  std::map<std::string, std::size_t, std::less<>> begun_;  ///< sessions that are new by it, by `w/SUBJECT`
+  std::map<std::string, std::string> positions_;           ///< of the batch under way, by session
   std::chrono::steady_clock::time_point next_forgetting_{};
   int failures_in_a_row_ = 0;
   LogPace fenced_pace_;

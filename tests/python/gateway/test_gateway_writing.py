@@ -340,6 +340,40 @@ def test_a_subject_has_so_many_sessions(start_gateway: Start) -> None:
     assert asyncio.run(told()) == ([], 1013, "there are too many sessions of this subject")
 
 
+def test_sessions_of_one_batch_are_counted_once_and_for_their_subject(start_gateway: Start) -> None:
+    tokens = "".join(
+        f'[[tokens]]\ntoken = "canary-of-subject-{name}"\nsubject = "{name}"\nwrite = ["*"]\nread = ["*"]\n'
+        for name in "ab"
+    )
+    settings = f"metrics_port = {free_port()}\n{TOPICS}{tokens}[limits]\nsessions = 3\n"
+    gateway = start_gateway(settings)
+    attacks = Attacks(gateway)
+
+    def begin(subject: str, session: str, sequence: int) -> Any:
+        """Waits until that is queued; while the log is away there is no answer."""
+        target = f"phone-data?key=k&token=canary-of-subject-{subject}{session}"
+        before = gateway.metric("queued_bytes")
+        head = 'Host: localhost\r\nConnection: close\r\nContent-Length: 7\r\n\r\n{"x":1}'
+        connection = (
+            attacks.raw(f"POST /v1/topics/{target}&sequence={sequence} HTTP/1.1\r\n{head}".encode())
+            if sequence
+            else attacks.shaken(target)
+        )
+        gateway.until_metric("queued_bytes", before + 1)
+        return connection
+
+    assert post(gateway, "phone-data?token=canary-of-subject-a", b"{}")[0] == 200  # there is a log
+    gateway.until_idle()
+    with gateway.log_away():
+        missing = [begin("b", f"&session=n{number}", 2) for number in range(4)]
+        stored = [begin("a", f"&session=s{number}", 1) for number in range(2)]
+        last = begin("a", "&session=last", 0)
+        other = begin("b", "&session=other", 0)
+    assert [all_of(each).split(b" ", 2)[1] for each in missing + stored] == [b"409"] * 4 + [b"200"] * 2
+    for each in (last, other):
+        assert b'{"hello":{"sequence":0}}' in each.recv(1000)
+
+
 def test_it_ends_with_large_messages_at_work(start_gateway: Start) -> None:
     gateway = start_gateway(TOPICS + '[limits]\nmessage_bytes = "4MB"\n')
 
