@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 #include <variant>
 
@@ -127,12 +128,14 @@ class Reading final : public SocketUser {
 
 ReaderRequest reader_request(const Config& config, const std::vector<std::string>& topics,
                              const Target& target, const Grant& grant, std::optional<Refusal>& refusal) {
-  ReaderRequest request{.read = {.topics = topics, .key_patterns = grant.keys}};
+  // A topic that stands twice is read once.
+  const std::set<std::string> names(topics.begin(), topics.end());
+  ReaderRequest request{.read = {.topics = {names.begin(), names.end()}, .key_patterns = grant.keys}};
   const auto refuse = [&](unsigned status, std::string error) {
     if (!refusal) refusal = Refusal{status, std::move(error)};
   };
   if (topics.empty() || topics.size() > most_topics) refuse(404, "wanted the names of 1 to 100 topics");
-  for (const std::string& topic : topics) {
+  for (const std::string& topic : names) {
     if (!config.topics.contains(topic))
       refuse(404, fmt::format("there is no topic {} here", json_string(topic)));
     else if (!may_read(grant, topic))

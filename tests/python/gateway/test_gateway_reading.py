@@ -100,6 +100,22 @@ def test_from_any_place(start_gateway: Start, target: str, expected: list[int]) 
     assert asyncio.run(read()) == expected
 
 
+def test_a_topic_that_is_named_twice_is_read_once(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS)
+
+    async def read() -> list[Any]:
+        async with gateway.connect("alerts,phone-data,alerts?from=latest") as socket:
+            await receive(socket)
+            write(gateway, "alerts", ("k", {"x": 1}))
+            write(gateway, "alerts", ("k", {"x": 2}))
+            found: list[Any] = []
+            while 1 not in found:
+                found += [record["offset"] for record in (await receive(socket))["records"]]
+            return found
+
+    assert asyncio.run(read()) == [0, 1]
+
+
 @pytest.mark.parametrize(
     ("target", "error"),
     [
