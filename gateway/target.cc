@@ -46,7 +46,7 @@ bool parse_number(std::string_view text, T& number) {
 
 }  // namespace
 
-std::optional<Positions> parse_positions(std::string_view text) {
+std::optional<Positions> parse_positions(std::string_view text, std::size_t most) {
   Positions positions;
   while (!text.empty()) {
     const std::size_t comma = std::min(text.find(','), text.size());
@@ -61,7 +61,7 @@ std::optional<Positions> parse_positions(std::string_view text) {
     if (!parse_number(one.substr(first + 1, second - first - 1), partition)) return std::nullopt;
     if (!parse_number(one.substr(second + 1), offset)) return std::nullopt;
     positions[{std::string(one.substr(0, first)), partition}] = offset;
-    if (positions.size() > max_positions) return std::nullopt;
+    if (positions.size() > most) return std::nullopt;
   }
   return positions;
 }

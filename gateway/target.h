@@ -13,13 +13,15 @@ namespace tiderace::gateway {
 /// The next offset to read, by topic and partition.
 using Positions = std::map<std::pair<std::string, std::int32_t>, std::int64_t>;
 
-/// `alerts:0:17,alerts:1:30`; nullopt for anything else. Texts of more than `max_positions` are none.
-[[nodiscard]] std::optional<Positions> parse_positions(std::string_view text);
+constexpr std::size_t max_positions = 10'000;  ///< that a client may send at once
+
+/// `alerts:0:17,alerts:1:30`; nullopt for anything else. Texts of more than `most` are none.
+[[nodiscard]] std::optional<Positions> parse_positions(std::string_view text,
+                                                       std::size_t most = max_positions);
 [[nodiscard]] std::string to_string(const Positions& positions);
 /// The positions of `{"position": "..."}`, the only message of a reader; spaces may stand between its tokens.
 /// Nullopt for anything else.
 [[nodiscard]] std::optional<Positions> parse_position_message(std::string_view message);
-constexpr std::size_t max_positions = 10'000;
 
 /// The target of a request: `/v1/topics/a%20b?key=x`, unescaped. Nothing of it is checked beyond its form.
 struct Target {

@@ -134,20 +134,22 @@ void Writer::ask_position(std::string session, Told<std::string> told) {
   enqueue(AskPosition{std::move(session), std::move(told)});
 }
 
-bool Writer::store_position(std::string session, std::string position) {
+bool Writer::store_position(std::string session, std::string position,
+                            std::function<void(NoAnswer)> refused) {
   const std::size_t bytes = item_bytes + session.size() + position.size();
   {
     const std::lock_guard lock(mutex_);
     const auto waits = waiting_positions_.find(session);
     const std::size_t before =
-        waits == waiting_positions_.end() ? 0 : item_bytes + session.size() + waits->second.size();
+        waits == waiting_positions_.end() ? 0 : item_bytes + session.size() + waits->second.text.size();
     const std::size_t others = position_bytes_ - before;
     if (others > 0 && others + bytes > config_.queue_bytes) {
       ++counters_.turned_away;
       return false;
     }
     position_bytes_ = others + bytes;
-    waiting_positions_.insert_or_assign(std::move(session), std::move(position));
+    waiting_positions_.insert_or_assign(std::move(session),
+                                        Position{std::move(position), std::move(refused)});
   }
   changed_.notify_one();
   return true;
@@ -262,6 +264,19 @@ void Writer::note_begun(const std::string& session) {
   if (!sequences_.knows(session)) ++begun_[std::string(subject_of(session))];
 }
 
+void Writer::refuse_positions() {
+  std::erase_if(positions_, [this](const auto& entry) {
+    const auto& [session, position] = entry;
+    if (may_begin(session)) {
+      note_begun(session);
+      return false;
+    }
+    ++counters_.turned_away;
+    position.refused(NoAnswer::too_many_sessions);
+    return true;
+  });
+}
+
 void Writer::produce(TransactionalProducer& producer, const Message& message) {
   for (const MessageRow& row : message.rows) {
     auto headers = message.headers;
@@ -285,7 +300,7 @@ bool Writer::store() {
   attempt_.clear();
   reached_.clear();
   begun_.clear();
-  std::erase_if(positions_, [this](const auto& entry) { return !may_begin(entry.first); });
+  refuse_positions();
   if (!produce_messages()) return false;
   // Also where there is nothing to be stored, and only questions: who has lost the id must not answer them.
   if (batch_.empty() && positions_.empty()) return true;
@@ -307,7 +322,8 @@ bool Writer::store() {
   ++counters_.commits;
   const std::int64_t now = now_ms();
   for (auto& [session, progress] : reached_) sequences_.set_progress(session, std::move(progress), now);
-  for (auto& [session, position] : positions_) sequences_.set_position(session, std::move(position), now);
+  for (auto& [session, position] : positions_)
+    sequences_.set_position(session, std::move(position.text), now);
   begun_.clear();  // they are known now
   counters_.sessions = sequences_.size();
   tell(stored);
@@ -319,7 +335,7 @@ void Writer::produce_progress() {
     producer_->produce({.topic = sequences_topic_, .key = session, .value = Sequences::value_of(progress)});
   for (const auto& [session, position] : positions_)
     producer_->produce(
-        {.topic = sequences_topic_, .key = session, .value = Sequences::value_of_position(position)});
+        {.topic = sequences_topic_, .key = session, .value = Sequences::value_of_position(position.text)});
 }
 
 void Writer::leave_out(const Error& refusal) {

@@ -94,9 +94,11 @@ class Writer {
   /// it has the log; at once where too much waits. Any thread.
   void ask_progress(std::string session, Told<Sequences::Progress> told);
   void ask_position(std::string session, Told<std::string> told);
-  /// Stores where a session is, in place of what waits to be stored for it. False where `queue_bytes` of
-  /// positions wait already: then what waited for the session still does. Any thread.
-  [[nodiscard]] bool store_position(std::string session, std::string position);
+  /// Stores where a session is, in place of what waits to be stored for it; `refused` is called on the
+  /// writer's thread where the session may not begin. False where `queue_bytes` of positions wait already:
+  /// then what waited for the session still does. Any thread.
+  [[nodiscard]] bool store_position(std::string session, std::string position,
+                                    std::function<void(NoAnswer)> refused);
   /// Takes no more; returns when everything is told of, or `deadline` is over. Any thread.
   void drain(std::chrono::steady_clock::time_point deadline);
 
@@ -120,6 +122,10 @@ class Writer {
   struct AskPosition {
     std::string session;
     Told<std::string> told;
+  };
+  struct Position {
+    std::string text;
+    std::function<void(NoAnswer)> refused;
   };
   using Item = std::variant<Message, AskProgress, AskPosition>;
   /// What is to be told of a message when the transaction is made.
@@ -147,6 +153,8 @@ class Writer {
   [[nodiscard]] bool may_begin(const std::string& session) const;
   /// Counts a session of the batch under way, if it is new.
   void note_begun(const std::string& session);
+  /// Leaves out the positions of sessions that may not begin, and tells them so.
+  void refuse_positions();
   void produce(TransactionalProducer& producer, const Message& message);
   [[nodiscard]] bool produce_messages();
   void produce_progress();
@@ -172,7 +180,7 @@ class Writer {
   std::string attempt_name_;      ///< of a commit that is under way, or of which nothing is known; else empty
   std::map<std::string, Sequences::Progress> reached_;     ///< by the batch under way, of its sessions
   std::map<std::string, std::size_t, std::less<>> begun_;  ///< sessions that are new by it, by `w/SUBJECT`
-  std::map<std::string, std::string> positions_;           ///< of the batch under way, by session
+  std::map<std::string, Position> positions_;              ///< of the batch under way, by session
   std::chrono::steady_clock::time_point next_forgetting_{};
   int failures_in_a_row_ = 0;
   LogPace fenced_pace_;
@@ -180,7 +188,7 @@ class Writer {
   std::mutex mutex_;  ///< guards those below, but for what is atomic
   std::condition_variable changed_;
   std::deque<Item> queue_;
-  std::map<std::string, std::string> waiting_positions_;          ///< the last one by session
+  std::map<std::string, Position> waiting_positions_;             ///< the last one by session
   std::map<std::uint64_t, std::function<void()>> wait_for_room_;  ///< by the number of the hold
   std::uint64_t holds_ = 0;                                       ///< so far
   bool storing_positions_ = false;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <variant>
 
+#include "base/logging.h"
 #include "gateway/in/sequences.h"
 
 namespace tiderace::gateway {
@@ -25,19 +26,13 @@ class Reading final : public SocketUser {
     socket_ = &socket;
     socket.read();
     if (request_.session.empty()) return subscribe();
-    services_.writer.ask_position(
-        request_.session, [this, weak = std::weak_ptr<Socket>(socket.shared_from_this())](
-                              std::variant<std::string, NoAnswer> told) {
-          const auto alive = weak.lock();
-          if (alive == nullptr) return;
-          alive->post([this, told = std::move(told)] {
-            if (const auto* why = std::get_if<NoAnswer>(&told))
-              return socket_->close(close_code::try_again_later, std::string(text_of(*why)));
-            session_position_ = parse_positions(std::get<std::string>(told)).value_or(Positions());
-            if (request_.from_session) request_.read.positions = session_position_;
-            subscribe();
-          });
-        });
+    services_.writer.ask_position(request_.session,
+                                  [this, weak = std::weak_ptr<Socket>(socket.shared_from_this())](
+                                      std::variant<std::string, NoAnswer> told) {
+                                    const auto alive = weak.lock();
+                                    if (alive != nullptr)
+                                      alive->post([this, told = std::move(told)] { go_on(told); });
+                                  });
   }
 
   void received(std::string_view message, bool /*binary*/) override {
@@ -54,7 +49,12 @@ class Reading final : public SocketUser {
     std::string whole = to_string(session_position_);
     if (whole.size() > most_position_bytes)
       return socket_->close(close_code::not_allowed, "too many partitions for the position of a session");
-    if (!services_.writer.store_position(request_.session, std::move(whole)))
+    const auto refused = [this, weak = std::weak_ptr<Socket>(socket_->shared_from_this())](NoAnswer why) {
+      const auto alive = weak.lock();
+      if (alive == nullptr) return;
+      alive->post([this, why] { socket_->close(close_code::try_again_later, std::string(text_of(why))); });
+    };
+    if (!services_.writer.store_position(request_.session, std::move(whole), refused))
       return socket_->close(close_code::try_again_later, std::string(text_of(NoAnswer::too_much_waits)));
     socket_->read();
   }
@@ -75,6 +75,23 @@ class Reading final : public SocketUser {
   [[nodiscard]] bool reads(const Positions::key_type& partition) const {
     return session_position_.contains(partition) ||
            (subscription_ != nullptr && subscription_->position().contains(partition));
+  }
+
+  /// From where its session is, if it is to begin there.
+  void go_on(const std::variant<std::string, NoAnswer>& told) {
+    if (const auto* why = std::get_if<NoAnswer>(&told))
+      return socket_->close(close_code::try_again_later, std::string(text_of(*why)));
+    // As many as a session may have: its bytes are bounded.
+    auto stored = parse_positions(std::get<std::string>(told), most_position_bytes);
+    if (!stored && request_.from_session) {
+      log(LogLevel::error, "gateway: the position of {} is none; it may begin elsewhere",
+          json_string(request_.session));
+      return socket_->close(close_code::failed,
+                            "the stored position of the session is none; begin elsewhere");
+    }
+    session_position_ = std::move(stored).value_or(Positions());
+    if (request_.from_session) request_.read.positions = session_position_;
+    subscribe();
   }
 
   void subscribe() {

@@ -6,6 +6,7 @@ import struct
 import threading
 import urllib.request
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -367,6 +368,67 @@ def test_reading_sessions_have_a_limit(start_gateway: Start) -> None:
     assert post_one(gateway) == 200  # behind the positions
     assert asyncio.run(read("c")) == 1013
     assert asyncio.run(read("a")) == "reads"
+
+
+def test_a_position_of_a_session_that_may_not_begin_is_not_lost_in_silence(start_gateway: Start) -> None:
+    gateway = start_gateway(f"metrics_port = {free_port()}\n{TOPICS}[limits]\nsessions = 2\n")
+    target = "alerts?from=session&session="
+    assert post_one(gateway) == 200
+
+    async def read() -> None:
+        async with AsyncExitStack() as stack:
+            sockets = []
+            for name in "abcd":
+                sockets.append(await stack.enter_async_context(gateway.connect(target + name)))
+                assert await receive(sockets[-1]) == {"hello": {"position": "alerts:0:1"}}
+            with gateway.log_away():
+                for socket in sockets:
+                    await socket.send('{"position":"alerts:0:0"}')
+                await asyncio.to_thread(gateway.until_metric, "position_bytes", 4 * 256)
+            for closed in asyncio.as_completed([rest_of(socket) for socket in sockets]):
+                assert await closed == ([], 1013, "there are too many sessions of this subject")
+                if gateway.metric("turned_away_total") == 2:
+                    break
+            assert gateway.metric("sessions") == 2
+
+    asyncio.run(asyncio.wait_for(read(), 60))
+
+
+def store_position(gateway: Gateway, position: str) -> None:
+    """Of the session `s`, as a gateway has it that runs elsewhere meanwhile."""
+    assert post_one(gateway) == 200  # there is a topic of sequences
+    gateway.stop()
+    with gateway.app.get_producer() as producer:
+        value = f'{{"position":"{position}"}}'.encode()
+        producer.produce("gateway-sequences", key="r/anonymous/s", value=value)
+    gateway.start()
+
+
+def test_a_session_remembers_more_partitions_than_a_client_sends_at_once(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS)
+    store_position(gateway, "alerts:0:0" + "".join(f",t:{number}:7" for number in range(12_000)))
+
+    async def read() -> Any:
+        async with gateway.connect("alerts?from=session&session=s") as socket:
+            return await receive(socket)
+
+    assert asyncio.run(read()) == {"hello": {"position": "alerts:0:0"}}
+
+
+def test_a_stored_position_that_is_none_is_not_the_latest(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS)
+    store_position(gateway, "nowhere")
+
+    async def read(place: str) -> Any:
+        async with gateway.connect(f"alerts?from={place}&session=s") as socket:
+            try:
+                return await receive(socket)
+            except ConnectionClosed as closed:
+                return closed.rcvd and closed.rcvd.reason
+
+    assert asyncio.run(read("session")) == "the stored position of the session is none; begin elsewhere"
+    assert asyncio.run(read("earliest")) == {"hello": {"position": "alerts:0:0"}}
+    assert 'gateway: the position of "r/anonymous/s" is none' in gateway.stop()
 
 
 def post_one(gateway: Gateway) -> int:
