@@ -22,7 +22,8 @@ void Sockets::clear() {
   all.swap(all_);
 }
 
-void Sockets::take_session(const std::string& session, const std::shared_ptr<Socket>& socket) {
+void Sockets::take_session(const std::string& session, const std::shared_ptr<Socket>& socket,
+                           std::function<void()> then) {
   std::shared_ptr<Socket> before;
   {
     const std::lock_guard lock(mutex_);
@@ -32,11 +33,12 @@ void Sockets::take_session(const std::string& session, const std::shared_ptr<Soc
       sweep_at_ = std::max<std::size_t>(1024, 2 * sessions_.size());
     }
   }
-  if (before != nullptr && before != socket) {
-    Socket* const closed = before.get();
-    before->post(
-        [closed] { closed->close(close_code::opened_elsewhere, "the session was opened elsewhere"); });
-  }
+  if (before == nullptr || before == socket) return then();
+  Socket& closed = *before;
+  closed.post([before = std::move(before), then = std::move(then)] {  // which it lives for
+    before->close(close_code::opened_elsewhere, "the session was opened elsewhere");
+    then();
+  });
 }
 
 void Sockets::for_each(const std::function<void(Socket&)>& act) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -24,8 +25,10 @@ class Sockets {
   void add(const std::shared_ptr<Socket>& socket, bool writes);
   void remove(const std::shared_ptr<Socket>& socket);
   void clear();
-  /// From now on `socket` writes as `session`; whoever did is told to close.
-  void take_session(const std::string& session, const std::shared_ptr<Socket>& socket);
+  /// From now on `socket` writes as `session`; whoever did is told to close. Calls `then` once nothing that
+  /// comes to that one is taken any more, on its thread; at once where there is none.
+  void take_session(const std::string& session, const std::shared_ptr<Socket>& socket,
+                    std::function<void()> then);
   /// Calls `act` with each socket.
   void for_each(const std::function<void(Socket&)>& act);
   /// How many have been opened that write, and that read.

@@ -36,6 +36,8 @@ class SocketUser {
   virtual void received(std::string_view message, bool binary) = 0;
   /// Nothing waits to be sent any more.
   virtual void drained() {}
+  /// It says goodbye: no message comes any more, and none is sent.
+  virtual void closing() {}
   /// It takes no more messages: the gateway ends.
   virtual void stop() {}
   virtual void ended() {}

@@ -85,6 +85,7 @@ class WebSocket final : public Socket {
   void close(std::uint16_t code, std::string reason) override {
     if (closing_) return;
     closing_ = reason_of(code, reason);
+    upgrade_.user->closing();
     if (outgoing_.empty()) return say_goodbye();
     // After what waits, if the other side takes it.
     timer_.emplace(stream_.get_executor());
@@ -158,6 +159,7 @@ class WebSocket final : public Socket {
 
   void received(Failure failure) {
     if (failure) return end();
+    if (closing_) return buffer_.consume(buffer_.size());  // another may count on it not being stored
     wants_more_ = false;
     wait_ = rate_.take(std::chrono::steady_clock::now());
     const auto bytes = buffer_.cdata();

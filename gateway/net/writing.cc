@@ -22,13 +22,15 @@ class Writing final : public SocketUser {
     socket_ = &socket;
     if (request_.session.empty()) return greet(Sequences::Progress());
     const auto shared = socket.shared_from_this();
-    services_.sockets.take_session(request_.session, shared);
     // Behind what the session's last socket has sent.
-    services_.writer.ask_progress(request_.session, [this, weak = std::weak_ptr<Socket>(shared)](
-                                                        std::variant<Sequences::Progress, NoAnswer> told) {
-      const auto alive = weak.lock();
-      if (alive != nullptr) alive->post([this, told = std::move(told)] { greet(told); });
-    });
+    services_.sockets.take_session(
+        request_.session, shared,
+        [this, weak = std::weak_ptr<Socket>(shared), &writer = services_.writer, session = request_.session] {
+          writer.ask_progress(session, [this, weak](std::variant<Sequences::Progress, NoAnswer> told) {
+            const auto alive = weak.lock();
+            if (alive != nullptr) alive->post([this, told = std::move(told)] { greet(told); });
+          });
+        });
   }
 
   void received(std::string_view text, bool /*binary*/) override {
@@ -45,6 +47,7 @@ class Writing final : public SocketUser {
   }
 
   void drained() override { read_on(); }
+  void closing() override { held_.reset(); }
   void stop() override { stopped_ = true; }
   void ended() override { held_.reset(); }
 

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from gateway_support import Attacks, Gateway, all_of, post, receive, rest_of
+from gateway_support import Attacks, Gateway, all_of, frame, post, receive, rest_of
 from observer import free_port
 from websockets.exceptions import ConnectionClosed
 
@@ -121,6 +121,32 @@ def test_what_sockets_keep_has_a_bound(start_gateway: Start) -> None:
     assert sorted(told) == ["kept"] * 6 + ["too much waits for the log; try again"] * (writers - 6)
     assert gateway.metric("held_bytes") == 0
     assert sorted(row["x"] for row in gateway.values("phone-data")) == list(range(writers))
+
+
+def test_what_a_socket_kept_is_not_stored_once_its_session_was_opened_elsewhere(start_gateway: Start) -> None:
+    gateway = start_gateway(config("2kB"))
+    target = "phone-data?session=s&key=k"
+
+    async def write() -> Any:
+        old = Attacks(gateway).shaken(target)  # which does not say goodbye
+        assert b'{"hello":{"sequence":0}}' in old.recv(100)
+        async with gateway.connect("phone-data?key=k") as other:
+            await receive(other)
+            with gateway.log_away():
+                await other.send(json.dumps({"x": "other", "padding": "p" * 1400}))
+                await asyncio.to_thread(gateway.until_metric, "queued_bytes", 1)
+                old.sendall(frame(1, json.dumps({"x": "old", "padding": "p" * 1400}).encode()))
+                await asyncio.to_thread(gateway.until_metric, "held_bytes", 1)
+                before = gateway.metric("queued_bytes")
+                new = await gateway.connect(target)
+                await asyncio.to_thread(gateway.until_metric, "queued_bytes", before + 1)
+            async with new:
+                assert await receive(new) == {"hello": {"sequence": 0}}
+                await new.send('{"x": "new"}')
+                return await receive(new)
+
+    assert asyncio.run(asyncio.wait_for(write(), 60)) == {"ack": 1, "offsets": [[0, 1, 1]]}
+    assert [row["x"] for row in gateway.values("phone-data")] == ["other", "new"]
 
 
 def test_a_socket_that_is_not_read_for_too_long_is_over_and_what_it_kept(start_gateway: Start) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import tiderace as tr
-from gateway_support import Attacks, Gateway, all_of, post, receive, rest_of
+from gateway_support import Attacks, Gateway, all_of, frame, post, receive, rest_of
 from observer import free_port
 from websockets.exceptions import ConnectionClosed
 
@@ -101,6 +101,27 @@ def test_a_session_that_is_opened_elsewhere_closes_here(start_gateway: Start) ->
 
     asyncio.run(both())
     assert gateway.values("phone-data") == [{"x": 1}]
+
+
+def test_what_comes_to_a_session_that_was_opened_elsewhere_is_not_stored(start_gateway: Start) -> None:
+    """The new one has been told that it is not: it sends a message of the same number."""
+    gateway = start_gateway(TOPICS)
+    target = "phone-data?session=s&key=bob"
+    old = Attacks(gateway).shaken(target)
+    assert b'{"hello":{"sequence":0}}' in old.recv(100)
+    message = frame(1, b'{"x": "old"}')
+    old.sendall(message[:-5])
+
+    async def write() -> Any:
+        async with gateway.connect(target) as new:
+            assert await receive(new) == {"hello": {"sequence": 0}}
+            old.sendall(message[-5:] + frame(8, (1000).to_bytes(2, "big")))
+            assert (4000).to_bytes(2, "big") in await asyncio.to_thread(all_of, old)
+            await new.send('{"x": "new"}')
+            return await receive(new)
+
+    assert asyncio.run(write()) == {"ack": 1, "offsets": [[0, 0, 0]]}
+    assert gateway.values("phone-data") == [{"x": "new"}]
 
 
 def test_posts_are_numbered_by_their_sender(start_gateway: Start) -> None:
