@@ -118,10 +118,11 @@ std::size_t Sequences::sessions_like(const std::string& session) const {
   return found == by_subject_.end() ? 0 : found->second;
 }
 
-Sequences::Session& Sequences::heard_of(const std::string& session, std::int64_t now_ms) {
+Sequences::Session& Sequences::stored(const std::string& session, std::int64_t now_ms) {
   const auto [found, is_new] = sessions_.try_emplace(session);
   if (is_new) ++by_subject_[std::string(subject_of(session))];
   found->second.heard_ms = now_ms;
+  found->second.stored_ms = now_ms;
   return found->second;
 }
 
@@ -131,11 +132,25 @@ void Sequences::uncount(const std::string& session) {
 }
 
 void Sequences::set_progress(const std::string& session, Progress progress, std::int64_t now_ms) {
-  heard_of(session, now_ms).progress = std::move(progress);
+  stored(session, now_ms).progress = std::move(progress);
 }
 
 void Sequences::set_position(const std::string& session, std::string position, std::int64_t now_ms) {
-  heard_of(session, now_ms).position = std::move(position);
+  stored(session, now_ms).position = std::move(position);
+}
+
+std::optional<std::string> Sequences::hear(const std::string& session, std::int64_t now_ms,
+                                           std::int64_t stored_before_ms) {
+  const auto found = sessions_.find(session);
+  if (found == sessions_.end()) return std::nullopt;
+  Session& heard = found->second;
+  heard.heard_ms = std::max(heard.heard_ms, now_ms);
+  if (heard.stored_ms >= stored_before_ms) return std::nullopt;
+  return session.starts_with("r/") ? value_of_position(heard.position) : value_of(heard.progress);
+}
+
+void Sequences::set_stored(const std::string& session, std::int64_t now_ms) {
+  if (sessions_.contains(session)) stored(session, now_ms);
 }
 
 std::vector<std::string> Sequences::forget(std::int64_t before_ms, std::size_t most) {

@@ -52,6 +52,12 @@ class Sequences {
   [[nodiscard]] std::string position(const std::string& session) const;
   void set_progress(const std::string& session, Progress progress, std::int64_t now_ms);
   void set_position(const std::string& session, std::string position, std::int64_t now_ms);
+  /// A session was heard of that may be known, without news of it. What there is to be stored once more, if
+  /// it was last stored before `stored_before_ms`; else nullopt.
+  [[nodiscard]] std::optional<std::string> hear(const std::string& session, std::int64_t now_ms,
+                                                std::int64_t stored_before_ms);
+  /// It was stored once more.
+  void set_stored(const std::string& session, std::int64_t now_ms);
   /// Takes out the sessions that nothing was heard of since `before_ms`, at most `most` of them.
   [[nodiscard]] std::vector<std::string> forget(std::int64_t before_ms, std::size_t most);
   [[nodiscard]] std::size_t size() const noexcept { return sessions_.size(); }
@@ -65,8 +71,9 @@ class Sequences {
     Progress progress = {};
     std::string position = {};
     std::int64_t heard_ms = 0;
+    std::int64_t stored_ms = 0;
   };
-  Session& heard_of(const std::string& session, std::int64_t now_ms);
+  Session& stored(const std::string& session, std::int64_t now_ms);
   void uncount(const std::string& session);
 
   std::string attempt_;

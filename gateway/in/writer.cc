@@ -302,6 +302,7 @@ bool Writer::store() {
   begun_.clear();
   refuse_positions();
   if (!produce_messages()) return false;
+  hear_of_sessions();
   // Also where there is nothing to be stored, and only questions: who has lost the id must not answer them.
   if (batch_.empty() && positions_.empty()) return true;
   std::vector<RecordMetadata> stored;
@@ -321,6 +322,7 @@ bool Writer::store() {
   attempt_name_.clear();
   ++counters_.commits;
   const std::int64_t now = now_ms();
+  for (const auto& [session, value] : renewed_) sequences_.set_stored(session, now);
   for (auto& [session, progress] : reached_) sequences_.set_progress(session, std::move(progress), now);
   for (auto& [session, position] : positions_)
     sequences_.set_position(session, std::move(position.text), now);
@@ -330,7 +332,22 @@ bool Writer::store() {
   return true;
 }
 
+void Writer::hear_of_sessions() {
+  renewed_.clear();
+  const std::int64_t now = now_ms();
+  const auto ttl = std::chrono::duration_cast<std::chrono::milliseconds>(config_.session_ttl).count();
+  for (const Item& item : batch_) {
+    const std::string& session =
+        std::visit([](const auto& each) -> const std::string& { return each.session; }, item);
+    if (auto value = sequences_.hear(session, now, now - ttl / 2))
+      renewed_.insert_or_assign(session, std::move(*value));
+  }
+}
+
 void Writer::produce_progress() {
+  // Before what is new of the same sessions.
+  for (const auto& [session, value] : renewed_)
+    producer_->produce({.topic = sequences_topic_, .key = session, .value = value});
   for (const auto& [session, progress] : reached_)
     producer_->produce({.topic = sequences_topic_, .key = session, .value = Sequences::value_of(progress)});
   for (const auto& [session, position] : positions_)

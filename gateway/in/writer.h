@@ -157,6 +157,9 @@ class Writer {
   void refuse_positions();
   void produce(TransactionalProducer& producer, const Message& message);
   [[nodiscard]] bool produce_messages();
+  /// Who asks, or sends what is not stored, is heard of, too: once half of `session_ttl` is over that is
+  /// stored.
+  void hear_of_sessions();
   void produce_progress();
   /// What the log refused is one of several: fewer of them are tried, until it is found.
   void leave_out(const Error& refusal);
@@ -181,6 +184,7 @@ class Writer {
   std::map<std::string, Sequences::Progress> reached_;     ///< by the batch under way, of its sessions
   std::map<std::string, std::size_t, std::less<>> begun_;  ///< sessions that are new by it, by `w/SUBJECT`
   std::map<std::string, Position> positions_;              ///< of the batch under way, by session
+  std::map<std::string, std::string> renewed_;  ///< by the batch under way: what is stored once more
   std::chrono::steady_clock::time_point next_forgetting_{};
   int failures_in_a_row_ = 0;
   LogPace fenced_pace_;

@@ -40,6 +40,21 @@ TEST(GatewaySequences, ComeBackAsTheyWere) {
   EXPECT_EQ(sequences.sessions_like("w/a/new"), 0u);
 }
 
+TEST(GatewaySequences, WhoIsHeardOfIsNotForgottenAndStoredAnewAfterAWhile) {
+  Sequences sequences;
+  sequences.set_position("r/a/s", "alerts:0:17", 100);
+  sequences.set_progress("w/a/s", Progress{.sequence = 3}, 100);
+  EXPECT_FALSE(sequences.hear("r/a/s", 140, 90)) << "what is stored is not old";
+  EXPECT_FALSE(sequences.hear("r/a/new", 140, 90));
+  EXPECT_FALSE(sequences.knows("r/a/new"));
+  EXPECT_EQ(sequences.forget(120, 10), std::vector<std::string>{"w/a/s"});
+  EXPECT_EQ(sequences.hear("r/a/s", 160, 110), Sequences::value_of_position("alerts:0:17"));
+  sequences.set_stored("r/a/s", 160);
+  EXPECT_FALSE(sequences.hear("r/a/s", 170, 120));
+  sequences.set_progress("w/a/s", Progress{.sequence = 3}, 100);
+  EXPECT_EQ(sequences.hear("w/a/s", 160, 110), Sequences::value_of(Progress{.sequence = 3}));
+}
+
 TEST(GatewaySequences, RememberTheLastRefusalsOnly) {
   Progress progress;
   for (std::uint64_t number = 1; number <= 1000; number += 2) progress.refuse(number);

@@ -4,6 +4,7 @@ import asyncio
 import json
 import struct
 import threading
+import time
 import urllib.request
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -413,6 +414,31 @@ def test_a_session_remembers_more_partitions_than_a_client_sends_at_once(start_g
             return await receive(socket)
 
     assert asyncio.run(read()) == {"hello": {"position": "alerts:0:0"}}
+
+
+def test_a_session_that_comes_back_without_news_is_not_forgotten(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS)
+    assert post_one(gateway) == 200  # there is a topic of sequences
+    gateway.stop()
+    stored = {"r/anonymous/s": b'{"position":"alerts:0:0"}', "w/anonymous/s": b'{"sequence":7}'}
+    days_ms = 24 * 3600 * 1000
+    now_ms = int(time.time() * 1000)
+    with gateway.app.get_producer() as producer:
+        for key, value in stored.items():  # after more than half of the 7 days
+            producer.produce("gateway-sequences", key=key, value=value, timestamp=now_ms - 5 * days_ms)
+    gateway.start()
+
+    async def hello(target: str) -> Any:
+        async with gateway.connect(target) as socket:
+            return (await receive(socket))["hello"]
+
+    assert asyncio.run(hello("alerts?from=session&session=s")) == {"position": "alerts:0:0"}
+    assert asyncio.run(hello("alerts?key=k&session=s")) == {"sequence": 7}
+    gateway.stop()
+    records = gateway.app.get_reader("gateway-sequences", until_end=True)
+    last = {record.key.decode(): record for record in records if record.key}
+    for key, value in stored.items():
+        assert (last[key].value, last[key].timestamp >= now_ms) == (value, True)
 
 
 def test_a_stored_position_that_is_none_is_not_the_latest(start_gateway: Start) -> None:
