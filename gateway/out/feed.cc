@@ -60,6 +60,10 @@ void Feed::unsubscribe(const std::shared_ptr<Subscription>& subscription) {
   const std::lock_guard lock(mutex_);
   all_.erase(subscription);
   std::erase_if(newcomers_, [&](const Newcomer& each) { return each.subscription == subscription; });
+  take_out(subscription);
+}
+
+void Feed::take_out(const std::shared_ptr<Subscription>& subscription) {
   for (const std::string& topic : subscription->request().topics) {
     Live& live = live_[topic];
     erase(live.all_keys, subscription);
@@ -217,7 +221,9 @@ bool Feed::take_kept(Behind& behind) {
     }
   }
   // Delivered while those who publish wait, so that the order holds.
-  for (const PiecePtr& piece : std::exchange(behind.pending, {})) behind.subscription->deliver(piece);
+  for (; !behind.pending.empty(); behind.pending.pop_front()) {
+    if (!behind.subscription->deliver(behind.pending.front())) return true;  // once it has taken what waits
+  }
   behind.subscription->join(behind.next);  // its reader may have been ahead of those who follow
   make_live(behind.subscription);
   behind.is_live = true;
@@ -252,17 +258,35 @@ void Feed::publish(const std::vector<TopicRecord>& records) {
   counters_.records += records.size();
   const std::lock_guard lock(mutex_);
   for (PiecePtr& piece : pieces) {
-    Live& live = live_[piece->topic];
-    for (const auto& reader : live.all_keys) {
-      if (reader->wants(*piece)) reader->deliver(piece);
-    }
-    if (piece->has_key) {
-      if (const auto found = live.by_key.find(piece->key); found != live.by_key.end())
-        for (const auto& reader : found->second) reader->deliver(piece);
-    }
+    deliver(piece);
     next_[{piece->topic, piece->partition}] = piece->offset + 1;
     keep(std::move(piece));
   }
+}
+
+void Feed::deliver(const PiecePtr& piece) {
+  Live& live = live_[piece->topic];
+  Readers full;
+  for (const auto& reader : live.all_keys) {
+    if (reader->wants(*piece) && !reader->deliver(piece)) full.push_back(reader);
+  }
+  if (piece->has_key) {
+    if (const auto found = live.by_key.find(piece->key); found != live.by_key.end())
+      std::ranges::copy_if(found->second, std::back_inserter(full),
+                           [&](const auto& reader) { return !reader->deliver(piece); });
+  }
+  // One commit may be more than may wait, for whoever keeps up, too: they get the rest as they take it.
+  for (const auto& reader : full) {
+    take_out(reader);
+    Positions next;
+    for (const auto& each : next_) {
+      if (std::ranges::find(reader->request().topics, each.first.first) != reader->request().topics.end())
+        next.insert(each);
+    }
+    behind_.push_back({reader, std::move(next)});
+    ++counters_.catching_up;
+  }
+  if (!full.empty()) changed_.notify_all();
 }
 
 void Feed::keep(PiecePtr piece) {
@@ -355,12 +379,11 @@ void Feed::give_turns(std::deque<Behind>& here) {
 
 bool Feed::advance(Behind& behind, bool may_read) {
   Subscription& subscription = *behind.subscription;
-  if (subscription.closed()) return false;
+  if (subscription.closed() || subscription.too_slow()) return false;
   // No faster than it takes.
-  while (!behind.pending.empty() && subscription.waiting_bytes() <= ahead_bytes) {
-    subscription.deliver(behind.pending.front());
+  while (!behind.pending.empty() && subscription.waiting_bytes() <= ahead_bytes &&
+         subscription.deliver(behind.pending.front()))
     behind.pending.pop_front();
-  }
   if (!behind.pending.empty() || subscription.waiting_bytes() > ahead_bytes) return true;
   {
     const std::lock_guard lock(mutex_);

@@ -95,6 +95,10 @@ class Feed {
   /// With the lock: whether what is kept reaches back to where it is. Takes from there into `pending`; if
   /// that is all, it is one of those who are up to date, who must not be delivered to before `pending` is.
   bool take_kept(Behind& behind);
+  /// With the lock: it is none of those who are up to date.
+  void take_out(const std::shared_ptr<Subscription>& subscription);
+  /// With the lock: delivers to those who are up to date; who has no room for it is so no more.
+  void deliver(const PiecePtr& piece);
   void make_live(const std::shared_ptr<Subscription>& subscription);
   void take_newcomers();
   void keep(PiecePtr piece);

@@ -18,13 +18,15 @@ std::size_t bytes_of(const Piece& piece) noexcept {
 }  // namespace
 
 bool Outbox::push(PiecePtr piece) {
-  bytes_ += bytes_of(*piece);
-  waiting_.push_back(std::move(piece));
+  const std::size_t more = bytes_of(*piece);
   // Not at every piece beyond the limit: as much has to come as was left.
   if (conflates_ &&
-      bytes_ > std::min(std::max(limits_.conflate_bytes, 2 * conflated_bytes_), limits_.most_bytes))
+      bytes_ + more > std::min(std::max(limits_.conflate_bytes, 2 * conflated_bytes_), limits_.most_bytes))
     conflate();
-  return bytes_ <= limits_.most_bytes || waiting_.size() == 1;
+  if (bytes_ + more > limits_.most_bytes && !waiting_.empty()) return false;
+  bytes_ += more;
+  waiting_.push_back(std::move(piece));
+  return true;
 }
 
 void Outbox::conflate() {

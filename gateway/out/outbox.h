@@ -33,8 +33,8 @@ class Outbox {
 
   Outbox(bool conflates, const Limits& limits) : conflates_(conflates), limits_(limits) {}
 
-  /// False if more waits now than may: the reader is too slow. One record alone may always wait.
-  bool push(PiecePtr piece);
+  /// False if more would wait than may: then it is not taken. One record alone may always wait.
+  [[nodiscard]] bool push(PiecePtr piece);
   [[nodiscard]] bool empty() const noexcept { return waiting_.empty(); }
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
   /// The next frame: `{"records":[...],"position":"alerts:0:18"}`, with `"conflated":true` where records are

@@ -30,14 +30,14 @@ void Subscription::join(const Positions& positions) {
   for (const auto& [partition, next] : positions) start_[partition] = std::max(start_[partition], next);
 }
 
-void Subscription::deliver(const PiecePtr& piece) {
+bool Subscription::deliver(const PiecePtr& piece) {
   std::unique_lock lock(mutex_);
-  if (closed_ || too_slow_) return;
+  if (closed_ || too_slow_) return true;
   const auto start = start_.find({piece->topic, piece->partition});
-  if (start != start_.end() && piece->offset < start->second) return;
-  too_slow_ = !outbox_.push(piece);
-  if (too_slow_) waked_ = false;  // it has to hear of that
+  if (start != start_.end() && piece->offset < start->second) return true;
+  if (!outbox_.push(piece)) return false;
   wake(lock);
+  return true;
 }
 
 void Subscription::check(std::chrono::steady_clock::time_point now) {

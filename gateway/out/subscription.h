@@ -35,8 +35,9 @@ class Subscription {
   [[nodiscard]] const ReadRequest& request() const noexcept { return request_; }
   [[nodiscard]] bool wants(const Piece& piece) const;
 
-  /// Takes a piece, unless it is before where the reader begins.
-  void deliver(const PiecePtr& piece);
+  /// Takes a piece, unless it is before where the reader begins. False where there is no room for it before
+  /// the reader has taken what waits.
+  [[nodiscard]] bool deliver(const PiecePtr& piece);
   /// It has had all before `positions`, from somebody else.
   void join(const Positions& positions);
   /// It is told of where it begins; what is before is not delivered.
@@ -51,7 +52,7 @@ class Subscription {
   [[nodiscard]] Turn take();
   /// Whether what waits, or is on its way, has done so for too long by `now`: then it is over.
   void check(std::chrono::steady_clock::time_point now);
-  /// More waits than may, or it has waited for too long.
+  /// What waits has done so for too long.
   [[nodiscard]] bool too_slow() const;
 
   [[nodiscard]] std::size_t waiting_bytes() const;

@@ -56,6 +56,7 @@ class Client {
     });
     return found;
   }
+  [[nodiscard]] std::size_t waiting_bytes() const { return subscription_->waiting_bytes(); }
   [[nodiscard]] std::string position() const { return to_string(subscription_->position()); }
 
  private:
@@ -126,6 +127,33 @@ TEST_F(GatewayFeed, WhoComesAfterItHasForgottenGetsEachRecordOnce) {
   EXPECT_EQ(back.records(2), "6=6 7=7 ");
   EXPECT_EQ(latest.records(2), "6=6 7=7 ");
   EXPECT_EQ(back.position(), "t:0:8");
+}
+
+TEST_F(GatewayFeed, WhoTakesNothingKeepsNoMoreThanMayWaitAndGoesOnWhereItWas) {
+  Feed feed(app_, config_, times_);
+  Client all(feed, {.topics = {"t"}});
+  Client keyed(feed, {.topics = {"t"}, .keys = {"k"}});
+  EXPECT_EQ(all.begins(), "t:0:0");
+  EXPECT_EQ(keyed.begins(), "t:0:0");
+  constexpr int count = 100;
+  auto producer = app_.get_producer();
+  for (int x = 0; x < count; ++x)
+    producer.produce({.topic = "t",
+                      .key = "k",
+                      .value = "1",
+                      .timestamp = 7,
+                      .headers = {{"a", std::string(50'000, 'a')}}});
+  producer.flush();  // all of them at once
+  eventually([&] { return feed.counters().catching_up == 2; });
+  EXPECT_LE(all.waiting_bytes(), 2'000'000u);
+  std::string expected;
+  for (int x = 0; x < count; ++x) expected += fmt::format("{}=1 ", x);
+  EXPECT_EQ(all.records(count), expected);
+  EXPECT_EQ(keyed.records(count), expected);
+  eventually([&] { return feed.counters().catching_up == 0; });
+  write(count, 1);
+  EXPECT_EQ(all.records(1), "100=100 ");
+  EXPECT_EQ(all.position(), "t:0:101");
 }
 
 TEST_F(GatewayFeed, ReadersThatComeAndGoAreAllServed) {

@@ -264,6 +264,38 @@ def test_a_record_over_what_may_wait_is_read(start_gateway: Start) -> None:
     assert asyncio.run(read()) == [0, 1]
 
 
+def test_a_record_over_what_may_wait_is_read_behind_others(start_gateway: Start) -> None:
+    gateway = start_gateway(TOPICS)
+    large = {"x": "y" * 2_500_000}
+    write(gateway, "alerts", *(("k", {"x": x}) for x in range(3)), ("k", large), ("k", {"x": 4}))
+
+    async def read() -> list[int]:
+        async with gateway.connect("alerts?from=earliest", max_size=None) as socket:
+            await receive(socket)
+            found = await records_of(socket, 5)
+            write(gateway, "alerts", ("k", {"x": 5}), ("k", large), ("k", {"x": 7}))
+            return [record["offset"] for record in found + await records_of(socket, 3)]
+
+    assert asyncio.run(read()) == list(range(8))
+
+
+@pytest.mark.parametrize("target", ["alerts?from=latest", "alerts?from=latest&key=k"])
+def test_one_commit_may_be_more_than_may_wait(start_gateway: Start, target: str) -> None:
+    gateway = start_gateway(TOPICS)
+    rows = b"[" + b",".join(b'{"x":%d}' % x for x in range(100)) + b"]"
+    header = "a" * 50_000
+
+    async def read() -> list[int]:
+        async with gateway.connect(target, compression=None, max_size=None) as socket:
+            await receive(socket)
+            url = gateway.url(f"alerts?key=k&header.a={header}", "http")
+            for _ in range(3):
+                await asyncio.to_thread(urllib.request.urlopen, url, data=rows, timeout=60)
+            return [record["offset"] for record in await records_of(socket, 300)]
+
+    assert asyncio.run(read()) == list(range(300))
+
+
 def test_a_long_position_comes_whole(start_gateway: Start) -> None:
     gateway = start_gateway("[topics]\nalerts = { partitions = 20 }\n")
 
@@ -508,7 +540,8 @@ def flood(
 
 
 def test_a_slow_reader_is_closed_with_where_it_was_and_others_go_on(start_gateway: Start) -> None:
-    gateway = start_gateway(TOPICS)
+    """After 30 s in which it took nothing."""
+    gateway = start_gateway(f"metrics_port = {free_port()}\n{TOPICS}")
 
     async def read() -> str:
         async with (
@@ -521,6 +554,7 @@ def test_a_slow_reader_is_closed_with_where_it_was_and_others_go_on(start_gatewa
                 await asyncio.to_thread(flood, gateway.app, "alerts", 500, 10)
                 found = await records_of(quick, 500)
                 assert [record["value"]["x"] for record in found] == list(range(500))
+            await asyncio.to_thread(gateway.until_metric, "readers_too_slow_total", 1)
             frames, code, reason = await rest_of(slow)
             taken = sum(len(frame["records"]) for frame in frames)
             assert (code, reason) == (1013, f"alerts:0:{taken}")
