@@ -6,6 +6,7 @@
 namespace tiderace::gateway {
 
 constexpr std::chrono::seconds longest_wait{30};
+constexpr std::chrono::seconds longest_wait_when_full{5};
 
 Subscription::Subscription(ReadRequest request, const Outbox::Limits& limits, std::function<void()> ready)
     : request_(std::move(request)), ready_(std::move(ready)), outbox_(request_.conflate, limits) {}
@@ -35,14 +36,16 @@ bool Subscription::deliver(const PiecePtr& piece) {
   if (closed_ || too_slow_) return true;
   const auto start = start_.find({piece->topic, piece->partition});
   if (start != start_.end() && piece->offset < start->second) return true;
-  if (!outbox_.push(piece)) return false;
+  is_full_ = !outbox_.push(piece);
+  if (is_full_) return false;
   wake(lock);
   return true;
 }
 
 void Subscription::check(std::chrono::steady_clock::time_point now) {
   std::unique_lock lock(mutex_);
-  if (closed_ || too_slow_ || !waked_ || now - taken_ <= longest_wait) return;
+  const std::chrono::seconds longest = is_full_ ? longest_wait_when_full : longest_wait;
+  if (closed_ || too_slow_ || !waked_ || now - taken_ <= longest) return;
   too_slow_ = true;
   waked_ = false;
   wake(lock);
@@ -59,6 +62,7 @@ Subscription::Turn Subscription::take() {
   const std::lock_guard lock(mutex_);
   Turn turn;
   taken_ = std::chrono::steady_clock::now();
+  is_full_ = false;
   turn.too_slow = too_slow_;
   if (too_slow_) return turn;
   if (begins_) {

@@ -71,6 +71,7 @@ class Subscription {
   Positions start_;
   std::chrono::steady_clock::time_point taken_;  ///< when something was last taken, or began to wait
   std::optional<Positions> begins_;              ///< where it begins, until it is told of that
+  bool is_full_ = false;                         ///< there was no room for a piece since then
   bool waked_ = false;                           ///< `ready_` was called and `take` was not
   bool too_slow_ = false;
   bool closed_ = false;

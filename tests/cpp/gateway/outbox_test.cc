@@ -129,5 +129,22 @@ TEST(GatewayOutbox, ConflationHasABound) {
   EXPECT_FALSE(taken);
 }
 
+TEST(GatewaySubscription, IsOverSoonerWhereItHasNoRoomEither) {
+  using namespace std::chrono_literals;
+  Subscription reader({.topics = {"t"}}, {.most_bytes = 100}, [] {});
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_TRUE(reader.deliver(piece(0, "k", 200)));  // one alone may always wait
+  EXPECT_FALSE(reader.deliver(piece(1, "k")));
+  reader.check(begin + 4s);
+  EXPECT_FALSE(reader.too_slow());
+  EXPECT_TRUE(reader.take().frame.has_value());
+  reader.check(std::chrono::steady_clock::now() + 29s);  // it has room again
+  EXPECT_FALSE(reader.too_slow());
+  EXPECT_TRUE(reader.deliver(piece(1, "k", 200)));
+  EXPECT_FALSE(reader.deliver(piece(2, "k")));
+  reader.check(std::chrono::steady_clock::now() + 6s);
+  EXPECT_TRUE(reader.take().too_slow);
+}
+
 }  // namespace
 }  // namespace tiderace::gateway
