@@ -1,6 +1,9 @@
 #include "gateway/net/http_connection.h"
 
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include <boost/asio/post.hpp>
 #include <boost/beast/http.hpp>
@@ -31,6 +34,7 @@ constexpr std::uint32_t most_header_bytes = 64 << 10;
 constexpr std::size_t small_buffer = 4096;          // what a connection keeps between requests
 constexpr std::size_t most_thrown_away = 64 << 20;  // of a body that is refused
 constexpr std::chrono::seconds throw_away_time{10};
+constexpr std::chrono::seconds between_looks{1};  // at who waits for the log
 constexpr std::string_view header_too_large =
     "the request line and headers come to more than 64 KiB; where from= is long, store the position in a "
     "session (session=, from=session), and where key= is, read in several sockets";
@@ -222,12 +226,38 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream
                                 : outcome.kind == Outcome::Kind::no_room ? 503
                                 : outcome.kind == Outcome::Kind::ended   ? 503
                                                                          : 200;
-        self->respond(status, "application/json", answer_of(number, outcome));
+        self->waits_ = false;
+        self->pause_.reset();
+        if (self->lowest().socket().is_open())
+          self->respond(status, "application/json", answer_of(number, outcome));
       });
     };
     lowest().expires_never();  // the log has it when it has it
     if (services_.writer.offer(message) != Writer::Offer::taken)
-      refuse({503, "too much waits for the log; try again"});
+      return refuse({503, "too much waits for the log; try again"});
+    waits_ = true;
+    look_after_client();
+  }
+
+  /// While it waits for the log nothing is read, so that its end has to be looked for. The message stays.
+  void look_after_client() {
+    pause_.emplace(stream_.get_executor());
+    pause_->expires_after(between_looks);
+    pause_->async_wait([weak = this->weak_from_this()](Failure failure) {
+      const auto self = weak.lock();
+      if (failure || self == nullptr || !self->waits_) return;
+      if (!self->client_has_gone()) return self->look_after_client();
+      self->lowest().close();
+      self->ticket_.reset();
+    });
+  }
+
+  /// Whatever it has sent before.
+  [[nodiscard]] bool client_has_gone() {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    return ::getsockopt(lowest().socket().native_handle(), IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+           info.tcpi_state != TCP_ESTABLISHED;
   }
 
   void answer_options() {
@@ -380,6 +410,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
   std::optional<Timer> pause_;
+  bool waits_ = false;   ///< for the log
   bool served_ = false;  ///< a request before this one
   bool keep_ = true;
   bool throws_away_ = false;  ///< what still comes, before the end

@@ -149,6 +149,28 @@ def test_what_a_socket_kept_is_not_stored_once_its_session_was_opened_elsewhere(
     assert [row["x"] for row in gateway.values("phone-data")] == ["other", "new"]
 
 
+def test_who_posts_and_goes_holds_no_connection(start_gateway: Start) -> None:
+    gateway = start_gateway(config("1MB"))
+    attacks = Attacks(gateway)
+    post_of = "POST /v1/topics/phone-data?key=k HTTP/1.1\r\nHost: localhost\r\nContent-Length: 7\r\n{}\r\n{}"
+    assert post(gateway, "phone-data?key=k", b'{"x":0}')[0] == 200  # there is a log
+    with gateway.log_away():
+        stays = attacks.raw(post_of.format("Connection: close\r\n", '{"x":1}').encode())
+        # One of them has sent another request, which is not read.
+        gone = [attacks.raw(post_of.format("", '{"x":2}').encode() + more) for more in (b"", b"GET / ")]
+        gateway.until_metric("connections", 3)
+        queued = gateway.metric("queued_bytes")
+        for connection in gone:
+            connection.close()
+        deadline = time.monotonic() + 60
+        while gateway.metric("connections") > 1:
+            assert time.monotonic() < deadline
+        assert gateway.metric("queued_bytes") >= queued
+    assert all_of(stays).startswith(b"HTTP/1.1 200 ")
+    gateway.until_idle()
+    assert sorted(row["x"] for row in gateway.values("phone-data")) == [0, 1, 2, 2]
+
+
 def test_a_socket_that_is_not_read_for_too_long_is_over_and_what_it_kept(start_gateway: Start) -> None:
     """It is not read while it keeps a message, so it is as good as silent."""
     gateway = start_gateway(config("1kB", 'idle_timeout = "1s"'))
