@@ -136,7 +136,7 @@ std::optional<Grant> Tokens::signed_grant(const std::string& token, std::int64_t
                .read = list("read").value_or(std::vector<std::string>()),
                .keys = list("keys"),
                .headers = text_members(claims.get(), "headers"),
-               .expires = seconds_of(json_object_get(claims.get(), "exp"))};
+               .expires = seconds_of(json_object_get(claims.get(), "exp")) + clock_leeway_s};
 }
 
 bool may_write(const Grant& grant, std::string_view topic) {

@@ -138,7 +138,7 @@ def test_a_socket_ends_with_its_token(start_gateway: Start, target: str) -> None
 
     async def outlive() -> None:
         async with (
-            gateway.connect(target, **bearer(sign_with_secret(3))) as short,
+            gateway.connect(target, **bearer(sign_with_secret(-2))) as short,
             gateway.connect(target, **bearer(sign_with_secret(3600))) as long,
         ):
             await receive(long)
