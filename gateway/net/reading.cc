@@ -66,7 +66,7 @@ class Reading final : public SocketUser {
   void ended() override {
     ended_ = true;
     if (subscription_ == nullptr) return;
-    services_.requests.conflated += subscription_->left_out();
+    note_left_out();
     services_.feed.unsubscribe(subscription_);
   }
 
@@ -108,12 +108,18 @@ class Reading final : public SocketUser {
     if (subscription_->too_slow()) return give_up();
     if (socket_->waiting() > 0) return;  // goes on when that is sent
     Subscription::Turn turn = subscription_->take();
+    note_left_out();
     if (turn.begins) {
       for (const auto& [partition, offset] : *turn.begins) session_position_[partition] = offset;
       socket_->send(fmt::format(R"({{"hello":{{"position":"{}"}}}})", to_string(*turn.begins)));
     } else if (turn.frame) {
       socket_->send(std::move(*turn.frame));
     }
+  }
+
+  void note_left_out() {
+    const std::uint64_t left_out = subscription_->left_out();
+    services_.requests.conflated += left_out - std::exchange(left_out_, left_out);
   }
 
   void give_up() {
@@ -137,6 +143,7 @@ class Reading final : public SocketUser {
   Socket* socket_ = nullptr;
   std::shared_ptr<Subscription> subscription_;
   Positions session_position_;
+  std::uint64_t left_out_ = 0;  ///< of those that are counted
   bool given_up_ = false;
   bool ended_ = false;
 };

@@ -573,7 +573,7 @@ def test_a_slow_reader_is_closed_with_where_it_was_and_others_go_on(start_gatewa
 
 
 def test_a_slow_reader_that_asked_for_it_gets_the_newest_of_each_key(start_gateway: Start) -> None:
-    gateway = start_gateway(TOPICS)
+    gateway = start_gateway(f"metrics_port = {free_port()}\n{TOPICS}")
 
     async def read() -> None:
         async with gateway.connect("alerts?from=latest&conflate=true", max_queue=1, compression=None) as slow:
@@ -590,6 +590,7 @@ def test_a_slow_reader_that_asked_for_it_gets_the_newest_of_each_key(start_gatew
                     taken += 1
             assert conflated
             assert taken < 20_000
+            assert gateway.metric("records_conflated_total") == 20_000 - taken
             assert newest == {f"k{i}": 19_990 + i for i in range(10)}
 
     asyncio.run(read())
