@@ -167,7 +167,9 @@ ReaderRequest reader_request(const Config& config, const std::vector<std::string
   }
   for (const auto& [name, value] : target.query) {
     if (name == "key") {
-      for (std::string& key : split(value)) {
+      std::vector<std::string> keys = split(value);
+      if (keys.empty()) refuse(400, "key: wanted keys with commas between them, found none");
+      for (std::string& key : keys) {
         if (!may_use_key(grant, key))
           refuse(403, fmt::format("the token does not allow the key {}", json_string(key)));
         request.read.keys.insert(std::move(key));

@@ -125,6 +125,8 @@ def test_a_topic_that_is_named_twice_is_read_once(start_gateway: Start) -> None:
             "phone-data?from=phone-data:0:0,alerts:9:0",
             "from: wanted positions of the topics that are read, phone-data, found alerts:9:0",
         ),
+        ("phone-data?from=latest&key=", "key: wanted keys with commas between them, found none"),
+        ("phone-data?from=latest&key=k&key=,", "key: wanted keys with commas between them, found none"),
         ("phone-data?from=nowhere", "from: wanted latest, earliest, session or TOPIC:PARTITION:OFFSET"),
         ("phone-data?from=latest&from=earliest", '"from": wanted it once, found it more than once'),
         (
