@@ -5,10 +5,10 @@
 
 namespace tiderace::gateway {
 
-void Sockets::add(const std::shared_ptr<Socket>& socket, bool writes) {
+void Sockets::add(const std::shared_ptr<Socket>& socket, bool writes, std::string session) {
   ++(writes ? writers_ : readers_);
   const std::lock_guard lock(mutex_);
-  all_.insert(socket);
+  all_.insert_or_assign(socket, std::move(session));
 }
 
 void Sockets::remove(const std::shared_ptr<Socket>& socket) {
@@ -17,7 +17,7 @@ void Sockets::remove(const std::shared_ptr<Socket>& socket) {
 }
 
 void Sockets::clear() {
-  std::set<std::shared_ptr<Socket>> all;
+  decltype(all_) all;
   const std::lock_guard lock(mutex_);
   all.swap(all_);
 }
@@ -42,12 +42,21 @@ void Sockets::take_session(const std::string& session, const std::shared_ptr<Soc
 }
 
 void Sockets::for_each(const std::function<void(Socket&)>& act) {
-  std::set<std::shared_ptr<Socket>> all;
+  decltype(all_) all;
   {
     const std::lock_guard lock(mutex_);
     all = all_;
   }
-  for (const auto& socket : all) act(*socket);
+  for (const auto& [socket, session] : all) act(*socket);
+}
+
+std::vector<std::string> Sockets::sessions() {
+  std::vector<std::string> found;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [socket, session] : all_) {
+    if (!session.empty()) found.push_back(session);
+  }
+  return found;
 }
 
 Services::Services(const Config& given, Application& application)
@@ -55,6 +64,6 @@ Services::Services(const Config& given, Application& application)
       tokens(given),
       admission(given.limits),
       feed(application, given),
-      writer(application, given) {}
+      writer(application, given, [this] { return sockets.sessions(); }) {}
 
 }  // namespace tiderace::gateway

@@ -5,7 +5,6 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -21,8 +20,9 @@ namespace tiderace::gateway {
 /// Sockets by what they are: all of them, and those that write as a session. Any thread.
 class Sockets {
  public:
-  /// Holds it until it is removed: one that neither reads nor sends has nobody else.
-  void add(const std::shared_ptr<Socket>& socket, bool writes);
+  /// Holds it until it is removed: one that neither reads nor sends has nobody else. `session` is its key;
+  /// empty: none.
+  void add(const std::shared_ptr<Socket>& socket, bool writes, std::string session);
   void remove(const std::shared_ptr<Socket>& socket);
   void clear();
   /// From now on `socket` writes as `session`; whoever did is told to close. Calls `then` once nothing that
@@ -31,13 +31,15 @@ class Sockets {
                     std::function<void()> then);
   /// Calls `act` with each socket.
   void for_each(const std::function<void(Socket&)>& act);
+  /// The sessions of all sockets, a session perhaps more than once.
+  [[nodiscard]] std::vector<std::string> sessions();
   /// How many have been opened that write, and that read.
   [[nodiscard]] std::uint64_t opened(bool writes) const noexcept { return writes ? writers_ : readers_; }
 
  private:
   std::mutex mutex_;
-  std::set<std::shared_ptr<Socket>> all_;
-  std::size_t sweep_at_ = 1024;  ///< sessions
+  std::map<std::shared_ptr<Socket>, std::string> all_;  ///< with their sessions
+  std::size_t sweep_at_ = 1024;                         ///< sessions
   std::map<std::string, std::weak_ptr<Socket>, std::less<>> sessions_;
   std::atomic<std::uint64_t> writers_{0};
   std::atomic<std::uint64_t> readers_{0};

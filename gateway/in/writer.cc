@@ -55,9 +55,11 @@ std::string_view text_of(NoAnswer why) noexcept {
                                          : "there are too many sessions of this subject";
 }
 
-Writer::Writer(Application& application, const Config& config)
+Writer::Writer(Application& application, const Config& config,
+               std::function<std::vector<std::string>()> open_sessions)
     : application_(application),
       config_(config),
+      open_sessions_(std::move(open_sessions)),
       sequences_topic_(config.id + "-sequences"),
       incarnation_((std::uint64_t{std::random_device()()} << 32) | std::random_device()()),
       thread_([this] { run(); }) {}
@@ -335,19 +337,22 @@ bool Writer::store() {
 void Writer::hear_of_sessions() {
   renewed_.clear();
   const std::int64_t now = now_ms();
-  const auto ttl = std::chrono::duration_cast<std::chrono::milliseconds>(config_.session_ttl).count();
-  for (const Item& item : batch_) {
-    const std::string& session =
-        std::visit([](const auto& each) -> const std::string& { return each.session; }, item);
-    if (auto value = sequences_.hear(session, now, now - ttl / 2))
-      renewed_.insert_or_assign(session, std::move(*value));
-  }
+  for (const Item& item : batch_)
+    hear_of(std::visit([](const auto& each) -> const std::string& { return each.session; }, item), now);
+}
+
+void Writer::hear_of(const std::string& session, std::int64_t now) {
+  if (auto value = sequences_.hear(session, now, now - ttl_ms() / 2))
+    renewed_.insert_or_assign(session, std::move(*value));
+}
+
+void Writer::produce_renewed() {
+  for (const auto& [session, value] : renewed_)
+    producer_->produce({.topic = sequences_topic_, .key = session, .value = value});
 }
 
 void Writer::produce_progress() {
-  // Before what is new of the same sessions.
-  for (const auto& [session, value] : renewed_)
-    producer_->produce({.topic = sequences_topic_, .key = session, .value = value});
+  produce_renewed();  // before what is new of the same sessions
   for (const auto& [session, progress] : reached_)
     producer_->produce({.topic = sequences_topic_, .key = session, .value = Sequences::value_of(progress)});
   for (const auto& [session, position] : positions_)
@@ -448,13 +453,21 @@ void Writer::answer_questions() {
 void Writer::forget_sessions() {
   const auto now = std::chrono::steady_clock::now();
   if (now < next_forgetting_) return;
-  next_forgetting_ = now + between_forgetting;
-  const auto ttl = std::chrono::duration_cast<std::chrono::milliseconds>(config_.session_ttl).count();
-  const std::vector<std::string> forgotten = sequences_.forget(now_ms() - ttl, most_forgotten);
+  next_forgetting_ = now + std::min<std::chrono::nanoseconds>(between_forgetting, config_.session_ttl / 4);
+  renewed_.clear();
+  const std::int64_t heard = now_ms();
+  for (const std::string& session : open_sessions_()) hear_of(session, heard);
+  produce_renewed();
+  const std::vector<std::string> forgotten = sequences_.forget(heard - ttl_ms(), most_forgotten);
   for (const std::string& session : forgotten)
     producer_->produce({.topic = sequences_topic_, .key = session, .value = std::nullopt});
-  if (!forgotten.empty()) static_cast<void>(producer_->commit());
+  if (!forgotten.empty() || !renewed_.empty()) static_cast<void>(producer_->commit());
+  for (const auto& [session, value] : renewed_) sequences_.set_stored(session, heard);
   counters_.sessions = sequences_.size();
+}
+
+std::int64_t Writer::ttl_ms() const {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(config_.session_ttl).count();
 }
 
 void Writer::finish_batch() {

@@ -57,7 +57,9 @@ enum class NoAnswer : std::uint8_t { too_much_waits, too_many_sessions };
 /// against what the topic of sequences says, and tried again for as long as it takes.
 class Writer {
  public:
-  Writer(Application& application, const Config& config);
+  /// `open_sessions`: of the sockets that there are; called on the writer's thread.
+  Writer(Application& application, const Config& config,
+         std::function<std::vector<std::string>()> open_sessions);
   ~Writer();
 
   enum class Offer : std::uint8_t {
@@ -160,18 +162,22 @@ class Writer {
   /// Who asks, or sends what is not stored, is heard of, too: once half of `session_ttl` is over that is
   /// stored.
   void hear_of_sessions();
+  void hear_of(const std::string& session, std::int64_t now);
   void produce_progress();
+  void produce_renewed();
   /// What the log refused is one of several: fewer of them are tried, until it is found.
   void leave_out(const Error& refusal);
   /// Of what `attempt_` holds; `stored` is empty where nothing is known of offsets.
   void tell(const std::vector<RecordMetadata>& stored);
   void answer_questions();
   void forget_sessions();
+  [[nodiscard]] std::int64_t ttl_ms() const;
   void finish_batch();
   void wait_after_failure(const std::exception& error);
 
   Application& application_;
   const Config& config_;
+  const std::function<std::vector<std::string>()> open_sessions_;
   const std::string sequences_topic_;
   const std::uint64_t incarnation_;
   std::uint64_t attempts_ = 0;

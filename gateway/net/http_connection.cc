@@ -169,11 +169,15 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream
       ReaderRequest wanted = reader_request(services_.config, split(names), target, *grant, refusal);
       if (refusal) return refuse(*refusal);
       if (!upgrade) return refuse({426, "wanted a WebSocket handshake"});
-      return become_socket(reading_user(services_, std::move(wanted)), *grant, false);
+      std::string session = wanted.session;
+      return become_socket(reading_user(services_, std::move(wanted)), *grant, false, std::move(session));
     }
     WriteRequest wanted = write_request(services_.config, std::string(names), target, *grant, refusal);
     if (refusal) return refuse(*refusal);
-    if (upgrade) return become_socket(writing_user(services_, std::move(wanted)), *grant, true);
+    if (upgrade) {
+      std::string session = wanted.session;
+      return become_socket(writing_user(services_, std::move(wanted)), *grant, true, std::move(session));
+    }
     if (!posts) return refuse({405, "wanted POST, or a WebSocket handshake"});
     if (!wanted.session.empty() && wanted.sequence == 0) return refuse({400, "session wants sequence="});
     const auto wait = rate_.take(std::chrono::steady_clock::now());
@@ -186,15 +190,16 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection<Stream
     });
   }
 
-  void become_socket(std::unique_ptr<SocketUser> user, const Grant& grant, bool writes) {
+  void become_socket(std::unique_ptr<SocketUser> user, const Grant& grant, bool writes, std::string session) {
     Upgrade upgrade;
     upgrade.user = std::move(user);
     if (parse_subprotocols(view(request()[http::field::sec_websocket_protocol])).ours)
       upgrade.subprotocol = subprotocol;
     upgrade.expires = grant.expires;
     upgrade.ticket = std::move(ticket_);
-    upgrade.opened = [&services = services_, writes](const std::shared_ptr<Socket>& socket) {
-      services.sockets.add(socket, writes);
+    upgrade.opened = [&services = services_, writes,
+                      session = std::move(session)](const std::shared_ptr<Socket>& socket) {
+      services.sockets.add(socket, writes, session);
     };
     upgrade.ended = [&services = services_](const std::shared_ptr<Socket>& socket) {
       services.sockets.remove(socket);

@@ -475,6 +475,26 @@ def test_a_session_that_comes_back_without_news_is_not_forgotten(start_gateway: 
         assert (last[key].value, last[key].timestamp >= now_ms) == (value, True)
 
 
+def test_a_session_is_remembered_for_as_long_as_its_socket_is_open(start_gateway: Start) -> None:
+    gateway = start_gateway(f'session_ttl = "2s"\nmetrics_port = {free_port()}\n{TOPICS}')
+
+    async def read() -> Any:
+        async with gateway.connect("phone-data?from=session&session=s") as socket:
+            await receive(socket)
+            await socket.send('{"position":"phone-data:0:0"}')
+            await asyncio.to_thread(gateway.until_metric, "sessions", 1)
+            end = time.monotonic() + 4
+            while time.monotonic() < end:  # what is stored makes it look at sessions
+                assert await asyncio.to_thread(post_one, gateway) == 200
+                assert gateway.metric("sessions") == 1
+
+    asyncio.run(read())
+    end = time.monotonic() + 60
+    while gateway.metric("sessions") == 1:  # and no longer
+        assert post_one(gateway) == 200
+        assert time.monotonic() < end
+
+
 def test_a_stored_position_that_is_none_is_not_the_latest(start_gateway: Start) -> None:
     gateway = start_gateway(TOPICS)
     store_position(gateway, "nowhere")
