@@ -55,8 +55,11 @@ CopyLoad::Segment& CopyLoad::segment_for(const SinkRows& rows, const TableShape&
   if (!segments_.empty()) {
     const auto& last = segments_.back().columns;
     std::vector<std::string> all;
-    for (const std::string& name : last)
-      if (holds(columns, name) || !shape.find(name)->has_default) all.push_back(name);
+    for (const std::string& name : last) {
+      const TableColumn* known =
+          shape.find(name);  // none: only bad rows had it, and the table has it no more
+      if (holds(columns, name) || (known != nullptr && !known->has_default)) all.push_back(name);
+    }
     const bool fewer = all.size() != last.size();
     const std::size_t before = all.size();
     for (std::string& name : columns)

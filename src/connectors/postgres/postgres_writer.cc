@@ -51,14 +51,10 @@ std::string cut(std::string text, std::size_t size) {
   return text;
 }
 
-/// Whether a refusal may be due to the rows: what is wrong with the statement, with rights or with the server
-/// is the same whatever the rows.
-bool is_of_rows(const Failure& failure) {
-  if (failure.kind() != FailureKind::refused) return failure.kind() == FailureKind::data;
-  constexpr std::string_view others[] = {"0A", "0P", "25", "28", "3D", "3F",
-                                         "42", "55", "57", "58", "F0", "XX"};
-  const std::string_view group = std::string_view(failure.code()).substr(0, 2);
-  return std::find(std::begin(others), std::end(others), group) == std::end(others);
+/// Whether a failure of statements that are right is the server's, whatever the rows.
+bool is_of_server(const Failure& failure) {
+  const bool corrupted = failure.code() == "XX001" || failure.code() == "XX002";
+  return failure.kind() == FailureKind::away || corrupted;
 }
 
 std::string with_code(const Failure& failure) {
@@ -429,8 +425,8 @@ std::optional<Failure> PostgresWriter::try_part(const CopyLoad& load, std::size_
     copy(load, begin, end);
     if (constraints == Constraints::at_once) connection().query(check_constraints);
   } catch (const Failure& failure) {
-    if (failure.kind() == FailureKind::away) throw;
-    refusal = failure;  // the statements are right: `commit` has seen to that
+    if (is_of_server(failure)) throw;
+    refusal = failure;
     connection().query("ROLLBACK TO SAVEPOINT part");
   }
   connection().query("RELEASE SAVEPOINT part");  // each is one level deeper
@@ -478,7 +474,7 @@ bool PostgresWriter::commit_parts() {
     connection().query("COMMIT");
     return true;
   } catch (const Failure& failure) {
-    if (failure.kind() == FailureKind::away) throw;
+    if (is_of_server(failure)) throw;
     connection().query("ROLLBACK");
     return false;
   }
@@ -490,7 +486,7 @@ void PostgresWriter::commit_in_parts(const CopyLoad& load, std::span<const SinkC
   // transaction, the next one shows.
   for (const Constraints constraints : {Constraints::at_the_end, Constraints::at_once}) {
     connection().query("ROLLBACK");
-    begin(offsets);
+    begin_in_parts(offsets);
     const std::map<std::size_t, Failure> refused = refused_rows(load, constraints);
     if (!refused.empty()) remember_refused(load, refused, first);
     if (commit_parts()) return;
@@ -517,20 +513,12 @@ void PostgresWriter::begin(std::span<const SinkCommit> offsets) {
   claim_offsets(offsets);
 }
 
-bool PostgresWriter::takes_other_rows(const Failure& failure) {
-  if (failure.kind() == FailureKind::away) return false;
-  connection().query("ROLLBACK");
-  connection().query("BEGIN");
-  bool takes = true;
-  try {
-    for (const CopyLoad::Segment& segment : handed_over_.segments())
-      if (!segment.columns.empty()) connection().copy_in(copy_statement(segment), "");
-  } catch (const Failure& also) {
-    if (also.kind() == FailureKind::away) throw;
-    takes = false;
-  }
-  connection().query("ROLLBACK");
-  return takes;
+void PostgresWriter::begin_in_parts(std::span<const SinkCommit> offsets) {
+  begin(offsets);
+  // As long as this transaction lasts, the table is not changed, and what fails is due to the rows: a trigger
+  // or a type's own reading may say anything of them.
+  for (const CopyLoad::Segment& segment : handed_over_.segments())
+    if (!segment.columns.empty()) connection().copy_in(copy_statement(segment), "");
 }
 
 void PostgresWriter::commit(std::span<const SinkCommit> offsets) {
@@ -547,7 +535,7 @@ void PostgresWriter::commit(std::span<const SinkCommit> offsets) {
       connection().query(check_constraints);
       connection().query("COMMIT");
     } catch (const Failure& failure) {
-      if (!copying || !(is_of_rows(failure) || takes_other_rows(failure))) throw;
+      if (!copying || is_of_server(failure)) throw;
       commit_in_parts(handed_over_, offsets, failure);
     }
     handed_over_ = {};

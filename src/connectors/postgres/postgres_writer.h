@@ -58,9 +58,9 @@ class PostgresWriter final : public SinkWriter {
   void end_others() noexcept;
   /// Begins the transaction of a commit.
   void begin(std::span<const SinkCommit> offsets);
-  /// Whether statements, rights and tables are as they should be, so that `failure` is due to the rows: to
-  /// what a trigger or a type's own reading says of them.
-  [[nodiscard]] bool takes_other_rows(const Failure& failure);
+  /// The same where rows are looked for that the server refuses: throws Failure where it refuses the
+  /// statements.
+  void begin_in_parts(std::span<const SinkCommit> offsets);
   [[nodiscard]] std::string copy_statement(const CopyLoad::Segment& segment) const;
   void copy(const CopyLoad& load, std::size_t begin, std::size_t end);
   /// When constraints are checked that wait for the end of a transaction.
